@@ -1,0 +1,601 @@
+"""The nouns of Diptych. Stages of the system exchange these and nothing else.
+
+Pairs   pictures, the texts that belong to them, labels and ids
+Qrels   which item answers which query, told block by block
+Space   how outputs are stored and compared
+Run     ranked answers
+Card    the facts of a dataset, with the protocols it is measured under
+Report  numbers that name their protocol
+
+Floor 0: numpy only. Every other module may import this one; it imports none of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
+
+
+class BadInput(ValueError):
+    """Something that the person who called can mend: one line that names the field or file and the way out."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for a name that was not found: `; did you mean 'cca'?`, else the names there are."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names)}"
+
+
+def take(items: Any, rows: Array | Sequence[int] | slice) -> Any:
+    """Some rows of an array, a sparse matrix or a list, as the same kind of thing."""
+    if hasattr(items, "shape"):
+        return items[rows]
+    if isinstance(rows, slice):
+        return items[rows]
+    return [items[i] for i in np.asarray(rows).tolist()]
+
+
+def count(items: Any) -> int:
+    """Number of rows of an array, a sparse matrix (which has no len) or a list."""
+    return int(items.shape[0]) if hasattr(items, "shape") else len(items)
+
+
+def batches(items: Any, size: int) -> Iterator[Any]:
+    """The rows of `items` in order, `size` at a time."""
+    for start in range(0, count(items), size):
+        yield take(items, slice(start, start + size))
+
+
+# ------------------------------------------------------------------------------------------------------------- Pairs
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures and the texts that belong to them. Five captions a picture is the normal case.
+
+    images    n_i rows of features (array or scipy.sparse), or n_i paths
+    texts     n_t rows of features, or n_t strings
+    owner     (n_t,) the row in `images` of each text; default: text i belongs to image i
+    labels    (n_i, C) 0/1 membership of C classes, or None; a text has its picture's labels
+    image_ids, text_ids   stable names; default "0", "1", …
+    """
+
+    images: Any
+    texts: Any
+    owner: Any = None
+    labels: Any = None
+    image_ids: tuple[str, ...] = ()
+    text_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n_images, n_texts = count(self.images), count(self.texts)
+        owner = np.arange(n_texts) if self.owner is None else np.asarray(self.owner, dtype=np.int64)
+        if owner.shape != (n_texts,):
+            raise BadInput(f"owner has {owner.shape} entries for {n_texts} texts; it needs one image row a text")
+        if n_texts and not (0 <= owner.min() and owner.max() < n_images):
+            raise BadInput(
+                f"{n_images} images against {n_texts} texts: owner names image rows from {owner.min()} to "
+                f"{owner.max()}; give every text the row of its own image"
+            )
+        for side, items in (("images", self.images), ("texts", self.texts)):
+            values = getattr(items, "data", None) if hasattr(items, "tocsr") else items
+            if isinstance(values, np.ndarray) and values.dtype.kind == "f" and not np.isfinite(values).all():
+                if isinstance(items, np.ndarray):
+                    row = int(np.flatnonzero(~np.isfinite(items.reshape(len(items), -1)).all(axis=1))[0])
+                    raise BadInput(f"{side}: row {row} holds NaN or infinity; drop it or fill it before you fit")
+                raise BadInput(f"{side}: a value is NaN or infinite; drop it or fill it before you fit")
+        labels = None
+        if self.labels is not None:
+            labels = np.asarray(self.labels)
+            if labels.ndim != 2 or len(labels) != n_images:
+                raise BadInput(f"labels have shape {labels.shape}; they need one 0/1 row for each of {n_images} images")
+            labels = labels.astype(bool)
+        object.__setattr__(self, "owner", owner)
+        object.__setattr__(self, "labels", labels)
+        for name, n in (("image_ids", n_images), ("text_ids", n_texts)):
+            ids = tuple(map(str, getattr(self, name))) or tuple(map(str, range(n)))
+            if len(ids) != n:
+                raise BadInput(f"{name}: {len(ids)} ids for {n} rows")
+            object.__setattr__(self, name, ids)
+
+    @property
+    def n_images(self) -> int:
+        return count(self.images)
+
+    @property
+    def n_texts(self) -> int:
+        return count(self.texts)
+
+    @property
+    def text_labels(self) -> Array | None:
+        """(n_t, C) the labels of each text: those of its picture."""
+        return None if self.labels is None else self.labels[self.owner]
+
+    def select(self, images: Array | Sequence[int]) -> Pairs:
+        """These images in this order (each at most once), with the texts that belong to them."""
+        keep = np.asarray(images, dtype=np.int64)
+        new_row = np.full(self.n_images, -1)
+        new_row[keep] = np.arange(len(keep))
+        texts = np.flatnonzero(new_row[self.owner] >= 0)
+        texts = texts[np.argsort(new_row[self.owner[texts]], kind="stable")]
+        return Pairs(
+            take(self.images, keep),
+            take(self.texts, texts),
+            new_row[self.owner[texts]],
+            None if self.labels is None else self.labels[keep],
+            tuple(self.image_ids[i] for i in keep),
+            tuple(self.text_ids[i] for i in texts),
+        )
+
+    def joined(self, between: str = " ") -> Pairs:
+        """The strings of each picture as one document, in the order they stand in."""
+        documents: list[list[str]] = [[] for _ in range(self.n_images)]
+        for text, image in zip(self.texts, self.owner, strict=True):
+            documents[image].append(text)
+        return replace(
+            self,
+            texts=[between.join(captions) for captions in documents],
+            owner=np.arange(self.n_images),
+            text_ids=self.image_ids,
+        )
+
+    def features(self, images: Any, texts: Any) -> Pairs:
+        """The same pairs, seen through features: n_i and n_t rows take the place of pictures and strings."""
+        return replace(self, images=images, texts=texts)
+
+
+# ------------------------------------------------------------------------------------------------------------- Qrels
+
+
+class Qrels(ABC):
+    """Which item answers which query. Told in blocks of queries, so that no n x n matrix need exist.
+
+    query_ids, item_ids   names, for TREC files
+    """
+
+    query_ids: tuple[str, ...]
+    item_ids: tuple[str, ...]
+
+    @abstractmethod
+    def grades(self, start: int, stop: int) -> Array:
+        """(stop - start, n_items) how well each item answers these queries; 0 is not at all."""
+
+    @abstractmethod
+    def transposed(self) -> Qrels:
+        """The same judgements with queries and items changing places."""
+
+    def relevant(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        """(stop - start, n_items) which items answer these queries at all."""
+        return self.grades(start, stop) > 0
+
+    def listed(self, start: int, stop: int) -> tuple[Ints, Ints, Array]:
+        """The same block as lists: (query row within the block, item row, grade) of every relevant item."""
+        grades = self.grades(start, stop)
+        query, item = np.nonzero(grades)
+        return query, item, grades[query, item]
+
+    @property
+    def sparse(self) -> bool:
+        """Whether a query has a handful of answers, so that `listed` is the cheap way to ask."""
+        return False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.query_ids), len(self.item_ids)
+
+    def write_trec(self, path: str | Path) -> None:
+        """Lines `query 0 item grade`, as trec_eval reads them."""
+        with open(path, "w", encoding="utf-8") as file:
+            for start in range(0, self.shape[0], 256):
+                stop = min(start + 256, self.shape[0])
+                for query, item, grade in zip(*self.listed(start, stop), strict=True):
+                    file.write(f"{self.query_ids[start + query]} 0 {self.item_ids[item]} {grade:g}\n")
+
+    @staticmethod
+    def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Listed:
+        """Read `query 0 item grade` lines. Ids not given are those of the file, in order of appearance."""
+        rows = []
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+            parts = line.split()
+            if len(parts) != 4:
+                raise BadInput(f"{path}, line {number}: expected `query 0 item grade`, found {line[:60]!r}")
+            rows.append((parts[0], parts[2], float(parts[3])))
+        queries = tuple(query_ids) or tuple(dict.fromkeys(row[0] for row in rows))
+        items = tuple(item_ids) or tuple(dict.fromkeys(row[1] for row in rows))
+        query_row, item_row = _rows_of(queries), _rows_of(items)
+        rows = [row for row in rows if row[0] in query_row and row[1] in item_row and row[2] > 0]
+        return Listed(
+            np.array([query_row[q] for q, _, _ in rows], dtype=np.int64),
+            np.array([item_row[i] for _, i, _ in rows], dtype=np.int64),
+            queries,
+            items,
+            np.array([grade for _, _, grade in rows], dtype=np.float64),
+        )
+
+
+class Listed(Qrels):
+    """Judgements as lists: annotated pairs, TREC files, answers that an oracle knows."""
+
+    def __init__(
+        self,
+        queries: Any,
+        items: Any,
+        query_ids: Sequence[str],
+        item_ids: Sequence[str],
+        grade: Any = None,
+    ) -> None:
+        order = np.lexsort((np.asarray(items), np.asarray(queries)))
+        self.queries = np.asarray(queries, dtype=np.int64)[order]
+        self.items = np.asarray(items, dtype=np.int64)[order]
+        self.grade = np.ones(len(order)) if grade is None else np.asarray(grade, dtype=np.float64)[order]
+        self.query_ids, self.item_ids = tuple(query_ids), tuple(item_ids)
+        self._first = np.searchsorted(self.queries, np.arange(len(self.query_ids) + 1))
+
+    @property
+    def sparse(self) -> bool:
+        return True
+
+    def listed(self, start: int, stop: int) -> tuple[Ints, Ints, Array]:
+        block = slice(self._first[start], self._first[stop])
+        return self.queries[block] - start, self.items[block], self.grade[block]
+
+    def grades(self, start: int, stop: int) -> Array:
+        query, item, grade = self.listed(start, stop)
+        block = np.zeros((stop - start, len(self.item_ids)), dtype=np.float32)
+        block[query, item] = grade
+        return block
+
+    def transposed(self) -> Listed:
+        return Listed(self.items, self.queries, self.item_ids, self.query_ids, self.grade)
+
+
+class SharedLabels(Qrels):
+    """Relevant when query and item share at least one label; the grade is how many they share.
+
+    query_labels (n_q, C) and item_labels (n_d, C) are 0/1.
+    """
+
+    def __init__(
+        self, query_labels: Any, item_labels: Any, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()
+    ) -> None:
+        self.query_labels = np.asarray(query_labels, dtype=bool)
+        self.item_labels = np.asarray(item_labels, dtype=bool)
+        self.query_ids = tuple(query_ids) or tuple(map(str, range(len(self.query_labels))))
+        self.item_ids = tuple(item_ids) or tuple(map(str, range(len(self.item_labels))))
+        self._query_words, self._item_words = _as_words(self.query_labels), _as_words(self.item_labels)
+
+    def grades(self, start: int, stop: int) -> Array:
+        query = self.query_labels[start:stop].astype(np.float32)
+        return query @ self.item_labels.T.astype(np.float32)
+
+    def relevant(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        # Labels packed 64 to a word: sharing one is a word whose AND is not zero, 64 labels an operation.
+        block = np.zeros((stop - start, len(self.item_labels)), dtype=bool)
+        for query, item in zip(self._query_words[:, start:stop], self._item_words, strict=True):
+            block |= (query[:, None] & item[None, :]) != 0
+        return block
+
+    def transposed(self) -> SharedLabels:
+        return SharedLabels(self.item_labels, self.query_labels, self.item_ids, self.query_ids)
+
+
+class LabelCosine(SharedLabels):
+    """Relevant when the cosine of the two label vectors is at least `threshold` (Bi-CMR, Li et al. 2022)."""
+
+    def __init__(
+        self,
+        query_labels: Any,
+        item_labels: Any,
+        threshold: float,
+        query_ids: Sequence[str] = (),
+        item_ids: Sequence[str] = (),
+    ) -> None:
+        super().__init__(query_labels, item_labels, query_ids, item_ids)
+        self.threshold = threshold
+
+    def grades(self, start: int, stop: int) -> Array:
+        query = self.query_labels[start:stop]
+        shared = super().grades(start, stop)
+        norms = np.sqrt(np.outer(query.sum(axis=1), self.item_labels.sum(axis=1)))
+        cosine = shared / np.maximum(norms, 1.0)
+        return np.where(cosine >= self.threshold, cosine, 0.0)
+
+    def relevant(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.grades(start, stop) > 0)
+
+    def transposed(self) -> LabelCosine:
+        return LabelCosine(self.item_labels, self.query_labels, self.threshold, self.item_ids, self.query_ids)
+
+
+def _rows_of(ids: Sequence[str]) -> dict[str, int]:
+    return {name: row for row, name in enumerate(ids)}
+
+
+def _as_words(labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
+    """(ceil(C / 64), n) the labels of each row as bits of 64-bit words."""
+    packed = np.packbits(labels, axis=1)
+    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
+    return np.ascontiguousarray(np.ascontiguousarray(packed).view(np.uint64).T)
+
+
+# ------------------------------------------------------------------------------------------------------------- Space
+
+
+class Space(ABC):
+    """How outputs are stored (`settle`) and compared (`score`, higher is nearer)."""
+
+    name: str
+
+    @abstractmethod
+    def settle(self, outputs: Any) -> Array:
+        """Raw outputs of a method, one row an item, as the index stores them."""
+
+    @abstractmethod
+    def score(self, queries: Array, items: Array) -> Array:
+        """(n_q, n_d) scores of settled queries against settled items."""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Cosine(Space):
+    """Unit rows; the score is their cosine. A row of zeros stays zero and is equally far from everything."""
+
+    name = "cosine"
+
+    def settle(self, outputs: Any) -> Array:
+        rows = np.asarray(outputs, dtype=np.float32)
+        return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+
+    def score(self, queries: Array, items: Array) -> Array:
+        return np.asarray(queries @ items.T)
+
+
+class Dot(Cosine):
+    """Rows as they are; the score is their inner product."""
+
+    name = "dot"
+
+    def settle(self, outputs: Any) -> Array:
+        return np.ascontiguousarray(outputs, dtype=np.float32)
+
+
+class L2(Dot):
+    """Rows as they are; the score is minus their squared Euclidean distance."""
+
+    name = "l2"
+
+    def score(self, queries: Array, items: Array) -> Array:
+        scores = 2.0 * (queries @ items.T)
+        scores -= np.square(queries).sum(axis=1)[:, None]
+        scores -= np.square(items).sum(axis=1)[None, :]
+        return np.asarray(scores)
+
+
+class Hamming(Space):
+    """Signs packed eight to a byte; the score is minus the number of bits that differ. sign(0) is +1."""
+
+    name = "hamming"
+
+    def settle(self, outputs: Any) -> Array:
+        return np.packbits(np.asarray(outputs) >= 0, axis=1)
+
+    def score(self, queries: Array, items: Array) -> Array:
+        distance = np.zeros((len(queries), len(items)), dtype=np.int16)
+        for query, item in zip(_wide(queries), _wide(items), strict=True):
+            distance -= np.bitwise_count(query[:, None] ^ item[None, :])
+        return distance
+
+
+class Sets(Space):
+    """A set of unit tokens an item, (n, tokens, d), rows of zeros as padding; every query token takes its best match.
+
+    Late interaction (MaxSim) as in Khattab & Zaharia 2020, averaged over the query's tokens so that scores of queries of
+    different length compare.
+    """
+
+    name = "sets"
+
+    def settle(self, outputs: Any) -> Array:
+        return cosine.settle(outputs)
+
+    def score(self, queries: Array, items: Array) -> Array:
+        asked = np.abs(queries).sum(axis=2) > 0
+        offered = np.abs(items).sum(axis=2) > 0
+        scores = np.empty((len(queries), len(items)), dtype=np.float32)
+        for row, (tokens, real) in enumerate(zip(queries, asked, strict=True)):
+            similarity = np.einsum("qd,ntd->nqt", tokens[real], items)
+            similarity[~np.broadcast_to(offered[:, None, :], similarity.shape)] = -1.0
+            scores[row] = similarity.max(axis=2).mean(axis=1) if real.any() else 0.0
+        return scores
+
+
+def _wide(codes: Array) -> Array:
+    """(words, n) packed codes as the widest unsigned words that divide their bytes."""
+    width = next(size for size in (8, 4, 2, 1) if codes.shape[1] % size == 0)
+    return np.ascontiguousarray(np.ascontiguousarray(codes).view(f"u{width}").T)
+
+
+cosine, dot, l2, hamming, sets = Cosine(), Dot(), L2(), Hamming(), Sets()
+
+
+# --------------------------------------------------------------------------------------------------------------- Run
+
+
+@dataclass(frozen=True)
+class Run:
+    """Ranked answers: for each query the rows of its best items, best first, and their scores.
+
+    items (n_q, k) rows into `item_ids`, -1 where a query has fewer answers; scores (n_q, k).
+    """
+
+    query_ids: tuple[str, ...]
+    item_ids: tuple[str, ...]
+    items: Ints
+    scores: Floats
+
+    def write_trec(self, path: str | Path, tag: str = "diptych") -> None:
+        """Lines `query Q0 item rank score tag`; ranks count from 1."""
+        with open(path, "w", encoding="utf-8") as file:
+            for query, items, scores in zip(self.query_ids, self.items, self.scores, strict=True):
+                for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1):
+                    if item >= 0:
+                        file.write(f"{query} Q0 {self.item_ids[item]} {rank} {score:.9g} {tag}\n")
+
+    @staticmethod
+    def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Run:
+        """Read a TREC run. Ids not given are those of the file, in order of appearance; order is by score, then rank."""
+        answers: dict[str, list[tuple[float, int, str]]] = {}
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+            parts = line.split()
+            if len(parts) != 6:
+                raise BadInput(f"{path}, line {number}: expected `query Q0 item rank score tag`, found {line[:60]!r}")
+            answers.setdefault(parts[0], []).append((-float(parts[4]), int(parts[3]), parts[2]))
+        queries = tuple(query_ids) or tuple(answers)
+        names = tuple(item_ids) or tuple(dict.fromkeys(item for rows in answers.values() for _, _, item in rows))
+        row_of = _rows_of(names)
+        depth = max((len(rows) for rows in answers.values()), default=0)
+        items = np.full((len(queries), depth), -1, dtype=np.int64)
+        scores = np.full((len(queries), depth), -np.inf)
+        for query, name in enumerate(queries):
+            for rank, (score, _, item) in enumerate(sorted(answers.get(name, []))):
+                if item not in row_of:
+                    raise BadInput(f"{path}: query {name} ranks item {item}, which is not among the items given")
+                items[query, rank], scores[query, rank] = row_of[item], -score
+        return Run(queries, names, items, scores)
+
+
+# -------------------------------------------------------------------------------------------------- Card and Report
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is asked of what: a number without one is not printed.
+
+    train, query, database   names of splits ("all" is every row)
+    relevance                "pair" (the annotated partner) or "label" (share at least one label)
+    joined                   whether the texts of a picture count as one document
+    folds                    the database is cut into this many disjoint folds, each ranked inside itself, then averaged
+    exclude                  a split whose items leave the database ("all" minus the queries)
+    """
+
+    name: str
+    train: str
+    query: str
+    database: str
+    relevance: str
+    joined: bool = False
+    folds: int = 1
+    exclude: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        database = f"{self.database} without {self.exclude}" if self.exclude else self.database
+        text = f"{self.query} against {database}, relevant by {self.relevance}, trained on {self.train}"
+        text += ", texts of a picture joined" if self.joined else ""
+        text += f", mean of {self.folds} folds" if self.folds > 1 else ""
+        return text
+
+
+@dataclass(frozen=True)
+class Card:
+    """The facts of a dataset.
+
+    splits      name -> number of images, asserted on reading; empty where the person's own data decides
+    protocols   the first is the default
+    folder      its folder below $DIPTYCH_DATA
+    get         what to fetch and where to put it, said when a file is missing
+    image_features, text_features   what `evaluate` uses when nothing else is asked for
+    """
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    citation: str
+    splits: Mapping[str, int]
+    protocols: tuple[Protocol, ...]
+    get: str = ""
+    folder: str = ""
+    revision: str = ""
+    image_features: str = "efficientnetv2"
+    text_features: str = "tfidf"
+
+    def protocol(self, name: str = "") -> Protocol:
+        """The protocol of this name; the first one when no name is given."""
+        if not name:
+            return self.protocols[0]
+        for protocol in self.protocols:
+            if protocol.name == name:
+                return protocol
+        raise BadInput(f"{self.name} has no protocol {name!r}{nearest(name, [p.name for p in self.protocols])}")
+
+    def facts(self) -> dict[str, Any]:
+        """Everything above as plain JSON values."""
+        facts = asdict(self)
+        facts["splits"] = dict(self.splits)
+        facts["protocols"] = {p.name: str(p) for p in self.protocols}
+        return facts
+
+
+@dataclass(frozen=True)
+class Report:
+    """Numbers with everything needed to believe and repeat them. Figures are fractions of 1, seconds and bytes.
+
+    i2t, t2i       metric name -> value: pictures asking for texts, texts asking for pictures
+    intervals      direction -> metric -> [low, high], 95 % bootstrap over queries
+    per_query      direction -> metric -> one value a query, for paired tests
+    seconds        fit, encode, score
+    """
+
+    method: str
+    dataset: str
+    protocol: str
+    seed: int
+    i2t: Mapping[str, float]
+    t2i: Mapping[str, float]
+    seconds: Mapping[str, float]
+    bytes_per_item: float
+    versions: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    protocol_text: str = ""
+    ties: str = "expected"
+    features: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    per_query: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=None, ensure_ascii=False)
+
+    def save(self, path: str | Path) -> None:
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a report written by `save`; a folder means the `report.json` in it."""
+        file = Path(path)
+        file = file / "report.json" if file.is_dir() else file
+        try:
+            return cls(**json.loads(file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise BadInput(f"{file}: no such report; write one with `diptych evaluate … --out FOLDER`") from None
+        except (TypeError, json.JSONDecodeError) as error:
+            raise BadInput(f"{file}: not a report of `diptych evaluate` ({error})") from None
+
+
+Progress = Callable[[str, int, int], None]
+"""Told as long work goes on: what, how many done, how many in all."""
