@@ -141,15 +141,16 @@ class Pairs:
         )
 
     def joined(self, between: str = " ") -> Pairs:
-        """The strings of each picture as one document, in the order they stand in."""
-        documents: list[list[str]] = [[] for _ in range(self.n_images)]
-        for text, image in zip(self.texts, self.owner, strict=True):
-            documents[image].append(text)
+        """The strings of each picture as one document, in the order they stand in; no strings, no document."""
+        documents: dict[int, list[str]] = {}
+        for text, image in zip(self.texts, self.owner.tolist(), strict=True):
+            documents.setdefault(image, []).append(text)
+        rows = sorted(documents)
         return replace(
             self,
-            texts=[between.join(captions) for captions in documents],
-            owner=np.arange(self.n_images),
-            text_ids=self.image_ids,
+            texts=[between.join(documents[row]) for row in rows],
+            owner=np.array(rows, dtype=np.int64),
+            text_ids=tuple(self.image_ids[row] for row in rows),
         )
 
     def features(self, images: Any, texts: Any) -> Pairs:
@@ -275,18 +276,19 @@ class SharedLabels(Qrels):
         self.item_labels = np.asarray(item_labels, dtype=bool)
         self.query_ids = tuple(query_ids) or tuple(map(str, range(len(self.query_labels))))
         self.item_ids = tuple(item_ids) or tuple(map(str, range(len(self.item_labels))))
-        self._query_words, self._item_words = _as_words(self.query_labels), _as_words(self.item_labels)
+        packed = np.packbits(self.query_labels, axis=1), np.packbits(self.item_labels, axis=1)
+        self._query_words, self._item_words = words(packed[0]), words(packed[1])
 
     def grades(self, start: int, stop: int) -> Array:
         query = self.query_labels[start:stop].astype(np.float32)
         return query @ self.item_labels.T.astype(np.float32)
 
     def relevant(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
-        # Labels packed 64 to a word: sharing one is a word whose AND is not zero, 64 labels an operation.
-        block = np.zeros((stop - start, len(self.item_labels)), dtype=bool)
+        # Labels packed into words: sharing one is a word whose AND is not zero, up to 64 labels an operation.
+        block = np.zeros((stop - start, len(self.item_labels)), dtype=self._item_words.dtype)
         for query, item in zip(self._query_words[:, start:stop], self._item_words, strict=True):
-            block |= (query[:, None] & item[None, :]) != 0
-        return block
+            block |= query[:, None] & item
+        return np.asarray(block != 0)
 
     def transposed(self) -> SharedLabels:
         return SharedLabels(self.item_labels, self.query_labels, self.item_ids, self.query_ids)
@@ -322,13 +324,6 @@ class LabelCosine(SharedLabels):
 
 def _rows_of(ids: Sequence[str]) -> dict[str, int]:
     return {name: row for row, name in enumerate(ids)}
-
-
-def _as_words(labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
-    """(ceil(C / 64), n) the labels of each row as bits of 64-bit words."""
-    packed = np.packbits(labels, axis=1)
-    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
-    return np.ascontiguousarray(np.ascontiguousarray(packed).view(np.uint64).T)
 
 
 # ------------------------------------------------------------------------------------------------------------- Space
@@ -395,7 +390,7 @@ class Hamming(Space):
 
     def score(self, queries: Array, items: Array) -> Array:
         distance = np.zeros((len(queries), len(items)), dtype=np.int16)
-        for query, item in zip(_wide(queries), _wide(items), strict=True):
+        for query, item in zip(words(queries), words(items), strict=True):
             distance -= np.bitwise_count(query[:, None] ^ item[None, :])
         return distance
 
@@ -423,8 +418,8 @@ class Sets(Space):
         return scores
 
 
-def _wide(codes: Array) -> Array:
-    """(words, n) packed codes as the widest unsigned words that divide their bytes."""
+def words(codes: Array) -> Array:
+    """(w, n) bits packed eight to a byte, (n, bytes), as the widest unsigned words that divide their bytes."""
     width = next(size for size in (8, 4, 2, 1) if codes.shape[1] % size == 0)
     return np.ascontiguousarray(np.ascontiguousarray(codes).view(f"u{width}").T)
 

@@ -31,7 +31,7 @@ class Fitted:
 
     def settings(self) -> dict[str, Any]:
         """Hyper-parameter -> value."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @classmethod
     def configured(cls, settings: dict[str, str] | None = None) -> Self:
@@ -42,8 +42,8 @@ class Fitted:
         hints = typing.get_type_hints(cls)
         values = {}
         for key, text in (settings or {}).items():
-            if key not in cls.__dataclass_fields__:
-                raise BadInput(f"{cls.paper_name()} has no setting {key!r}{nearest(key, cls.__dataclass_fields__)}")
+            if key not in (names := [field.name for field in dataclasses.fields(cls)]):
+                raise BadInput(f"{cls.paper_name()} has no setting {key!r}{nearest(key, names)}")
             values[key] = _read(f"{cls.paper_name()}: {key}", hints[key], text)
         return cls(**values)
 

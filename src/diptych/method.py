@@ -1,0 +1,124 @@
+"""The contract that every published method is written to.
+
+A method file says what is new in its paper and nothing else. What all methods share is here: what a method is, the linear
+closed forms, and how they stream. Items stay opaque: only the method looks inside them. A method never sees a dataset, an
+index or a metric.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from diptych.kinds import Array, BadInput, Pairs, Space, cosine, count
+from diptych.parts.algebra import Moments
+from diptych.parts.fitted import Fitted
+
+Needs = Literal["nothing", "pairs", "labels", "some labels"]
+
+
+class Method(Fitted, ABC):
+    """A dataclass whose fields are hyper-parameters; what `fit` learns ends in `_`.
+
+    space   how its outputs are stored and compared
+    needs   what it must be shown to learn
+    """
+
+    space: ClassVar[Space] = cosine
+    needs: ClassVar[Needs] = "pairs"
+
+    @abstractmethod
+    def fit(self, train: Pairs) -> Self:
+        """Learn from pairs of items. Fitting again forgets what was learned; same pairs, same result."""
+
+    @abstractmethod
+    def encode_images(self, items: Any) -> Array:
+        """One row a picture, settled in `space`."""
+
+    @abstractmethod
+    def encode_texts(self, items: Any) -> Array:
+        """One row a text, settled in `space`."""
+
+
+class ClosedForm(Method):
+    """A linear map for each side with a closed form: z = (x - mean) A. A leaf writes `solve`."""
+
+    mean_x_: Array
+    mean_y_: Array
+    A_: Array
+    B_: Array
+
+    @abstractmethod
+    def solve(self, X: Array, Y: Array, L: Array | None) -> tuple[Array, Array]:
+        """A (d_x, k) and B (d_y, k) from centred rows X (n, d_x), Y (n, d_y) and labels L (n, C), one row a pair."""
+
+    def fit(self, train: Pairs) -> Self:
+        X, Y, L = aligned(train, type(self).needs)
+        self.mean_x_, self.mean_y_ = X.mean(axis=0), Y.mean(axis=0)
+        self.A_, self.B_ = self.solve(X - self.mean_x_, Y - self.mean_y_, L)
+        return self
+
+    def encode_images(self, items: Any) -> Array:
+        return self.space.settle(project(items, self.mean_x_, self.A_, "images"))
+
+    def encode_texts(self, items: Any) -> Array:
+        return self.space.settle(project(items, self.mean_y_, self.B_, "texts"))
+
+
+class Streaming(ClosedForm):
+    """A closed form that needs second moments only: it learns from any number of pairs in the memory of its widths.
+
+    A leaf writes `directions`. `partial_fit` over batches gives the very solution of one `fit`.
+    """
+
+    @abstractmethod
+    def directions(self, moments: Moments) -> tuple[Array, Array]:
+        """A (d_x, k) and B (d_y, k) from the moments of all pairs so far."""
+
+    def solve(self, X: Array, Y: Array, L: Array | None) -> tuple[Array, Array]:
+        return self.directions(Moments().add(X, Y))
+
+    def fit(self, train: Pairs) -> Self:
+        self._moments = Moments()
+        return self.partial_fit(train)
+
+    def partial_fit(self, batch: Pairs) -> Self:
+        """Learn from one more batch of pairs."""
+        if not hasattr(self, "_moments"):
+            self._moments = Moments()
+        moments = self._moments.add(featured(batch.images, "images"), featured(batch.texts, "texts"), batch.owner)
+        self.mean_x_, self.mean_y_ = moments.mean_x, moments.mean_y
+        self.A_, self.B_ = self.directions(moments)
+        return self
+
+
+def featured(items: Any, side: str) -> Any:
+    """Items as (n, d) feature rows, or BadInput: pictures and strings must pass a feature first."""
+    if not hasattr(items, "shape") or len(items.shape) != 2 or items.dtype.kind not in "fiub":
+        raise BadInput(f"{side} are not feature rows; turn them into features first (diptych.flow.encoder.Encoder does)")
+    return items
+
+
+def aligned(train: Pairs, needs: Needs) -> tuple[Array, Array, Array | None]:
+    """Dense float64 rows, one a text: its picture's features, its own, and its labels."""
+    if needs == "labels" and train.labels is None:
+        raise BadInput("this method learns from labels and the data has none; use one that needs only pairs, such as cca")
+    X = dense(featured(train.images, "images"))[train.owner]
+    return X, dense(featured(train.texts, "texts")), train.text_labels
+
+
+def dense(rows: Any) -> Array:
+    """Rows as a float64 array."""
+    return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float64)
+
+
+def project(items: Any, mean: Array, directions: Array, side: str) -> Array:
+    """(items - mean) directions, leaving sparse rows sparse. Raises BadInput for rows of another width."""
+    rows = featured(items, side)
+    if rows.shape[1] != len(mean):
+        raise BadInput(f"{side} are {rows.shape[1]} wide; this method was fitted on {len(mean)}")
+    if not count(rows):
+        return np.empty((0, directions.shape[1]))
+    return np.asarray(rows @ directions) - mean @ directions

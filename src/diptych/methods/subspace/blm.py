@@ -1,0 +1,37 @@
+"""Bilinear model (Tenenbaum & Freeman 2000; across modalities Sharma, Kumar, Daume & Jacobs, CVPR 2012).
+
+    min_{A_x,A_y,b}  Σ_i ||x_i - A_x b_i||² + ||y_i - A_y b_i||²
+
+Each side is a style, the content b is common: the stacked rows [x; y] have their principal components as [A_x; A_y]. One
+side alone gives its content by ridge regression,  b = (A_x'A_x + r I)^{-1} A_x' x.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from diptych.kinds import Array
+from diptych.method import Streaming
+from diptych.parts.algebra import Moments, top_eigen
+
+
+@dataclass
+class BLM(Streaming):
+    """ridge is relative to the mean content a side explains; without it weakly seen contents blow up."""
+
+    dims: int = 64
+    ridge: float = 0.1
+
+    def directions(self, moments: Moments) -> tuple[Array, Array]:
+        s_x, s_y = (np.sqrt(np.maximum(np.diag(C), 1e-12)) for C in (moments.c_xx, moments.c_yy))
+        # Unit variance, and the two blocks brought to the same total, so that the wider side does not own the content.
+        w_x, w_y = 1 / (s_x * np.sqrt(len(s_x))), 1 / (s_y * np.sqrt(len(s_y)))
+        cross = moments.c_xy * np.outer(w_x, w_y)
+        joint = np.block([[moments.c_xx * np.outer(w_x, w_x), cross], [cross.T, moments.c_yy * np.outer(w_y, w_y)]])
+        _, style = top_eigen(joint, self.dims)
+        A_x, A_y = style[: len(w_x)], style[len(w_x) :]
+        return w_x[:, None] * self._content(A_x), w_y[:, None] * self._content(A_y)
+
+    def _content(self, A: Array) -> Array:
+        G = A.T @ A
+        return np.asarray(np.linalg.solve(G + self.ridge * np.trace(G) / len(G) * np.eye(len(G)), A.T).T)

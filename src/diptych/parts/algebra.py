@@ -1,0 +1,197 @@
+"""The algebra under every closed form: second moments that stream, one bilinear solver, kernels.
+
+One solver carries the linear half of the field: methods differ in the three matrices that they give it,
+
+    maximise  a' C b   subject to  a' M_x a = b' M_y b = 1,
+
+solved by the singular vectors of M_x^{-1/2} C M_y^{-1/2}.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from diptych.kinds import Array, BadInput, count, take
+
+BLOCK_BYTES = 32 << 20  # of float64 rows at a time: large enough for full BLAS speed, small beside the Gram matrices
+
+
+class Moments:
+    """Counts, means and covariances of paired rows, added up block by block; memory O(d_x² + d_y²) whatever n is.
+
+    `add(X, Y, owner)` takes images (n_i, d_x) and texts (n_t, d_y), dense or scipy.sparse; every text is one pair, its
+    picture being row `owner` of X. Sums are kept in float64 around the first block's mean, so large means cost no digits.
+    Rows may carry a `weight` each for the two autocovariances (ml-CCA); see `weighted`.
+    """
+
+    n: float
+
+    def __init__(self) -> None:
+        self.n = 0.0
+
+    def add(self, X: Any, Y: Any, owner: Array | None = None) -> Self:
+        """Count these pairs in. Raises BadInput when a width differs from that of the rows before."""
+        pairs = count(Y)
+        one_to_one = owner is None or (count(X) == pairs and np.array_equal(owner, np.arange(pairs)))
+        if not self.n:
+            self._start(X, Y)
+        for name, rows, width in (("images", X, len(self._at_x)), ("texts", Y, len(self._at_y))):
+            if rows.shape[1] != width:
+                raise BadInput(f"{name} are {rows.shape[1]} wide, the rows before were {width}")
+        if one_to_one:
+            step = max(1, BLOCK_BYTES // (8 * max(X.shape[1], Y.shape[1])))
+            for start in range(0, pairs, step):
+                x = self._block(X, slice(start, start + step), self._at_x)
+                y = self._block(Y, slice(start, start + step), self._at_y)
+                self._xx += gram(x)
+                self._yy += gram(y)
+                self._xy += cross(x, y)
+                self._x += column_sums(x)
+                self._y += column_sums(y)
+        else:
+            assert owner is not None
+            self._add_many(X, Y, owner)
+        self.n += pairs
+        return self
+
+    def _start(self, X: Any, Y: Any) -> None:
+        d_x, d_y = X.shape[1], Y.shape[1]
+        # Shifting a sparse block would make it dense; its means are small, so it is summed where it stands.
+        self._at_x = np.zeros(d_x) if hasattr(X, "tocsr") else np.asarray(X[:4096], dtype=np.float64).mean(axis=0)
+        self._at_y = np.zeros(d_y) if hasattr(Y, "tocsr") else np.asarray(Y[:4096], dtype=np.float64).mean(axis=0)
+        self._x, self._y = np.zeros(d_x), np.zeros(d_y)
+        self._xx, self._xy, self._yy = np.zeros((d_x, d_x)), np.zeros((d_x, d_y)), np.zeros((d_y, d_y))
+
+    @staticmethod
+    def _block(rows: Any, block: Any, at: Array) -> Any:
+        part = take(rows, block)
+        if hasattr(part, "tocsr"):
+            return part.astype(np.float64)
+        return np.asarray(part, dtype=np.float64) - at
+
+    def _add_many(self, X: Any, Y: Any, owner: Array) -> None:
+        """Several texts a picture: each picture is read once, against the sum of its texts."""
+        order = np.argsort(owner, kind="stable")
+        first = np.searchsorted(owner[order], np.arange(count(X) + 1))
+        step = max(1, BLOCK_BYTES // (8 * max(X.shape[1], Y.shape[1])) // 4)
+        for start in range(0, count(X), step):
+            stop = min(start + step, count(X))
+            texts = order[first[start] : first[stop]]
+            of = owner[texts] - start
+            x = self._block(X, slice(start, stop), self._at_x)
+            y = self._block(Y, texts, self._at_y)
+            share = np.bincount(of, minlength=stop - start).astype(np.float64)
+            root = np.sqrt(share)[:, None]
+            self._xx += gram(x.multiply(root).tocsr() if hasattr(x, "tocsr") else x * root)
+            self._yy += gram(y)
+            self._xy += cross(x, sum_rows(y, of, stop - start))
+            self._x += np.asarray(x.T @ share).ravel()
+            self._y += column_sums(y)
+
+    @property
+    def mean_x(self) -> Array:
+        return self._at_x + self._x / self.n
+
+    @property
+    def mean_y(self) -> Array:
+        return self._at_y + self._y / self.n
+
+    @property
+    def c_xx(self) -> Array:
+        """(d_x, d_x) covariance of the pictures, divided by n."""
+        return np.asarray(self._xx / self.n - np.outer(self._x, self._x) / self.n**2)
+
+    @property
+    def c_yy(self) -> Array:
+        return np.asarray(self._yy / self.n - np.outer(self._y, self._y) / self.n**2)
+
+    @property
+    def c_xy(self) -> Array:
+        return np.asarray(self._xy / self.n - np.outer(self._x, self._y) / self.n**2)
+
+
+def gram(rows: Any) -> Array:
+    """rows' rows as a dense matrix."""
+    product = rows.T @ rows
+    return np.asarray(product.toarray() if hasattr(product, "toarray") else product)
+
+
+def cross(x: Any, y: Any) -> Array:
+    """x' y as a dense matrix, whichever of the two is sparse."""
+    product = (y.T @ x).T if hasattr(y, "tocsr") else x.T @ y
+    return np.asarray(product.toarray() if hasattr(product, "toarray") else product)
+
+
+def column_sums(rows: Any) -> Array:
+    return np.asarray(rows.sum(axis=0), dtype=np.float64).ravel()
+
+
+def sum_rows(rows: Any, group: Array, n: int) -> Any:
+    """(n, d) the sum of the rows of each group, dense or sparse as they are."""
+    from scipy.sparse import csr_matrix
+
+    gather = csr_matrix((np.ones(len(group)), (group, np.arange(len(group)))), shape=(n, len(group)))
+    return gather @ rows
+
+
+def ridged(C: Array, ridge: float) -> Array:
+    """C with `ridge` times its mean diagonal added to the diagonal, so that a ridge means the same at any scale."""
+    lift = ridge * np.trace(C) / len(C)
+    return C + max(lift, np.finfo(np.float64).tiny) * np.eye(len(C))
+
+
+def top_svd(T: Array, k: int) -> tuple[Array, Array, Array]:
+    """The k largest singular triplets U (m, k), s (k,), V (n, k), with signs fixed so that a result is repeatable.
+
+    Through the eigenvectors of the smaller Gram matrix when far fewer than all are wanted.
+    """
+    from scipy.linalg import eigh, svd
+
+    k = min(k, *T.shape)
+    if min(T.shape) <= 256 or k > min(T.shape) // 2:
+        U, s, Vt = svd(T, full_matrices=False)
+        U, s, V = U[:, :k], s[:k], Vt[:k].T
+    else:
+        wide = T.shape[0] < T.shape[1]
+        G = T @ T.T if wide else T.T @ T
+        values, near = eigh(G, subset_by_index=(len(G) - k, len(G) - 1))
+        near, s = near[:, ::-1], np.sqrt(np.maximum(values[::-1], 0.0))
+        far = (T.T if wide else T) @ near / np.maximum(s, 1e-300)
+        U, V = (near, far) if wide else (far, near)
+    sign = np.sign(U[np.abs(U).argmax(axis=0), np.arange(k)])
+    return U * sign, s, V * sign
+
+
+def bilinear(C: Array, M_x: Array | None, M_y: Array | None, dims: int) -> tuple[Array, Array, Array]:
+    """Directions A (d_x, k), B (d_y, k) and values s (k,) of  max a'Cb  with a'M_x a = b'M_y b = 1.
+
+    None stands for the identity. k is at most dims and the smaller width. Raises BadInput when a matrix is singular.
+    """
+    from scipy.linalg import LinAlgError, cholesky, solve_triangular
+
+    def factor(M: Array) -> Array:
+        try:
+            return np.asarray(cholesky(M, lower=True))
+        except LinAlgError:
+            raise BadInput("the covariance of the features is singular; set a larger ridge (--set ridge=1e-2)") from None
+
+    L_x = None if M_x is None else factor(M_x)
+    L_y = None if M_y is None else factor(M_y)
+    T = C if L_x is None else solve_triangular(L_x, C, lower=True)
+    T = T if L_y is None else solve_triangular(L_y, T.T, lower=True).T
+    A, s, B = top_svd(T, dims)
+    A = A if L_x is None else solve_triangular(L_x, A, lower=True, trans=1)
+    B = B if L_y is None else solve_triangular(L_y, B, lower=True, trans=1)
+    return A, B, s
+
+
+def top_eigen(M: Array, k: int) -> tuple[Array, Array]:
+    """The k largest eigenvalues of a symmetric matrix, falling, and their eigenvectors as columns, signs fixed."""
+    from scipy.linalg import eigh
+
+    k = min(k, len(M))
+    values, vectors = eigh(M, subset_by_index=(len(M) - k, len(M) - 1))
+    vectors = vectors[:, ::-1]
+    return values[::-1], vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)])

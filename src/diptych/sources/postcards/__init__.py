@@ -1,0 +1,153 @@
+"""Postcards: a seeded world of small painted scenes, with captions, and an oracle that knows every answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from diptych.kinds import BadInput, Progress
+from diptych.sources.postcards.card import SIZE
+from diptych.sources.postcards.oracle import Oracle
+from diptych.sources.postcards.paint import paint
+from diptych.sources.postcards.scene import ATTRIBUTES, CLASSES, Group, Scene, attribute_table, class_table, imagine
+from diptych.sources.postcards.words import captions, change
+
+__all__ = [
+    "ATTRIBUTES",
+    "CLASSES",
+    "SIZE",
+    "Group",
+    "Oracle",
+    "Scene",
+    "attribute_table",
+    "change",
+    "class_table",
+    "generate",
+    "imagine",
+    "load",
+    "paint",
+    "write",
+]
+
+WORLD = 1
+"""Raised when the same seed paints another world than before, so that old folders are not taken for new ones."""
+_CHUNK = 50
+
+
+def generate(n: int, seed: int = 0, first: int = 0, unseen: bool = False) -> list[Scene]:
+    """Scenes `first` to `first + n` of the world of this seed, with five captions each.
+
+    unseen   made only of pairs (place with time, kind with colour) that no other scene shows
+    """
+    scenes = (imagine(index, seed, unseen) for index in range(first, first + n))
+    return [replace(scene, captions=captions(scene, seed)) for scene in scenes]
+
+
+def write(
+    folder: str | Path,
+    n: int,
+    seed: int = 0,
+    workers: int | None = None,
+    *,
+    first: int = 0,
+    unseen: bool = False,
+    progress: Progress | None = None,
+) -> list[Scene]:
+    """Paint scenes into `folder`: `images/NNNNN.png` and `scenes.jsonl`, a line `{image, captions, attributes}` each.
+
+    The folder appears when all of it is there. Work that was interrupted is taken up where it stopped; a folder that
+    holds these scenes already is left as it is.
+
+    workers   processes; default: one a core. The bytes do not depend on it.
+
+    Raises BadInput when the folder holds something else.
+    """
+    home = Path(folder)
+    scenes = generate(n, seed, first, unseen)
+    world = json.dumps({"world": WORLD, "n": n, "seed": seed, "first": first, "unseen": unseen})
+    if _holds(home, world):
+        return scenes
+    if home.exists() and any(home.iterdir()):
+        raise BadInput(f"{home} holds something other than these {n} postcards; choose an empty or a new folder")
+    try:
+        _paint_into(home, world, scenes, seed, workers, progress)
+    except OSError:
+        if not _holds(home, world):  # else another process finished the same folder first
+            raise
+    return scenes
+
+
+def load(folder: str | Path) -> list[Scene]:
+    """The scenes that `write` put into a folder, in order.
+
+    Raises BadInput when there are none.
+    """
+    file = Path(folder) / "scenes.jsonl"
+    try:
+        return [Scene.read(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        raise BadInput(f"{file}: no such file; paint the postcards first with postcards.write(folder, n)") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{file}: a line does not read as a scene ({error}); paint the folder anew") from None
+
+
+def _paint_into(
+    home: Path, world: str, scenes: Sequence[Scene], seed: int, workers: int | None, progress: Progress | None
+) -> None:
+    """Fill a folder beside `home` with what is not there yet, then give it its name."""
+    part = home.with_name(f".{home.name}.part")
+    if part.exists() and not _holds(part, world):
+        shutil.rmtree(part)
+    (part / "images").mkdir(parents=True, exist_ok=True)
+    (part / "world.json").write_text(world + "\n", encoding="utf-8")
+    rows = [{"image": _name(scene), "captions": scene.captions, "attributes": scene.attributes()} for scene in scenes]
+    (part / "scenes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    missing = [scene for scene in scenes if not (part / _name(scene)).exists()]
+    chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
+    workers = workers or _cores()
+    done = len(scenes) - len(missing)
+    save = partial(_save, part, seed)
+    with ExitStack() as stack:
+        painted: Iterable[int] = map(save, chunks)
+        if workers > 1 and len(chunks) > 1:
+            painted = stack.enter_context(ProcessPoolExecutor(workers)).map(save, chunks)
+        for number in painted:
+            done += number
+            if progress:
+                progress("painting postcards", done, len(scenes))
+    for wet in (part / "images").glob("*.wet"):
+        wet.unlink()
+    if home.exists():
+        home.rmdir()
+    part.rename(home)
+
+
+def _cores() -> int:
+    """Cores this process may use; the affinity tells the truth inside a container, where there is one."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _name(scene: Scene) -> str:
+    return f"images/{scene.index:05d}.png"
+
+
+def _holds(folder: Path, world: str) -> bool:
+    told = folder / "world.json"
+    return told.exists() and told.read_text(encoding="utf-8").strip() == world
+
+
+def _save(folder: Path, seed: int, scenes: Sequence[Scene]) -> int:
+    """Paint and keep some scenes; a file is there only when all of it is."""
+    for scene in scenes:
+        file = folder / _name(scene)
+        wet = file.with_suffix(f".{os.getpid()}.wet")
+        paint(scene, seed).save(wet, format="PNG", compress_level=1)
+        wet.replace(file)
+    return len(scenes)

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from diptych.kinds import BadInput
+from diptych.metrics.statistics import bootstrap_interval, paired_test
+
+
+def test_interval_of_the_mean_equals_scipy_and_theory():
+    values = np.random.default_rng(0).normal(0.3, 0.1, 400)
+    low, high = bootstrap_interval(values, resamples=4000)
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=4000, rng=1).confidence_interval
+    assert low == pytest.approx(theirs.low, abs=6e-4)
+    assert high == pytest.approx(theirs.high, abs=6e-4)
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert (high - low) / 2 == pytest.approx(half, rel=0.05)
+
+
+def test_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    covered = 0
+    for seed in range(200):
+        low, high = bootstrap_interval(rng.exponential(1.0, 100), 0.9, 400, seed)
+        covered += low <= 1.0 <= high
+    assert 0.82 <= covered / 200 <= 0.96
+
+
+def test_interval_of_the_median_equals_scipy():
+    values = np.random.default_rng(2).exponential(5.0, 301)
+    low, high = bootstrap_interval(values, resamples=3000, statistic="median")
+    theirs = stats.bootstrap((values,), np.median, method="percentile", n_resamples=3000, rng=1).confidence_interval
+    assert low == pytest.approx(theirs.low, abs=0.15)
+    assert high == pytest.approx(theirs.high, abs=0.15)
+
+
+def test_same_seed_same_interval_and_nan_is_left_out():
+    values = np.random.default_rng(3).random(50)
+    assert bootstrap_interval(values, seed=4) == bootstrap_interval(np.append(values, np.nan), seed=4)
+    assert bootstrap_interval(values, seed=4) != bootstrap_interval(values, seed=5)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.01, 0.03])
+def test_paired_test_equals_scipy(shift):
+    rng = np.random.default_rng(6)
+    a = rng.random(120)
+    b = a + rng.normal(shift, 0.08, 120)
+    ours = paired_test(a, b)
+    theirs = stats.permutation_test(
+        (a, b), lambda x, y, axis: (x - y).mean(axis=axis), permutation_type="samples", n_resamples=10_000, rng=1
+    )
+    assert ours.p == pytest.approx(theirs.pvalue, abs=0.02)
+    assert ours.p == pytest.approx(stats.ttest_rel(a, b).pvalue, abs=0.03)
+    assert ours.difference == pytest.approx((a - b).mean())
+    theory = stats.t.interval(0.95, 119, (a - b).mean(), stats.sem(a - b))
+    assert (ours.low, ours.high) == pytest.approx(theory, abs=2e-3)
+
+
+def test_small_samples_match_the_exact_randomisation_test():
+    a, b = np.array([0.9, 0.8, 0.7, 0.6, 0.95]), np.array([0.5, 0.6, 0.6, 0.5, 0.3])
+    # Only all-plus and all-minus of the 32 exchanges are as extreme as five gains.
+    assert paired_test(a, b, resamples=40_000).p == pytest.approx(2 / 32, abs=0.005)
+
+
+def test_equal_systems_do_not_differ():
+    values = np.random.default_rng(7).random(30)
+    found = paired_test(values, values)
+    assert (found.difference, found.low, found.high, found.p, found.n) == (0, 0, 0, 1, 30)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(BadInput, match="same queries"):
+        paired_test(np.zeros(3), np.zeros(4))
+    with pytest.raises(BadInput, match="no query has one"):
+        bootstrap_interval(np.array([np.nan]))
+    with pytest.raises(BadInput, match="level"):
+        bootstrap_interval(np.zeros(3), level=95)

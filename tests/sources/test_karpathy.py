@@ -1,0 +1,28 @@
+import json
+
+import pytest
+
+from diptych.kinds import BadInput
+from diptych.sources import karpathy
+
+
+def test_first_five_captions_and_restval_is_train(tmp_path):
+    path = tmp_path / "dataset_coco.json"
+    sentences = [{"raw": f" caption\n {i}", "tokens": []} for i in range(7)]
+    images = [
+        {"filepath": "val2014", "filename": "a.jpg", "split": "restval", "sentences": sentences},
+        {"filename": "b.jpg", "split": "test", "sentences": sentences[:2]},
+    ]
+    path.write_text(json.dumps({"images": images, "dataset": "coco"}))
+    first, second = karpathy.rows(path)
+    assert (first.image, first.split) == ("val2014/a.jpg", "train")
+    assert first.texts == tuple(f"caption {i}" for i in range(5))
+    assert (second.image, second.split, len(second.texts)) == ("b.jpg", "test", 2)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"images": [{"filename": "a.jpg"}]}'])
+def test_another_file_is_bad_input(tmp_path, text):
+    path = tmp_path / "dataset_coco.json"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"dataset_coco\.json"):
+        karpathy.rows(path)
