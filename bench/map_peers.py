@@ -79,8 +79,9 @@ def main() -> None:
     shape = (asked.queries, asked.items)
     grades = rng.integers(1, 4, shape) * (rng.random(shape) < 0.05)
     grades[:, 0] += grades.sum(axis=1) == 0
-    # Whole numbers below 2^24: float32 holds them exactly, and no two are equal.
-    scores = np.argsort(np.argsort(rng.random(shape) - 0.2 * grades, axis=1), axis=1).astype(np.float32)
+    # Whole numbers below 2^24: float32 holds them exactly, and no two are equal. From 1 on, since torchmetrics takes an
+    # item whose score is not above 0 for irrelevant.
+    scores = 1 + np.argsort(np.argsort(rng.random(shape) + 0.2 * grades, axis=1), axis=1).astype(np.float32)
 
     ways, skipped = {}, []
     for name, way in WAYS.items():

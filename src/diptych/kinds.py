@@ -484,7 +484,6 @@ class Protocol:
     relevance                "pair" (the annotated partner) or "label" (share at least one label)
     joined                   whether the texts of a picture count as one document
     folds                    the database is cut into this many disjoint folds, each ranked inside itself, then averaged
-    exclude                  a split whose items leave the database ("all" minus the queries)
     """
 
     name: str
@@ -494,12 +493,10 @@ class Protocol:
     relevance: str
     joined: bool = False
     folds: int = 1
-    exclude: str = ""
     note: str = ""
 
     def __str__(self) -> str:
-        database = f"{self.database} without {self.exclude}" if self.exclude else self.database
-        text = f"{self.query} against {database}, relevant by {self.relevance}, trained on {self.train}"
+        text = f"{self.query} against {self.database}, relevant by {self.relevance}, trained on {self.train}"
         text += ", texts of a picture joined" if self.joined else ""
         text += f", mean of {self.folds} folds" if self.folds > 1 else ""
         return text
@@ -511,7 +508,9 @@ class Card:
 
     splits      name -> number of images, asserted on reading; empty where the person's own data decides
     protocols   the first is the default
-    folder      its folder below $DIPTYCH_DATA
+    folder      its folder below $DIPTYCH_DATA; of a generated one, below the cache
+    generated   made by this package on first use, so nothing need be fetched
+    splitless   the data names no splits; those here were drawn by us
     get         what to fetch and where to put it, said when a file is missing
     image_features, text_features   what `evaluate` uses when nothing else is asked for
     """
@@ -525,6 +524,8 @@ class Card:
     protocols: tuple[Protocol, ...]
     get: str = ""
     folder: str = ""
+    generated: bool = False
+    splitless: bool = False
     revision: str = ""
     image_features: str = "efficientnetv2"
     text_features: str = "tfidf"

@@ -23,7 +23,7 @@ def test_every_patch_counts_for_its_nearest_word(pictures):
 
 def test_cells_are_where_the_patches_are(tmp_path):
     pixels = np.full((144, 144, 3), 128, dtype=np.uint8)
-    pixels[:32, :32] = np.random.default_rng(0).integers(0, 256, (32, 32, 1), dtype=np.uint8)
+    pixels[:56, :56] = np.random.default_rng(0).integers(0, 256, (56, 56, 1), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     parts = SiftWords(words=4, grid=2).fit([tmp_path / "a.png"] * 2).transform([tmp_path / "a.png"]).reshape(5, 4)
     assert np.allclose(parts[0], parts[1:].mean(axis=0))

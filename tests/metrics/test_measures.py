@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from ir_measures import AP, RR, IPrec, P, Qrel, R, ScoredDoc, Success, iter_calc, nDCG
-from ranking_oracle import NAMES, error, judgements, value
+from metric_oracles import NAMES, error, judgements, value
 
 from diptych.kinds import BadInput, Run, SharedLabels, hamming
 from diptych.metrics import measures

@@ -1,16 +1,17 @@
 """One error put into each formula has to be caught by the comparison that guards it."""
 
+import contextlib
 import inspect
 import types
 
 import numpy as np
 import pytest
-import ranking_oracle
+from metric_oracles import error, published_ms_ssim
 from scipy import stats
 from skimage.data import camera
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from test_image_quality import published_ms_ssim
 
+from diptych.kinds import SharedLabels, hamming
 from diptych.metrics import image_quality, measures, ranking, statistics
 
 
@@ -61,8 +62,8 @@ MEASURES = [
 
 @pytest.mark.parametrize(("name", "right", "wrong"), MEASURES)
 def test_an_error_in_a_measure_is_caught(name, right, wrong):
-    assert ranking_oracle.error(measures, name) < 1e-10
-    assert ranking_oracle.error(mutant(measures, right, wrong), name) > 1e-4
+    assert error(measures, name) < 1e-10
+    assert error(mutant(measures, right, wrong), name) > 1e-4
 
 
 def test_every_measure_has_a_mutant():
@@ -86,8 +87,52 @@ def test_every_measure_has_a_mutant():
 def test_an_error_in_the_ranking_is_caught(right, wrong):
     names = ("map@all", "ndcg@3", "mrr")
     spoiled = mutant(ranking, right, wrong)
-    assert max(ranking_oracle.error(measures, name, ranking) for name in names) < 1e-10
-    assert max(ranking_oracle.error(measures, name, spoiled) for name in names) > 1e-4
+    assert max(error(measures, name, ranking) for name in names) < 1e-10
+    assert max(error(measures, name, spoiled) for name in names) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("start[group] % scores.shape[1]", "start[group] % scores.shape[1] + 1"),
+        ("ordered[:, 1:] != ordered[:, :-1]", "ordered[:, 1:] > ordered[:, :-1]"),
+        ("query * scores.shape[1] + place", "place"),
+        ("bits >> 31, bits, ~bits", "bits >> 31, bits, bits"),
+    ],
+)
+def test_an_error_in_the_sorting_way_is_caught(right, wrong):
+    sound, spoiled = mutant(ranking, right, right), mutant(ranking, right, wrong)
+    sound.HANDFUL = spoiled.HANDFUL = 0  # never count, always sort
+    assert error(measures, "map@all", sound) < 1e-10
+    assert error(measures, "map@all", spoiled) > 1e-4
+
+
+def histogram_error(module):
+    rng = np.random.default_rng(1)
+    queries, items = (rng.integers(0, 256, (n, 1), dtype=np.uint8) for n in (20, 50))
+    qrels = SharedLabels(*(rng.random((n, 4)) < 0.4 for n in (20, 50)))
+    worst = 0.0
+    for ties in ("expected", "optimistic", "pessimistic"):
+        counted = measures.measure("map@all", module.rank(queries, items, hamming, qrels, ties))
+        by_scores = measures.measure("map@all", ranking.rank_scores(hamming.score(queries, items), qrels, 0, ties))
+        worst = max(worst, float(np.nanmax(np.abs(counted - by_scores))))
+    return worst
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("bins = 8 * queries.shape[1] + 1", "bins = 8 * queries.shape[1]"),
+        ("np.cumsum(everything, axis=1)[query, distance] - size", "np.cumsum(everything, axis=1)[query, distance]"),
+        ("np.cumsum(relevant, axis=1)[query, distance] - hits", "np.cumsum(relevant, axis=1)[query, distance]"),
+        ("yield start, counts.sum(axis=1), counts[:, 1]", "yield start, counts[:, 0], counts[:, 1]"),
+        ("above = above + size - hits\n", "above = above + size\n"),
+    ],
+)
+def test_an_error_in_the_histograms_is_caught(right, wrong):
+    assert histogram_error(ranking) < 1e-12
+    with contextlib.suppress(ValueError, IndexError):  # one that does not even run is caught as well
+        assert histogram_error(mutant(ranking, right, wrong)) > 1e-4
 
 
 def image_errors(module):

@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from ranking_oracle import judgements
+from metric_oracles import judgements
 
 from diptych.kinds import BadInput, LabelCosine, Listed, Run, SharedLabels, cosine, hamming, l2
 from diptych.metrics import ranking as module

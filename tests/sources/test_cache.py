@@ -1,6 +1,7 @@
-import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -162,17 +163,13 @@ def test_without_a_place_to_write_it_still_computes(folder, monkeypatch, tmp_pat
     assert reds(sorted(folder.iterdir()), describe) == [10.0 * i for i in range(10)] and describe.seen == 10
 
 
-def _put_many(name):
-    for i in range(20):
-        RowCache().put(name, {bytes([i]): np.array([i])})
-
-
 def test_several_processes_write_at_the_same_time():
-    workers = [multiprocessing.get_context("spawn").Process(target=_put_many, args=(name,)) for name in "abc"]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    code = (
+        "import sys, numpy; from diptych.sources.cache import RowCache\n"
+        "for i in range(20): RowCache().put(sys.argv[1], {bytes([i]): numpy.array([i])})"
+    )
+    workers = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "abc"]
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
     for name in "abc":
         assert len(RowCache().get(name, [bytes([i]) for i in range(20)])) == 20
 

@@ -28,6 +28,7 @@ CARD = Card(
     ),
     get="nothing to fetch: it is painted on first use",
     folder="postcards",
+    generated=True,
     revision=f"world {postcards.WORLD}, seed 0",
     image_features="colour+sift_words",
     text_features="tfidf",

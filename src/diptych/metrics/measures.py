@@ -156,6 +156,12 @@ WHOLE: dict[str, Callable[[Ranking], Floats]] = {
 # ------------------------------------------------------------------------------------------------------------ by name
 
 
+def known(name: str) -> str:
+    """The name, if a measure has it. Raises BadInput with the nearest one there is."""
+    _read(name)
+    return name
+
+
 def measure(name: str, ranking: Ranking) -> Floats:
     """(n_q,) the measure of this name, e.g. `map@50:hits`; NaN for a query with no relevant item.
 

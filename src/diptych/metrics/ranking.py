@@ -285,8 +285,8 @@ def _best_first(scores: Array) -> Ints:
         return np.argsort(~scores, axis=1, kind="stable")
     if scores.dtype.itemsize > 4:
         return np.argsort(-scores, axis=1, kind="stable")
-    # Sorting values is several times as fast as argsort, so the item rides in the lower half of a 64-bit value. Bits of a
-    # float order like whole numbers once negative ones are turned round; adding 0 makes one zero of two.
+    # Sorting values is several times as fast as argsort, so the item rides in the lower half of a 64-bit value. Bits of
+    # a float order like whole numbers once negative ones are turned round; adding 0 makes one zero of two.
     bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)
     falling = np.where(bits >> 31, bits, ~bits & np.uint32(0x7FFFFFFF))
     keys = falling.astype(np.uint64) << np.uint64(32) | np.arange(scores.shape[1], dtype=np.uint64)
