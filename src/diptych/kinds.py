@@ -85,7 +85,7 @@ class Pairs:
         owner = np.arange(n_texts) if self.owner is None else np.asarray(self.owner, dtype=np.int64)
         if owner.shape != (n_texts,):
             raise BadInput(f"owner has {owner.shape} entries for {n_texts} texts; it needs one image row a text")
-        if n_texts and not (0 <= owner.min() and owner.max() < n_images):
+        if n_texts and not (owner.min() >= 0 and owner.max() < n_images):
             raise BadInput(
                 f"{n_images} images against {n_texts} texts: owner names image rows from {owner.min()} to "
                 f"{owner.max()}; give every text the row of its own image"
@@ -353,7 +353,7 @@ class Cosine(Space):
 
     def settle(self, outputs: Any) -> Array:
         rows = np.asarray(outputs, dtype=np.float32)
-        return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12))
 
     def score(self, queries: Array, items: Array) -> Array:
         return np.asarray(queries @ items.T)
@@ -398,8 +398,8 @@ class Hamming(Space):
 class Sets(Space):
     """A set of unit tokens an item, (n, tokens, d), rows of zeros as padding; every query token takes its best match.
 
-    Late interaction (MaxSim) as in Khattab & Zaharia 2020, averaged over the query's tokens so that scores of queries of
-    different length compare.
+    Late interaction (MaxSim) as in Khattab & Zaharia 2020, averaged over the query's tokens so that scores of
+    queries of different length compare.
     """
 
     name = "sets"
@@ -452,7 +452,7 @@ class Run:
 
     @staticmethod
     def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Run:
-        """Read a TREC run. Ids not given are those of the file, in order of appearance; order is by score, then rank."""
+        """Read a TREC run. Ids not given are those of the file, as they appear; order is by score, then rank."""
         answers: dict[str, list[tuple[float, int, str]]] = {}
         for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
             parts = line.split()
@@ -553,7 +553,7 @@ class Report:
 
     i2t, t2i       metric name -> value: pictures asking for texts, texts asking for pictures
     intervals      direction -> metric -> [low, high], 95 % bootstrap over queries
-    per_query      direction -> metric -> one value a query, for paired tests
+    per_query      direction -> metric -> one value a query (None where nothing is relevant), for paired tests
     seconds        fit, encode, score
     """
 
@@ -572,7 +572,7 @@ class Report:
     features: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     intervals: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
-    per_query: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    per_query: Mapping[str, Mapping[str, Sequence[float | None]]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=None, ensure_ascii=False)

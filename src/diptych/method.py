@@ -1,8 +1,8 @@
 """The contract that every published method is written to.
 
-A method file says what is new in its paper and nothing else. What all methods share is here: what a method is, the linear
-closed forms, and how they stream. Items stay opaque: only the method looks inside them. A method never sees a dataset, an
-index or a metric.
+A method file says what is new in its paper and nothing else. What all methods share is here: what a method is, the
+linear closed forms, and how they stream. Items stay opaque: only the method looks inside them. A method never sees a
+dataset, an index or a metric.
 """
 
 from __future__ import annotations
@@ -51,8 +51,11 @@ class ClosedForm(Method):
     B_: Array
 
     @abstractmethod
-    def solve(self, X: Array, Y: Array, L: Array | None) -> tuple[Array, Array]:
-        """A (d_x, k) and B (d_y, k) from centred rows X (n, d_x), Y (n, d_y) and labels L (n, C), one row a pair."""
+    def solve(self, X: Array, Y: Array, L: Any) -> tuple[Array, Array]:
+        """A (d_x, k) and B (d_y, k) from centred rows X (n, d_x) and Y (n, d_y), one row a pair.
+
+        L is (n, C) labels, or None where the data has none.
+        """
 
     def fit(self, train: Pairs) -> Self:
         X, Y, L = aligned(train, type(self).needs)
@@ -77,7 +80,7 @@ class Streaming(ClosedForm):
     def directions(self, moments: Moments) -> tuple[Array, Array]:
         """A (d_x, k) and B (d_y, k) from the moments of all pairs so far."""
 
-    def solve(self, X: Array, Y: Array, L: Array | None) -> tuple[Array, Array]:
+    def solve(self, X: Array, Y: Array, L: Any) -> tuple[Array, Array]:
         return self.directions(Moments().add(X, Y))
 
     def fit(self, train: Pairs) -> Self:
@@ -97,14 +100,14 @@ class Streaming(ClosedForm):
 def featured(items: Any, side: str) -> Any:
     """Items as (n, d) feature rows, or BadInput: pictures and strings must pass a feature first."""
     if not hasattr(items, "shape") or len(items.shape) != 2 or items.dtype.kind not in "fiub":
-        raise BadInput(f"{side} are not feature rows; turn them into features first (diptych.flow.encoder.Encoder does)")
+        raise BadInput(f"{side} are not feature rows; turn them into features first, as flow.encoder.Encoder does")
     return items
 
 
 def aligned(train: Pairs, needs: Needs) -> tuple[Array, Array, Array | None]:
     """Dense float64 rows, one a text: its picture's features, its own, and its labels."""
     if needs == "labels" and train.labels is None:
-        raise BadInput("this method learns from labels and the data has none; use one that needs only pairs, such as cca")
+        raise BadInput("this method learns from labels and the data has none; use one that needs pairs only")
     X = dense(featured(train.images, "images"))[train.owner]
     return X, dense(featured(train.texts, "texts")), train.text_labels
 
@@ -121,4 +124,4 @@ def project(items: Any, mean: Array, directions: Array, side: str) -> Array:
         raise BadInput(f"{side} are {rows.shape[1]} wide; this method was fitted on {len(mean)}")
     if not count(rows):
         return np.empty((0, directions.shape[1]))
-    return np.asarray(rows @ directions) - mean @ directions
+    return np.asarray(rows @ directions - mean @ directions)

@@ -28,14 +28,14 @@ def card(path: str | Path) -> Card:
     Raises BadInput, naming file and line, for data that does not read.
     """
     home = Path(path)
-    return _card(home, _rows(home))
+    return _card(home, *_rows(home))
 
 
 def read(split: str, path: str | Path) -> Pairs:
     """The pictures of one split, or of `all`, with their texts and labels. Every picture must be on disk."""
     home = Path(path)
-    found = _rows(home)
-    known(_card(home, found), split)
+    found, drawn = _rows(home)
+    known(_card(home, found, drawn), split)
     pictures = _pictures(home, found)
     kept = [row for row in found if split in (row.split, "all")]
     for row in kept:
@@ -44,7 +44,7 @@ def read(split: str, path: str | Path) -> Pairs:
     return rows.pairs(kept, pictures, rows.classes(found) or None)
 
 
-def _card(home: Path, found: Sequence[rows.Row]) -> Card:
+def _card(home: Path, found: Sequence[rows.Row], drawn: bool) -> Card:
     splits = dict(Counter(row.split for row in found)) | {"all": len(found)}
     asked = next((name for name in ("query", "test", "dev", "val") if name in splits), "")
     if "train" not in splits or not asked:
@@ -63,11 +63,12 @@ def _card(home: Path, found: Sequence[rows.Row]) -> Card:
         splits=splits,
         protocols=tuple(protocols),
         folder=str(home),
+        splitless=drawn,
     )
 
 
-def _rows(home: Path) -> list[rows.Row]:
-    """Every picture once, with its texts, labels and split."""
+def _rows(home: Path) -> tuple[list[rows.Row], bool]:
+    """Every picture once, with its texts, labels and split; and whether we had to draw the splits."""
     if not home.exists():
         raise BadInput(f"{home}: no such file or folder")
     if home.is_dir():
@@ -86,7 +87,7 @@ def _rows(home: Path) -> list[rows.Row]:
     return _with_splits(found)
 
 
-def _with_splits(found: Sequence[rows.Row]) -> list[rows.Row]:
+def _with_splits(found: Sequence[rows.Row]) -> tuple[list[rows.Row], bool]:
     named = {row.split for row in found}
     if len(named) > 1:
         for row in found:
@@ -94,11 +95,11 @@ def _with_splits(found: Sequence[rows.Row]) -> list[rows.Row]:
                 raise BadInput(f"{row.where}: `all` means every picture; give the split another name")
             if not row.split:
                 raise BadInput(f"{row.where}: no split, but other rows name one; name it in every row or in none")
-        return list(found)
+        return list(found), False
     # No split, or the same one everywhere, which says as little.
     order = shuffled([row.image for row in found])
     test = set(order[: round(len(found) / 5) or 1].tolist())
-    return [replace(row, split="test" if i in test else "train") for i, row in enumerate(found)]
+    return [replace(row, split="test" if i in test else "train") for i, row in enumerate(found)], True
 
 
 def _pictures(home: Path, found: Sequence[rows.Row]) -> Path:

@@ -22,7 +22,7 @@ from diptych.sources import cache
 def methods() -> dict[str, str]:
     """Method -> the shelf it stands on, without importing one."""
     shelves = [module.name for module in pkgutil.iter_modules(diptych.methods.__path__) if module.ispkg]
-    found = {}
+    found: dict[str, str] = {}
     for shelf in sorted(shelves):
         folder = Path(diptych.methods.__path__[0]) / shelf
         found |= {module.name: shelf for module in pkgutil.iter_modules([str(folder)])}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
-from diptych import __version__
 from diptych.features import composition
 from diptych.features.composition import Composition
-from diptych.flow import catalogue
-from diptych.kinds import Array, BadInput, Card, Pairs, Progress, Protocol, Space
+from diptych.kinds import Array, Pairs, Progress, Space
 from diptych.method import Method
 from diptych.parts.fitted import Fitted
 
@@ -22,7 +19,7 @@ class Encoder(Fitted):
 
     images_, texts_   the features of each side
     method_           the method on top of them
-    trained_on_       dataset, protocol, seed and version, as plain JSON
+    trained_on_       method, dataset, protocol, split, seed and version, as plain JSON
     """
 
     def __post_init__(self) -> None:
@@ -44,7 +41,7 @@ class Encoder(Fitted):
             chains = encoder.images_.chains() + encoder.texts_.chains()
             for part in (method, *(feature for chain in chains for feature in chain)):
                 if any(field.name == "seed" for field in dataclasses.fields(part)):
-                    part.seed = seed
+                    setattr(part, "seed", seed)  # noqa: B010 - only some parts have one
         return encoder
 
     @property
@@ -60,20 +57,6 @@ class Encoder(Fitted):
         self.method_.fit(train.features(images, texts))
         return self
 
-    def fit_on(
-        self, card: Card, protocol: Protocol, train: Pairs, seed: int = 0, progress: Progress | None = None
-    ) -> Self:
-        """`fit`, remembering on what."""
-        self.fit(train, progress)
-        self.trained_on_ = {
-            "dataset": card.name,
-            "protocol": protocol.name,
-            "split": protocol.train,
-            "seed": seed,
-            "diptych": __version__,
-        }
-        return self
-
     def encode_images(self, items: Any, progress: Progress | None = None) -> Array:
         """One settled row a picture."""
         return self.method_.encode_images(self.images_.transform(items, progress))
@@ -81,20 +64,3 @@ class Encoder(Fitted):
     def encode_texts(self, items: Any, progress: Progress | None = None) -> Array:
         """One settled row a text."""
         return self.method_.encode_texts(self.texts_.transform(items, progress))
-
-    @classmethod
-    def named(
-        cls,
-        name: str | Path,
-        settings: dict[str, str] | None = None,
-        image_features: str = "",
-        text_features: str = "",
-        seed: int = 0,
-    ) -> tuple[Self, bool]:
-        """A method by name, not yet fitted, or a fitted folder as it is; and whether it is fitted already."""
-        if str(name) not in catalogue.methods() and Path(name).is_dir():
-            if settings or image_features or text_features:
-                raise BadInput(f"{name} is fitted already; settings and features cannot be changed, fit it anew")
-            return cls.from_pretrained(name), True
-        method = catalogue.method(str(name)).configured(settings)
-        return cls.of(method, image_features or "given", text_features or "given", seed), False

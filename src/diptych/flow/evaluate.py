@@ -14,6 +14,7 @@ import numpy as np
 
 from diptych.flow import catalogue
 from diptych.flow.encoder import Encoder
+from diptych.flow.fit import fit, rows
 from diptych.kinds import (
     Array,
     BadInput,
@@ -79,7 +80,7 @@ class Evaluation:
 
 
 def evaluate(
-    name: str | Path,
+    method: str | Path,
     dataset: str | Path,
     *,
     settings: dict[str, str] | None = None,
@@ -88,7 +89,7 @@ def evaluate(
     split: str = "",
     protocol: str = "",
     metrics: Sequence[str] = METRICS,
-    ties: ranking.Ties = "expected",
+    ties: str = "expected",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -99,30 +100,37 @@ def evaluate(
     """
     for metric in metrics:
         measures.known(metric)
-    if ties not in ranking.TIES:
+    policy = next((known for known in ranking.TIES if known == ties), None)
+    if policy is None:
         raise BadInput(f"there is no tie policy {ties!r}{nearest(ties, ranking.TIES)}")
     found = catalogue.dataset(dataset)
-    card, rules = found.card, found.card.protocol(protocol)
-    if str(name) in catalogue.methods():
-        image_features = image_features or card.image_features
-        text_features = text_features or card.text_features
-    encoder, fitted = Encoder.named(name, settings, image_features, text_features, seed)
-    if fitted and card.splitless and not split:
-        split = "all"
+    seconds = dict.fromkeys(("fit", "encode", "score"), 0.0)
+    fitted = method not in catalogue.methods() and (Path(method) / "config.json").is_file()
+    if fitted:
+        if settings or image_features or text_features:
+            raise BadInput(f"{method} is fitted already; its settings and features cannot be changed, fit it anew")
+        encoder = Encoder.from_pretrained(method)
+        split = split or ("all" if found.card.splitless else "")
+    else:
+        catalogue.method(str(method))
+    rules = found.card.protocol(protocol)
     if split:
         rules = replace(rules, query=split, database=split)
-
-    def rows(part: str) -> Pairs:
-        pairs = found.read(part)
-        return pairs.joined() if rules.joined else pairs
-
-    seconds = dict.fromkeys(("fit", "encode", "score"), 0.0)
+    query = rows(found, rules.query, rules)
+    database = query if rules.database == rules.query else rows(found, rules.database, rules)
+    qrels = judgements(rules, query, database)
     if not fitted:
-        train = rows(rules.train)
         with clock(seconds, "fit"):
-            encoder.fit_on(card, rules, train, seed, progress)
-    query = rows(rules.query)
-    database = query if rules.database == rules.query else rows(rules.database)
+            encoder = fit(
+                str(method),
+                found,
+                settings=settings,
+                image_features=image_features,
+                text_features=text_features,
+                protocol=protocol,
+                seed=seed,
+                progress=progress,
+            )
     with clock(seconds, "encode"):
         images, texts = encoder.encode_images(query.images, progress), encoder.encode_texts(query.texts, progress)
         if database is query:
@@ -130,16 +138,15 @@ def evaluate(
         else:
             stored_images = encoder.encode_images(database.images, progress)
             stored_texts = encoder.encode_texts(database.texts, progress)
-    i2t_qrels, t2i_qrels = judgements(rules, query, database)
     directions = {
-        "i2t": Direction(images, stored_texts, i2t_qrels, encoder.space),
-        "t2i": Direction(texts, stored_images, t2i_qrels, encoder.space),
+        "i2t": Direction(images, stored_texts, qrels[0], encoder.space),
+        "t2i": Direction(texts, stored_images, qrels[1], encoder.space),
     }
     with clock(seconds, "score"):
-        values = _measured(directions, query, rules.folds, metrics, ties)
+        values = _measured(directions, query, rules.folds, metrics, policy)
     report = Report(
-        method=encoder.method_.paper_name() if not fitted else str(name),
-        dataset=card.name,
+        method=str(method),
+        dataset=found.card.name,
         protocol=rules.name,
         seed=seed,
         i2t={metric: measures.summary(metric, v) for metric, v in values["i2t"].items()},
@@ -161,7 +168,7 @@ def evaluate(
             for direction, of in values.items()
         },
     )
-    return Evaluation(report, encoder, card, rules, query, database, directions)
+    return Evaluation(report, encoder, found.card, rules, query, database, directions)
 
 
 def judgements(rules: Protocol, query: Pairs, database: Pairs) -> tuple[Qrels, Qrels]:
@@ -176,8 +183,8 @@ def judgements(rules: Protocol, query: Pairs, database: Pairs) -> tuple[Qrels, Q
         )
     if query is not database:
         raise BadInput(f"protocol {rules.name} is relevance by pair, so queries and database are one split")
-    pairs = Listed(query.owner, np.arange(query.n_texts), query.image_ids, query.text_ids)
-    return pairs, pairs.transposed()
+    own = Listed(query.owner, np.arange(query.n_texts), query.image_ids, query.text_ids)
+    return own, own.transposed()
 
 
 def _measured(
@@ -209,8 +216,8 @@ def _measured(
 
 
 def _interval(metric: str, values: Floats, seed: int) -> list[float]:
-    statistic = "median" if metric == "medr" else "mean"
-    return [float(edge) for edge in statistics.bootstrap_interval(values, seed=seed, statistic=statistic)]
+    edges = statistics.bootstrap_interval(values, seed=seed, statistic="median" if metric == "medr" else "mean")
+    return [float(edge) for edge in edges]
 
 
 def _versions() -> dict[str, str]:
@@ -224,5 +231,3 @@ def clock(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     seconds[stage] += time.perf_counter() - start
-
-

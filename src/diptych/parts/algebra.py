@@ -22,8 +22,8 @@ class Moments:
     """Counts, means and covariances of paired rows, added up block by block; memory O(d_x² + d_y²) whatever n is.
 
     `add(X, Y, owner)` takes images (n_i, d_x) and texts (n_t, d_y), dense or scipy.sparse; every text is one pair, its
-    picture being row `owner` of X. Sums are kept in float64 around the first block's mean, so large means cost no digits.
-    Rows may carry a `weight` each for the two autocovariances (ml-CCA); see `weighted`.
+    picture being row `owner` of X. Sums are kept in float64 around the first block's mean, so that large means cost
+    no digits.
     """
 
     n: float
@@ -139,7 +139,7 @@ def sum_rows(rows: Any, group: Array, n: int) -> Any:
 def ridged(C: Array, ridge: float) -> Array:
     """C with `ridge` times its mean diagonal added to the diagonal, so that a ridge means the same at any scale."""
     lift = ridge * np.trace(C) / len(C)
-    return C + max(lift, np.finfo(np.float64).tiny) * np.eye(len(C))
+    return np.asarray(C + max(lift, np.finfo(np.float64).tiny) * np.eye(len(C)))
 
 
 def top_svd(T: Array, k: int) -> tuple[Array, Array, Array]:
@@ -175,7 +175,9 @@ def bilinear(C: Array, M_x: Array | None, M_y: Array | None, dims: int) -> tuple
         try:
             return np.asarray(cholesky(M, lower=True))
         except LinAlgError:
-            raise BadInput("the covariance of the features is singular; set a larger ridge (--set ridge=1e-2)") from None
+            raise BadInput(
+                "the covariance of the features is singular; set a larger ridge, such as ridge=0.01"
+            ) from None
 
     L_x = None if M_x is None else factor(M_x)
     L_y = None if M_y is None else factor(M_y)

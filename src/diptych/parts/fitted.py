@@ -1,7 +1,7 @@
 """What every method and every feature is: a dataclass of hyper-parameters that learns something and can be kept.
 
-Fields of the dataclass are hyper-parameters, each with a default. What fitting learns is an attribute whose name ends in
-`_`: arrays, plain JSON values, or other `Fitted` things. A folder keeps them as safetensors and JSON, never pickle.
+Fields of the dataclass are hyper-parameters, each with a default. What fitting learns is an attribute whose name ends
+in `_`: arrays, plain JSON values, or other `Fitted` things. A folder keeps them as safetensors and JSON, never pickle.
 """
 
 from __future__ import annotations
@@ -89,11 +89,12 @@ class Fitted:
             module, _, name = config["class"].partition(":")
             arrays = load_file(home / "weights.safetensors")
         except FileNotFoundError as error:
-            raise BadInput(f"{home}: no {Path(error.filename or 'config.json').name} in it; not a fitted folder") from None
+            missing = Path(error.filename or "config.json").name
+            raise BadInput(f"{home}: no {missing} in it; not a fitted folder") from None
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise BadInput(f"{home}/config.json does not read as a fitted thing ({error})") from None
         except Exception as error:  # safetensors raises its own class, defined in Rust
-            raise BadInput(f"{home}/weights.safetensors is damaged ({error}); fit again or copy the folder anew") from None
+            raise BadInput(f"{home}/weights.safetensors is damaged ({error}); fit again") from None
         if not module.startswith("diptych."):
             raise BadInput(f"{home}/config.json names {module}, which is not part of diptych; refused")
         found = getattr(importlib.import_module(module), name, None)

@@ -2,7 +2,7 @@
 
     min_{A_x,A_y,b}  Σ_i ||x_i - A_x b_i||² + ||y_i - A_y b_i||²
 
-Each side is a style, the content b is common: the stacked rows [x; y] have their principal components as [A_x; A_y]. One
+Each side is a style, the content b is common: the principal components of the stacked rows [x; y] are [A_x; A_y]. One
 side alone gives its content by ridge regression,  b = (A_x'A_x + r I)^{-1} A_x' x.
 """
 

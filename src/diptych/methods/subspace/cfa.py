@@ -2,8 +2,8 @@
 
     min_{A,B}  ||X A - Y B||_F²   subject to   A'A = B'B = I
 
-with the rows centred: A and B are the singular vectors of X'Y. Each factor is weighted by its singular value to the power
-`power`, the square root by default, which restores the scale that orthonormal directions drop.
+with the rows centred: A and B are the singular vectors of X'Y. Each factor is weighted by its singular value to the
+power `power`, the square root by default, which restores the scale that orthonormal directions drop.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Correlation matching (Rasiwasia, Costa Pereira, Coviello, Doyle, Lanckriet, Levy & Vasconcelos, ACM MM 2010).
 
-Pictures and texts meet in the first `dims` canonical directions, compared by normalised correlation: canonical correlation
-analysis with few directions, a light ridge, and every direction counting alike.
+Pictures and texts meet in the first `dims` canonical directions, compared by normalised correlation: canonical
+correlation analysis with few directions, a light ridge, and every direction counting alike.
 """
 
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ N(i) are the `few` pairs whose labels are nearest to those of pair i, so the sum
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from diptych.parts.algebra import bilinear, ridged
 
 @dataclass
 class FastMLCCA(ClosedForm):
-    """Pairs with equal labels are drawn in an order fixed by `seed`; `ridge` is the paper code's share of the diagonal."""
+    """seed: which of the pairs with equal labels come first. ridge: the share of the diagonal in the paper's code."""
 
     needs = "labels"
     dims: int = 512
@@ -26,7 +27,7 @@ class FastMLCCA(ClosedForm):
     power: float = 1.0
     seed: int = 0
 
-    def solve(self, X: Array, Y: Array, L: Array) -> tuple[Array, Array]:
+    def solve(self, X: Array, Y: Array, L: Any) -> tuple[Array, Array]:
         from scipy.sparse import csr_matrix
         from sklearn.neighbors import NearestNeighbors
 
@@ -35,7 +36,8 @@ class FastMLCCA(ClosedForm):
         X, Y, L = X[order], Y[order], L[order].astype(np.float64)
         near = NearestNeighbors(n_neighbors=min(self.few, n)).fit(L)
         distance, j = near.kneighbors(L)
-        f = csr_matrix((np.exp(-distance / self.sigma).ravel(), j.ravel(), np.arange(0, j.size + 1, j.shape[1])), (n, n))
+        alike, first = np.exp(-distance / self.sigma), np.arange(0, j.size + 1, j.shape[1])
+        f = csr_matrix((alike.ravel(), j.ravel(), first), (n, n))
         Z, from_i, from_j = f.sum(), np.asarray(f.sum(axis=1)), np.asarray(f.sum(axis=0)).T
         C_xy = X.T @ (f @ Y) / Z
         C_xx, C_yy = X.T @ (X * from_i) / Z, Y.T @ (Y * from_j) / Z

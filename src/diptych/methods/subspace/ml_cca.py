@@ -2,11 +2,12 @@
 
     C_xy = (1/Z) Σ_ij f_ij x_i y_j'      C_xx = (1/Z) Σ_ij f_ij x_i x_i'      C_yy = (1/Z) Σ_ij f_ij y_j y_j'
 
-f_ij = l_i'l_j / (|l_i||l_j|) says how alike the labels of picture i and text j are; canonical correlation analysis follows.
-With f = ΦΦ', Φ the unit label rows, C_xy = (X'Φ)(Y'Φ)' and no n x n matrix exists.
+f_ij = l_i'l_j / (|l_i||l_j|) says how alike the labels of picture i and text j are; canonical correlation analysis
+follows. With f = ΦΦ', Φ the unit label rows, C_xy = (X'Φ)(Y'Φ)' and no n x n matrix exists.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class MLCCA(ClosedForm):
     ridge: float = 0.25
     power: float = 1.0
 
-    def solve(self, X: Array, Y: Array, L: Array) -> tuple[Array, Array]:
+    def solve(self, X: Array, Y: Array, L: Any) -> tuple[Array, Array]:
         phi = L / np.maximum(np.linalg.norm(L, axis=1, keepdims=True), 1e-12)
         weight = phi @ phi.sum(axis=0)
         Z = weight.sum()

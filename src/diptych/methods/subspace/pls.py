@@ -1,4 +1,4 @@
-"""Partial least squares by the singular vectors of the cross-covariance (Wold 1985; for retrieval Sharma & Jacobs 2011).
+"""Partial least squares: singular vectors of the cross-covariance (Wold 1985; for retrieval Sharma & Jacobs 2011).
 
     max_{a,b}  a' C_xy b   subject to   ||a|| = ||b|| = 1
 

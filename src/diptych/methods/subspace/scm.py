@@ -1,4 +1,4 @@
-"""Semantic correlation matching (Rasiwasia, Costa Pereira, Coviello, Doyle, Lanckriet, Levy & Vasconcelos, ACM MM 2010).
+"""Semantic correlation matching (Rasiwasia, Costa Pereira, Coviello, Doyle, Lanckriet et al., ACM MM 2010).
 
 Semantic matching on the coordinates of correlation matching: canonical directions first, class probabilities on top of
 them. Not to be confused with the hashing method of the same initials (Zhang & Li 2014).

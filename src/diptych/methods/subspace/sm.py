@@ -1,7 +1,8 @@
 """Semantic matching (Rasiwasia, Costa Pereira, Coviello, Doyle, Lanckriet, Levy & Vasconcelos, ACM MM 2010).
 
 Multiclass logistic regression on each side,  P(c | x) ∝ exp(w_c'x),  brings both to the simplex of class probabilities,
-where they are compared by centred normalised correlation. A row with several labels counts once for each, in equal shares.
+where they are compared by centred normalised correlation. A row with several labels counts once for each, in equal
+shares.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from diptych.method import Method, dense, featured
 
 @dataclass
 class SM(Method):
-    """strength: inverse of the L2 penalty on standardised features. centre: subtract the mean probability of each row."""
+    """strength: inverse of the L2 penalty on standardised features. centre: subtract each row's mean probability."""
 
     needs = "labels"
     strength: float = 0.01
@@ -23,7 +24,7 @@ class SM(Method):
 
     def fit(self, train: Pairs) -> Self:
         if train.labels is None:
-            raise BadInput("sm learns from labels and the data has none; use a method that needs only pairs, such as cm")
+            raise BadInput("sm learns from labels and the data has none; use one that needs pairs only")
         self.mean_x_, self.W_x_, self.b_x_ = self._classifier(dense(featured(train.images, "images")), train.labels)
         self.mean_y_, self.W_y_, self.b_y_ = self._classifier(dense(featured(train.texts, "texts")), train.text_labels)
         return self

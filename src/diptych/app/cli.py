@@ -1,0 +1,232 @@
+"""The command line. Names of commands, options and JSON keys are a promise.
+
+Bad input is one line on standard error and exit code 2. Heavy libraries load inside the commands that need them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from diptych.kinds import BadInput, Progress
+
+app = typer.Typer(
+    help="Find pictures with words and words with pictures: fit, measure and compare every method of the field.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DatasetOption = Annotated[str, typer.Option("--dataset", "-d", help="A dataset's name, or your own folder or file.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A hyper-parameter of the method, key=value; may be repeated.")
+]
+ImagesOption = Annotated[
+    str, typer.Option("--image-features", help="How pictures become rows, e.g. efficientnetv2+mobilenetv2.")
+]
+TextsOption = Annotated[str, typer.Option("--text-features", help="How texts become rows, e.g. tfidf.")]
+ProtocolOption = Annotated[
+    str, typer.Option("--protocol", help="One of the dataset's protocols; its first by default.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command()
+def methods(as_json: JsonOption = False) -> None:
+    """List the methods: family, what they need, their space, the paper."""
+    from dataclasses import asdict
+
+    from diptych.app import tables
+    from diptych.flow import catalogue
+
+    facts = [catalogue.MethodFacts.of(name) for name in sorted(catalogue.methods())]
+    if as_json:
+        say([asdict(fact) for fact in facts])
+    else:
+        tables.methods(facts)
+
+
+@app.command()
+def datasets(as_json: JsonOption = False) -> None:
+    """List the datasets with the facts of their cards."""
+    from diptych.app import tables
+    from diptych.flow import catalogue
+
+    cards = [catalogue.dataset(name).card for name in catalogue.datasets()]
+    if as_json:
+        say([card.facts() for card in cards])
+    else:
+        tables.datasets(cards)
+
+
+@app.command()
+def evaluate(
+    method: Annotated[str, typer.Argument(help="A method's name, or a fitted folder, which is measured as it is.")],
+    dataset: DatasetOption,
+    settings: SetOption = None,
+    image_features: ImagesOption = "",
+    text_features: TextsOption = "",
+    split: Annotated[str, typer.Option("--split", help="Ask this split of itself, whatever the protocol says.")] = "",
+    protocol: ProtocolOption = "",
+    metrics: Annotated[str, typer.Option("--metrics", help="Measures, separated by commas, e.g. map@all,r@1.")] = "",
+    ties: Annotated[
+        str, typer.Option("--ties", help="Equal scores: expected, stable, optimistic or pessimistic.")
+    ] = "expected",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write report.html, report.json and runs here.")] = None,
+) -> None:
+    """Fit a method on a dataset and measure it, or measure a fitted folder."""
+    from diptych.app import tables
+    from diptych.flow import evaluate as flow
+
+    with progress() as told:
+        result = flow.evaluate(
+            method,
+            dataset,
+            settings=parsed(settings),
+            image_features=image_features,
+            text_features=text_features,
+            split=split,
+            protocol=protocol,
+            metrics=[name.strip() for name in metrics.split(",")] if metrics else flow.METRICS,
+            ties=ties,
+            seed=seed,
+            progress=told,
+        )
+    if out is not None:
+        from diptych.flow import report
+
+        page = report.write(result, out)
+        print(f"wrote {page}", file=sys.stderr)  # noqa: T201 - standard output holds the numbers alone
+    if as_json:
+        say(json.loads(result.report.to_json()))
+    else:
+        tables.numbers(result.report)
+
+
+@app.command()
+def fit(
+    method: Annotated[str, typer.Argument(help="A method's name.")],
+    dataset: DatasetOption,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write the fitted method and its features to.")],
+    settings: SetOption = None,
+    image_features: ImagesOption = "",
+    text_features: TextsOption = "",
+    protocol: ProtocolOption = "",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a method on a dataset's training split and keep it in a folder."""
+    from diptych.flow.fit import fit as fitted
+
+    with progress() as told:
+        encoder = fitted(
+            method,
+            dataset,
+            settings=parsed(settings),
+            image_features=image_features,
+            text_features=text_features,
+            protocol=protocol,
+            seed=seed,
+            progress=told,
+        )
+    encoder.save_pretrained(out)
+    facts = {"method": method, "out": str(out), **encoder.trained_on_}
+    say(facts) if as_json else say_line(f"{method} fitted on {encoder.trained_on_['dataset']}: {out}")
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A.json", help="A report, or the folder of one.")],
+    b: Annotated[Path, typer.Argument(metavar="B.json", help="The report to compare it with.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show how two reports differ, with the interval of each difference and a paired test."""
+    from dataclasses import asdict
+
+    from diptych.app import tables
+    from diptych.flow import report
+    from diptych.kinds import Report
+
+    rows = report.compare(Report.load(a), Report.load(b))
+    if as_json:
+        say([asdict(row) for row in rows])
+    else:
+        tables.comparison(rows, str(a), str(b))
+
+
+def parsed(settings: list[str] | None) -> dict[str, str]:
+    """`key=value` strings as a dictionary."""
+    pairs = {}
+    for setting in settings or []:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise BadInput(f"--set {setting!r} has no =; write --set key=value")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def say(value: Any) -> None:
+    """JSON on standard output; numbers that are not finite become null, which JSON can hold."""
+    say_line(json.dumps(_finite(value), ensure_ascii=False))
+
+
+def say_line(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+@contextmanager
+def progress() -> Iterator[Progress | None]:
+    """A bar on standard error while work goes on; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        rows: dict[str, Any] = {}
+
+        def told(what: str, done: int, of: int) -> None:
+            if what not in rows:
+                rows[what] = bars.add_task(what, total=of)
+            bars.update(rows[what], completed=done, total=of)
+
+        yield told
+
+
+def main() -> None:
+    """The `diptych` command: what the person can mend is one line and exit code 2, never a traceback."""
+    try:
+        app()
+    except BadInput as error:
+        sys.stderr.write(f"diptych: {error}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("diptych: stopped\n")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
