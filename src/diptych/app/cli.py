@@ -127,18 +127,18 @@ def fit(
 ) -> None:
     """Fit a method on a dataset's training split and keep it in a folder."""
     from diptych.flow.fit import fit as fitted
+    from diptych.flow.prepare import prepare
 
     with progress() as told:
-        encoder = fitted(
-            method,
+        prepared = prepare(
             dataset,
-            settings=parsed(settings),
             image_features=image_features,
             text_features=text_features,
             protocol=protocol,
             seed=seed,
             progress=told,
         )
+        encoder = fitted(method, prepared, parsed(settings))
     encoder.save_pretrained(out)
     facts = {"method": method, "out": str(out), **encoder.trained_on_}
     say(facts) if as_json else say_line(f"{method} fitted on {encoder.trained_on_['dataset']}: {out}")

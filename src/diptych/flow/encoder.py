@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ from diptych.parts.fitted import Fitted
 
 @dataclass
 class Encoder(Fitted):
-    """What `fit` leaves in a folder and `evaluate` and the applications read back.
+    """What `fit` leaves in a folder and what `evaluate` and the applications read back.
 
     images_, texts_   the features of each side
     method_           the method on top of them
@@ -29,19 +28,12 @@ class Encoder(Fitted):
         self.trained_on_: dict[str, Any] = {}
 
     @classmethod
-    def of(
-        cls, method: Method, image_features: str = "given", text_features: str = "given", seed: int | None = None
-    ) -> Self:
-        """An encoder not yet fitted. A seed is handed to every part that has one."""
+    def of(cls, images: Composition | str, texts: Composition | str, method: Method) -> Self:
+        """An encoder of these parts; features may be named in the language of `features.composition`."""
         encoder = cls()
-        encoder.images_ = composition.read(image_features, "image")
-        encoder.texts_ = composition.read(text_features, "text")
+        encoder.images_ = composition.read(images, "image") if isinstance(images, str) else images
+        encoder.texts_ = composition.read(texts, "text") if isinstance(texts, str) else texts
         encoder.method_ = method
-        if seed is not None:
-            chains = encoder.images_.chains() + encoder.texts_.chains()
-            for part in (method, *(feature for chain in chains for feature in chain)):
-                if any(field.name == "seed" for field in dataclasses.fields(part)):
-                    setattr(part, "seed", seed)  # noqa: B010 - only some parts have one
         return encoder
 
     @property
@@ -49,11 +41,9 @@ class Encoder(Fitted):
         return self.method_.space
 
     def fit(self, train: Pairs, progress: Progress | None = None) -> Self:
-        """Learn features, then the method, from pictures and strings (or from arrays, with `given` features)."""
-        self.images_.fit(train.images, progress)
-        self.texts_.fit(train.texts, progress)
-        images = self.images_.transform(train.images, progress)
-        texts = self.texts_.transform(train.texts, progress)
+        """Learn the features, then the method, from pictures and strings (or from arrays, with `given` features)."""
+        images = self.images_.fit(train.images, progress).transform(train.images, progress)
+        texts = self.texts_.fit(train.texts, progress).transform(train.texts, progress)
         self.method_.fit(train.features(images, texts))
         return self
 

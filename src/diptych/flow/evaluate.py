@@ -6,15 +6,17 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from diptych.flow import catalogue
+from diptych.flow.catalogue import Dataset
 from diptych.flow.encoder import Encoder
-from diptych.flow.fit import fit, rows
+from diptych.flow.fit import fit
+from diptych.flow.prepare import Prepared, prepare
 from diptych.kinds import (
     Array,
     BadInput,
@@ -27,7 +29,6 @@ from diptych.kinds import (
     Qrels,
     Report,
     Run,
-    SharedLabels,
     Space,
     nearest,
 )
@@ -68,20 +69,35 @@ class Direction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report with what stands behind it, for those who want to look: encoder, items and both directions."""
+    """A report with what stands behind it, for those who want to look."""
 
     report: Report
     encoder: Encoder
-    card: Card
-    protocol: Protocol
-    query: Pairs
-    database: Pairs
+    prepared: Prepared
     directions: dict[str, Direction]
+
+    @property
+    def card(self) -> Card:
+        return self.prepared.dataset.card
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.prepared.rules
+
+    @property
+    def query(self) -> Pairs:
+        """Pictures and strings of the split that asks."""
+        return self.prepared.items(self.prepared.rules.query)
+
+    @property
+    def database(self) -> Pairs:
+        """Pictures and strings of the split that answers."""
+        return self.prepared.items(self.prepared.rules.database)
 
 
 def evaluate(
     method: str | Path,
-    dataset: str | Path,
+    dataset: str | Path | Dataset,
     *,
     settings: dict[str, str] | None = None,
     image_features: str = "",
@@ -93,98 +109,109 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a method (fitted here on the protocol's training split) or a fitted folder (as it is).
+    """Measure a method, fitted here on the protocol's training split, or a fitted folder as it is.
 
-    split    ask this split of itself, in place of the protocol's query and database splits
-    Raises BadInput for whatever the caller can mend.
+    settings   hyper-parameters as `key=value` strings
+    The rest are those of `prepare` and `measure`. A fitted folder is asked all rows of a dataset that has no splits of
+    its own. Raises BadInput for whatever the caller can mend.
+    """
+    found = dataset if isinstance(dataset, Dataset) else catalogue.dataset(dataset)
+    if str(method) in catalogue.methods() or not (Path(method) / "config.json").is_file():
+        catalogue.method(str(method)).configured(settings)  # a wrong name or setting is told before any work
+        prepared = prepare(
+            found,
+            image_features=image_features,
+            text_features=text_features,
+            split=split,
+            protocol=protocol,
+            seed=seed,
+            progress=progress,
+        )
+        return measure(str(method), prepared, settings=settings, metrics=metrics, ties=ties)
+    if settings or image_features or text_features:
+        raise BadInput(f"{method} is fitted already; its settings and features cannot be changed, fit it anew")
+    encoder = Encoder.from_pretrained(method)
+    prepared = prepare(
+        found,
+        image_features=encoder.images_,
+        text_features=encoder.texts_,
+        split=split or ("all" if found.card.splitless else ""),
+        protocol=protocol,
+        seed=seed,
+        progress=progress,
+    )
+    return measure(encoder, prepared, metrics=metrics, ties=ties)
+
+
+def measure(
+    method: str | Encoder,
+    prepared: Prepared,
+    *,
+    settings: dict[str, str] | None = None,
+    metrics: Sequence[str] = METRICS,
+    ties: str = "expected",
+) -> Evaluation:
+    """Measure a method, by name, or a fitted encoder, on a dataset that is prepared already.
+
+    metrics   names as in `metrics.measures`; ties as in `metrics.ranking`
     """
     for metric in metrics:
         measures.known(metric)
     policy = next((known for known in ranking.TIES if known == ties), None)
     if policy is None:
         raise BadInput(f"there is no tie policy {ties!r}{nearest(ties, ranking.TIES)}")
-    found = catalogue.dataset(dataset)
-    seconds = dict.fromkeys(("fit", "encode", "score"), 0.0)
-    fitted = method not in catalogue.methods() and (Path(method) / "config.json").is_file()
-    if fitted:
-        if settings or image_features or text_features:
-            raise BadInput(f"{method} is fitted already; its settings and features cannot be changed, fit it anew")
-        encoder = Encoder.from_pretrained(method)
-        split = split or ("all" if found.card.splitless else "")
+    rules, seed = prepared.rules, prepared.seed
+    qrels = prepared.judgements()
+    seconds = dict.fromkeys(("features", "fit", "encode", "score"), 0.0)
+    if isinstance(method, Encoder):
+        encoder = method
     else:
-        catalogue.method(str(method))
-    rules = found.card.protocol(protocol)
-    if split:
-        rules = replace(rules, query=split, database=split)
-    query = rows(found, rules.query, rules)
-    database = query if rules.database == rules.query else rows(found, rules.database, rules)
-    qrels = judgements(rules, query, database)
-    if not fitted:
+        prepared.rows(rules.train)
         with clock(seconds, "fit"):
-            encoder = fit(
-                str(method),
-                found,
-                settings=settings,
-                image_features=image_features,
-                text_features=text_features,
-                protocol=protocol,
-                seed=seed,
-                progress=progress,
-            )
+            encoder = fit(method, prepared, settings)
+    query, database = prepared.rows(rules.query), prepared.rows(rules.database)
+    seconds["features"] = prepared.seconds
     with clock(seconds, "encode"):
-        images, texts = encoder.encode_images(query.images, progress), encoder.encode_texts(query.texts, progress)
+        images, texts = encoder.method_.encode_images(query.images), encoder.method_.encode_texts(query.texts)
         if database is query:
             stored_images, stored_texts = images, texts
         else:
-            stored_images = encoder.encode_images(database.images, progress)
-            stored_texts = encoder.encode_texts(database.texts, progress)
+            stored_images = encoder.method_.encode_images(database.images)
+            stored_texts = encoder.method_.encode_texts(database.texts)
     directions = {
         "i2t": Direction(images, stored_texts, qrels[0], encoder.space),
         "t2i": Direction(texts, stored_images, qrels[1], encoder.space),
     }
     with clock(seconds, "score"):
         values = _measured(directions, query, rules.folds, metrics, policy)
+    means = {
+        direction: {metric: measures.summary(metric, each) for metric, each in found.items()}
+        for direction, found in values.items()
+    }
     report = Report(
-        method=str(method),
-        dataset=found.card.name,
+        method=encoder.trained_on_.get("method", encoder.method_.paper_name()),
+        dataset=prepared.dataset.card.name,
         protocol=rules.name,
         seed=seed,
-        i2t={metric: measures.summary(metric, v) for metric, v in values["i2t"].items()},
-        t2i={metric: measures.summary(metric, v) for metric, v in values["t2i"].items()},
+        i2t=means["i2t"],
+        t2i=means["t2i"],
         seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
         bytes_per_item=stored_images[:1].nbytes,
         versions=_versions(),
         settings=encoder.method_.settings(),
         protocol_text=str(rules),
         ties=ties,
-        features={"images": encoder.images_.text, "texts": encoder.texts_.text},
+        features={"images": prepared.images.text, "texts": prepared.texts.text},
         counts={"queries": query.n_images, "images": database.n_images, "texts": database.n_texts},
         intervals={
-            direction: {metric: _interval(metric, v, seed) for metric, v in of.items()}
-            for direction, of in values.items()
+            direction: {metric: _interval(metric, each, seed) for metric, each in found.items()}
+            for direction, found in values.items()
         },
         per_query={
-            direction: {metric: [round(float(x), 6) if np.isfinite(x) else None for x in v] for metric, v in of.items()}
-            for direction, of in values.items()
+            direction: {metric: _kept(each) for metric, each in found.items()} for direction, found in values.items()
         },
     )
-    return Evaluation(report, encoder, found.card, rules, query, database, directions)
-
-
-def judgements(rules: Protocol, query: Pairs, database: Pairs) -> tuple[Qrels, Qrels]:
-    """Who answers whom, pictures asking for texts and texts for pictures."""
-    if rules.relevance == "label":
-        for side, pairs in (("query", query), ("database", database)):
-            if pairs.labels is None:
-                raise BadInput(f"protocol {rules.name} is relevance by label, and the {side} split has no labels")
-        return (
-            SharedLabels(query.labels, database.text_labels, query.image_ids, database.text_ids),
-            SharedLabels(query.text_labels, database.labels, query.text_ids, database.image_ids),
-        )
-    if query is not database:
-        raise BadInput(f"protocol {rules.name} is relevance by pair, so queries and database are one split")
-    own = Listed(query.owner, np.arange(query.n_texts), query.image_ids, query.text_ids)
-    return own, own.transposed()
+    return Evaluation(report, encoder, prepared, directions)
 
 
 def _measured(
@@ -218,6 +245,11 @@ def _measured(
 def _interval(metric: str, values: Floats, seed: int) -> list[float]:
     edges = statistics.bootstrap_interval(values, seed=seed, statistic="median" if metric == "medr" else "mean")
     return [float(edge) for edge in edges]
+
+
+def _kept(values: Floats) -> list[float | None]:
+    """Per-query values as JSON holds them: six digits tell two systems apart."""
+    return [round(float(value), 6) if np.isfinite(value) else None for value in values]
 
 
 def _versions() -> dict[str, str]:

@@ -60,7 +60,8 @@ def write(
     unseen: bool = False,
     progress: Progress | None = None,
 ) -> list[Scene]:
-    """Paint scenes into `folder`: `images/NNNNN.png` and `scenes.jsonl`, a line `{image, captions, attributes}` each.
+    """Paint scenes into `folder`: `images/NNNNN.png`, and `scenes.jsonl` with
+    a line `{image, captions, labels, attributes}` each.
 
     The folder appears when all of it is there. Work that was interrupted is taken up where it stopped; a folder that
     holds these scenes already is left as it is.
@@ -107,7 +108,15 @@ def _paint_into(
         shutil.rmtree(part)
     (part / "images").mkdir(parents=True, exist_ok=True)
     (part / "world.json").write_text(world + "\n", encoding="utf-8")
-    rows = [{"image": _name(scene), "captions": scene.captions, "attributes": scene.attributes()} for scene in scenes]
+    rows = [
+        {
+            "image": _name(scene),
+            "captions": scene.captions,
+            "labels": [f"{scene.place} at {scene.time}"],
+            "attributes": scene.attributes(),
+        }
+        for scene in scenes
+    ]
     (part / "scenes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     missing = [scene for scene in scenes if not (part / _name(scene)).exists()]
     chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]

@@ -1,0 +1,49 @@
+# make demo [PICTURES=folder]   look at it, on painted postcards or on your own pictures
+# make test                     every check there is; what CI runs
+# make bench                    speed against peers
+# make reproduce                run every row of reproductions/ and render docs/reproductions.md
+# make docs                     render the generated parts of the documentation
+# make clean                    remove .venv and caches
+
+PYTHON ?= python3
+PICTURES ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test bench reproduce docs clean
+
+demo: .venv/.demo
+	$(BIN)/python -m diptych.app.demo $(if $(PICTURES),"$(PICTURES)")
+
+test: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2
+
+bench: .venv/.test
+	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
+
+reproduce: .venv/.test
+	$(BIN)/python docs/reproduce.py
+
+docs: .venv/.test
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# What is installed is remembered by a stamp, and installed anew when pyproject.toml or constraints.txt changes.
+.venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) install -c constraints.txt -e '.[sift]'
+	touch $@
+
+.venv/.test: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) install -c constraints.txt -e '.[test]'
+	touch $@ .venv/.demo
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "diptych needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,213 @@
+"""Render the parts of the documentation that the code knows best.
+
+A page holds `<!-- generated: NAME -->` … `<!-- end -->`; what stands between is replaced by what the function of that
+name below gives. Everything else on a page is written by hand.
+
+    python docs/generate.py     # or: make docs
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from diptych.features import composition
+from diptych.features.feature import Step
+from diptych.flow import catalogue
+
+ROOT = Path(__file__).parents[1]
+REPRODUCTIONS = ROOT / "reproductions"
+BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def settings_of(cls: type) -> str:
+    """`name=default` of each hyper-parameter."""
+    return ", ".join(f"`{field.name}={_shown(field.default)}`" for field in dataclasses.fields(cls)) or "none"
+
+
+def _shown(value: Any) -> str:
+    """A default as it is written on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def methods() -> str:
+    facts = [catalogue.MethodFacts.of(name) for name in sorted(catalogue.methods())]
+    rows = [(f"[`{f.name}`](#{f.name})", f.family, f.needs, f.space, f.year, f.paper) for f in facts]
+    text = table(("method", "shelf", "learns from", "space", "year", "what it is"), rows)
+    return text + "".join(_section(fact.name, catalogue.method(fact.name)) for fact in facts)
+
+
+def datasets() -> str:
+    cards = [catalogue.dataset(name).card for name in catalogue.datasets()]
+    text = table(
+        ("dataset", "what", "licence", "features it is measured with"),
+        [(f"[`{c.name}`](#{c.name})", c.title, c.licence, f"`{c.image_features}`, `{c.text_features}`") for c in cards],
+    )
+    for card in cards:
+        text += f"\n### {card.name}\n\n{card.title}. {card.citation}.\n\n"
+        text += f"* Source: {card.source}\n"
+        text += f"* Get it: {card.get}\n"
+        text += "* Splits: " + ", ".join(f"`{name}` {n:,}" for name, n in card.splits.items()) + " pictures\n"
+        for protocol in card.protocols:
+            note = f" ({protocol.note})" if protocol.note else ""
+            text += f"* Protocol `{protocol.name}`: {protocol}{note}\n"
+    return text
+
+
+def features() -> str:
+    found = {name: composition.named(name) for name in composition.names()}
+    steps = sorted(name for name, cls in found.items() if issubclass(cls, Step))
+    extractors = sorted(found.keys() - set(steps))
+    text = table(
+        ("extractor", "reads", "then", "what it is"),
+        [(f"[`{n}`](#{n})", _READS[found[n].side], f"`{found[n].then}`", _headline(found[n])) for n in extractors],
+    )
+    text += "\n" + table(("step", "what it does"), [(f"[`{n}`](#{n})", _headline(found[n])) for n in steps])
+    for name in [*extractors, *steps]:
+        text += _section(name, found[name])
+    return text
+
+
+_READS = {"image": "pictures", "text": "texts", "any": "arrays"}
+
+
+def _headline(cls: type) -> str:
+    return (inspect.getdoc(inspect.getmodule(cls)) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _section(name: str, cls: type) -> str:
+    """A heading, the hyper-parameters with their defaults, and what module and class say of themselves."""
+    told = inspect.getdoc(inspect.getmodule(cls)) or ""
+    own = cls.__dict__.get("__doc__") or ""
+    if own and not own.startswith(f"{cls.__name__}("):  # dataclasses write a signature where there is no docstring
+        told += "\n\n" + inspect.cleandoc(own)
+    return f"\n### {name}\n\nSettings: {settings_of(cls)}\n\n```text\n{told}\n```\n"
+
+
+def commands() -> str:
+    """Every command with its arguments and options, as the parser knows them."""
+    import typer.main
+
+    from diptych.app.cli import app
+
+    text = ""
+    group: Any = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        options = [p for p in command.params if p.param_type_name == "option"]
+        metavars = [p.metavar or p.name.upper() for p in arguments]
+        text += f"\n### {name}\n\n{' '.join((command.help or '').split())}\n\n"
+        text += f"```text\n{' '.join(['diptych', name, *metavars, '[OPTIONS]'])}\n```\n\n"
+        rows = [(f"`{metavar}`", "needed", p.help) for metavar, p in zip(metavars, arguments, strict=True)]
+        for option in options:
+            given = "" if option.default in (None, "") or option.is_flag else option.default
+            default = "needed" if option.required else given
+            rows.append((", ".join(f"`{flag}`" for flag in option.opts), default, option.help))
+        text += table(("option", "default", "what it does"), rows)
+    return text.lstrip("\n")
+
+
+# ------------------------------------------------------------------------------------------------------ reproductions
+
+
+def load_rows() -> dict[str, dict[str, Any]]:
+    """File name -> its TOML: `title`, `about` and the list `row`."""
+    files = sorted(REPRODUCTIONS.glob("*.toml"))
+    return {file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def load_measured() -> dict[str, Any]:
+    """Command -> what it gave when it last ran; written by docs/reproduce.py."""
+    file = REPRODUCTIONS / "measured.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def off(row: dict[str, Any], measured: dict[str, Any]) -> list[str]:
+    """The figures of a row that left its tolerance, in words."""
+    wrong = []
+    for metric, expected in row["expected"].items():
+        for direction, figure in zip(("i2t", "t2i"), expected, strict=True):
+            found = measured[direction].get(metric)
+            if found is None or abs(found - figure) > row["tolerance"]:
+                wrong.append(f"{direction} {metric} is {found}, expected {figure} ± {row['tolerance']}")
+    return wrong
+
+
+def _two(figures: Sequence[float] | None) -> str:
+    return " / ".join(f"{figure:.3f}" for figure in figures) if figures else "–"
+
+
+def reproductions() -> str:
+    text, measured = "", load_measured()
+    for file in load_rows().values():
+        text += f"\n## {file['title']}\n\n{file['about'].strip()}\n\n"
+        lines = []
+        for row in file["row"]:
+            last = measured.get(row["command"])
+            for number, (metric, expected) in enumerate(row["expected"].items()):
+                ours = [last[side][metric] for side in ("i2t", "t2i")] if last else None
+                paper = row.get("paper", {}).get(metric)
+                head = (f"`{row['command']}`", row.get("why", "")) if number == 0 else ("", "")
+                end = (f"{sum(last['seconds'].values()):.1f}", last["seed"]) if last and number == 0 else ("", "")
+                lines.append((head[0], metric, _two(ours), _two(expected), _two(paper), head[1], *end))
+        text += table(("command", "measure", "ours", "expected", "paper", "why they differ", "s", "seed"), lines)
+    return text
+
+
+def results() -> str:
+    """The table of the README: the rows that carry a `title`."""
+    measured, lines = load_measured(), []
+    for file in load_rows().values():
+        for row in file["row"]:
+            if "title" in row and (last := measured.get(row["command"])):
+                metric = next(iter(row["expected"]))
+                ours = [last[side][metric] for side in ("i2t", "t2i")]
+                paper = row.get("paper", {}).get(metric)
+                lines.append((file["title"], row["title"], metric, _two(ours), _two(paper)))
+    return table(("data", "method", "measure", "ours", "published"), lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "methods": methods,
+    "datasets": datasets,
+    "features": features,
+    "commands": commands,
+    "reproductions": reproductions,
+    "results": results,
+}
+
+
+def pages() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def rendered(page: Path) -> str:
+    """The page as it should be."""
+    text = page.read_text(encoding="utf-8")
+    return BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n{found[3]}", text)
+
+
+def main() -> None:
+    for page in pages():
+        text = rendered(page)
+        if text != page.read_text(encoding="utf-8"):
+            page.write_text(text, encoding="utf-8")
+            print(f"rendered {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
