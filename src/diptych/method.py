@@ -88,8 +88,10 @@ class Streaming(ClosedForm):
         return self.partial_fit(train)
 
     def partial_fit(self, batch: Pairs) -> Self:
-        """Learn from one more batch of pairs."""
+        """Learn from one more batch of pairs. Raises BadInput after `from_pretrained`: a folder keeps no moments."""
         if not hasattr(self, "_moments"):
+            if self.learned():
+                raise BadInput(f"{self.paper_name()}: what it learned from is not kept in a folder; fit it anew")
             self._moments = Moments()
         moments = self._moments.add(featured(batch.images, "images"), featured(batch.texts, "texts"), batch.owner)
         self.mean_x_, self.mean_y_ = moments.mean_x, moments.mean_y
@@ -97,17 +99,26 @@ class Streaming(ClosedForm):
         return self
 
 
-def featured(items: Any, side: str) -> Any:
-    """Items as (n, d) feature rows, or BadInput: pictures and strings must pass a feature first."""
+def featured(items: Any, side: str, width: int | None = None) -> Any:
+    """Items as (n, d) feature rows, d the width that was fitted on; else BadInput."""
     if not hasattr(items, "shape") or len(items.shape) != 2 or items.dtype.kind not in "fiub":
         raise BadInput(f"{side} are not feature rows; turn them into features first, as flow.encoder.Encoder does")
+    if width is not None and items.shape[1] != width:
+        raise BadInput(f"{side} are {items.shape[1]} wide; this method was fitted on {width}")
     return items
+
+
+def check(train: Pairs, needs: Needs) -> None:
+    """Raise BadInput when a method cannot learn from these pairs: there are none, or it needs labels and has none."""
+    if not train.n_texts:
+        raise BadInput("there are no pairs to learn from")
+    if needs == "labels" and (train.labels is None or not train.labels.any()):
+        raise BadInput("this method learns from labels and the data has none; use one that needs pairs only")
 
 
 def aligned(train: Pairs, needs: Needs) -> tuple[Array, Array, Array | None]:
     """Dense float64 rows, one a text: its picture's features, its own, and its labels."""
-    if needs == "labels" and train.labels is None:
-        raise BadInput("this method learns from labels and the data has none; use one that needs pairs only")
+    check(train, needs)
     X = dense(featured(train.images, "images"))[train.owner]
     return X, dense(featured(train.texts, "texts")), train.text_labels
 
@@ -119,9 +130,7 @@ def dense(rows: Any) -> Array:
 
 def project(items: Any, mean: Array, directions: Array, side: str) -> Array:
     """(items - mean) directions, leaving sparse rows sparse. Raises BadInput for rows of another width."""
-    rows = featured(items, side)
-    if rows.shape[1] != len(mean):
-        raise BadInput(f"{side} are {rows.shape[1]} wide; this method was fitted on {len(mean)}")
+    rows = featured(items, side, len(mean))
     if not count(rows):
         return np.empty((0, directions.shape[1]))
     return np.asarray(rows @ directions - mean @ directions)

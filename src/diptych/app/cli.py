@@ -22,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,  # help is plain in a pipe, as everything else is
 )
 
 DatasetOption = Annotated[str, typer.Option("--dataset", "-d", help="A dataset's name, or your own folder or file.")]

@@ -24,7 +24,7 @@ METHODS_WITH_LABELS = ("sm", "scm", "ml_cca")
 
 
 def demo(pictures: Path | None, out: Path) -> None:
-    """Measure several methods on postcards painted into `out`, or on `pictures`; the best one's report goes to `out`."""
+    """Measure several methods on postcards painted into `out`, or on `pictures`; report the best one in `out`."""
     start = time.perf_counter()
     with progress() as told:
         if pictures is None:

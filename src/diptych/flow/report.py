@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from diptych.flow.evaluate import DIRECTIONS, RUN_DEPTH, Direction, Evaluation
-from diptych.kinds import BadInput, Floats, Ints, Pairs, Report
+from diptych.kinds import Array, BadInput, Floats, Ints, Pairs, Report
 from diptych.metrics import measures, ranking, statistics
 from diptych.sources import pictures
 
@@ -43,7 +43,7 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
         raise BadInput(f"{folder}: no folder can be made here ({error.strerror}); give another one") from None
     evaluation.report.save(folder / "report.json")
     for side, direction in evaluation.directions.items():
-        direction.run(RUN_DEPTH).write_trec(folder / f"{side}.run", tag=evaluation.encoder.method_.paper_name())
+        direction.run(RUN_DEPTH).write_trec(folder / f"{side}.run", tag=evaluation.report.method)
         if direction.qrels.sparse:
             direction.qrels.write_trec(folder / f"{side}.qrels")
     page = folder / "report.html"
@@ -143,7 +143,7 @@ def _said(value: object) -> str:
 # ------------------------------------------------------------------------------------------------------------- charts
 
 WIDTH, HEIGHT = 480, 320
-LEFT, RIGHT, TOP, BOTTOM = 54, 14, 14, 48
+LEFT, RIGHT, TOP, BOTTOM = 66, 14, 14, 48
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ class Line:
     """A line of a chart, for one direction. Points that are not finite are left out."""
 
     direction: str
-    x: Floats
-    y: Floats
+    x: Array
+    y: Array
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,8 @@ class Curves:
         )
 
 
-def _charts(evaluation: Evaluation, curves: dict[str, Curves]) -> Iterator[Chart]:
+def charts(evaluation: Evaluation, curves: dict[str, Curves]) -> Iterator[Chart]:
+    """The charts of the page; those of hash lookup for binary codes only."""
     yield Chart(
         "Precision and recall, 11 points",
         "recall",
@@ -313,11 +314,13 @@ def _charts(evaluation: Evaluation, curves: dict[str, Curves]) -> Iterator[Chart
 class Tile:
     """One picture or text on the page.
 
+    side      "image" or "text"
     picture   a data URI; "" for a text, or where there is no picture file to be read
-    text      the text; of a picture the caption that stands in for it when it cannot be seen; "" where there is none
-    classes   the numbers of its classes
+    text      the text, or a picture's first caption; "" where there are only features
+    classes   the numbers of its classes, from 1
     """
 
+    side: str
     name: str
     picture: str
     text: str
@@ -363,7 +366,8 @@ def spread(quality: Floats, n: int, seed: int) -> list[int]:
     return [int(rng.choice(part)) for part in np.array_split(rows, min(n, len(rows)) or 1) if len(part)]
 
 
-def _sheet(evaluation: Evaluation, side: str, curves: Curves) -> list[Asked]:
+def contact_sheet(evaluation: Evaluation, side: str, curves: Curves) -> list[Asked]:
+    """Queries of a direction from the best answered to the worst, with their best answers; only these are ranked."""
     direction = evaluation.directions[side]
     asking, answering = ("image", "text") if side == "i2t" else ("text", "image")
     rows = spread(curves.quality, SHOWN_QUERIES, evaluation.report.seed)
@@ -391,14 +395,10 @@ def _tile(pairs: Pairs, side: str, row: int) -> Tile:
     classes = () if pairs.labels is None else tuple((np.flatnonzero(pairs.labels[image]) + 1).tolist())
     if side == "text":
         text = pairs.texts[row]
-        return Tile(pairs.text_ids[row], "", text if isinstance(text, str) else "", classes)
+        return Tile(side, pairs.text_ids[row], "", text if isinstance(text, str) else "", classes)
     caption = next((pairs.texts[text] for text in np.flatnonzero(pairs.owner == row)), "")
-    return Tile(
-        pairs.image_ids[row],
-        _thumbnail(pairs.images[row]),
-        caption if isinstance(caption, str) else "",
-        classes,
-    )
+    text = caption if isinstance(caption, str) else ""
+    return Tile(side, pairs.image_ids[row], _thumbnail(pairs.images[row]), text, classes)
 
 
 def _thumbnail(picture: object) -> str:
@@ -429,7 +429,7 @@ def cut(text: str, most: int) -> str:
 
 
 def _thirds(asked: Sequence[Asked]) -> list[tuple[str, list[Asked]]]:
-    names = ("Answered well", "Answered so-so", "Answered badly")
+    names = ("The best third", "The middle third", "The worst third")
     parts = np.array_split(np.arange(len(asked)), len(names))
     return [(name, [asked[i] for i in part]) for name, part in zip(names, parts, strict=True) if len(part)]
 
@@ -454,14 +454,13 @@ def _page(evaluation: Evaluation) -> str:
         # A note speaks of the card's own splits, not of those that took their place.
         note=evaluation.protocol.note if evaluation.protocol in evaluation.card.protocols else "",
         folds=evaluation.protocol.folds,
-        method=evaluation.encoder.method_.paper_name(),
         trained_on=evaluation.encoder.trained_on_,
         space=evaluation.encoder.space,
         ask=ASK,
         is_rank=is_rank,
         figure=figure,
         headline=[metric for metric in ("map@all", "r@1", "r@5", "r@10") if metric in report.i2t],
-        charts=list(_charts(evaluation, curves)),
+        charts=list(charts(evaluation, curves)),
         box={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
-        sheets={side: _thirds(_sheet(evaluation, side, of)) for side, of in curves.items()},
+        sheets={side: _thirds(contact_sheet(evaluation, side, of)) for side, of in curves.items()},
     )

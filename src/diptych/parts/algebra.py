@@ -15,7 +15,7 @@ import numpy as np
 
 from diptych.kinds import Array, BadInput, count, take
 
-BLOCK_BYTES = 32 << 20  # of float64 rows at a time: large enough for full BLAS speed, small beside the Gram matrices
+BLOCK_BYTES = 64 << 20  # of rows at a time: large enough for full BLAS speed, small beside the Gram matrices
 
 
 class Moments:
@@ -32,16 +32,18 @@ class Moments:
         self.n = 0.0
 
     def add(self, X: Any, Y: Any, owner: Array | None = None) -> Self:
-        """Count these pairs in. Raises BadInput when a width differs from that of the rows before."""
+        """Count these pairs in. Raises BadInput when there are none, or a width is not that of the rows before."""
         pairs = count(Y)
+        if not pairs:
+            raise BadInput("there are no pairs to learn from")
         one_to_one = owner is None or (count(X) == pairs and np.array_equal(owner, np.arange(pairs)))
         if not self.n:
             self._start(X, Y)
         for name, rows, width in (("images", X, len(self._at_x)), ("texts", Y, len(self._at_y))):
             if rows.shape[1] != width:
                 raise BadInput(f"{name} are {rows.shape[1]} wide, the rows before were {width}")
+        step = max(1, int(BLOCK_BYTES / (row_bytes(X) + row_bytes(Y) * pairs / count(X))))
         if one_to_one:
-            step = max(1, BLOCK_BYTES // (8 * max(X.shape[1], Y.shape[1])))
             for start in range(0, pairs, step):
                 x = self._block(X, slice(start, start + step), self._at_x)
                 y = self._block(Y, slice(start, start + step), self._at_y)
@@ -52,7 +54,7 @@ class Moments:
                 self._y += column_sums(y)
         else:
             assert owner is not None
-            self._add_many(X, Y, owner)
+            self._add_many(X, Y, owner, step)
         self.n += pairs
         return self
 
@@ -68,14 +70,15 @@ class Moments:
     def _block(rows: Any, block: Any, at: Array) -> Any:
         part = take(rows, block)
         if hasattr(part, "tocsr"):
-            return part.astype(np.float64)
+            if not at.any():
+                return part.astype(np.float64)
+            part = part.toarray()
         return np.asarray(part, dtype=np.float64) - at
 
-    def _add_many(self, X: Any, Y: Any, owner: Array) -> None:
+    def _add_many(self, X: Any, Y: Any, owner: Array, step: int) -> None:
         """Several texts a picture: each picture is read once, against the sum of its texts."""
         order = np.argsort(owner, kind="stable")
         first = np.searchsorted(owner[order], np.arange(count(X) + 1))
-        step = max(1, BLOCK_BYTES // (8 * max(X.shape[1], Y.shape[1])) // 4)
         for start in range(0, count(X), step):
             stop = min(start + step, count(X))
             texts = order[first[start] : first[stop]]
@@ -101,15 +104,25 @@ class Moments:
     @property
     def c_xx(self) -> Array:
         """(d_x, d_x) covariance of the pictures, divided by n."""
-        return np.asarray(self._xx / self.n - np.outer(self._x, self._x) / self.n**2)
+        return self._centred(self._xx, self._x, self._x)
 
     @property
     def c_yy(self) -> Array:
-        return np.asarray(self._yy / self.n - np.outer(self._y, self._y) / self.n**2)
+        return self._centred(self._yy, self._y, self._y)
 
     @property
     def c_xy(self) -> Array:
-        return np.asarray(self._xy / self.n - np.outer(self._x, self._y) / self.n**2)
+        return self._centred(self._xy, self._x, self._y)
+
+    def _centred(self, products: Array, left: Array, right: Array) -> Array:
+        C = products / self.n
+        C -= np.outer(left / self.n, right / self.n)
+        return np.asarray(C)
+
+
+def row_bytes(rows: Any) -> float:
+    """Bytes of a row in float64: of a sparse one, its nonzeros and their columns."""
+    return max(12.0 * rows.nnz / rows.shape[0], 1.0) if hasattr(rows, "tocsr") else 8.0 * rows.shape[1]
 
 
 def gram(rows: Any) -> Array:
@@ -138,8 +151,9 @@ def sum_rows(rows: Any, group: Array, n: int) -> Any:
 
 def ridged(C: Array, ridge: float) -> Array:
     """C with `ridge` times its mean diagonal added to the diagonal, so that a ridge means the same at any scale."""
-    lift = ridge * np.trace(C) / len(C)
-    return np.asarray(C + max(lift, np.finfo(np.float64).tiny) * np.eye(len(C)))
+    lifted = C.copy()
+    lifted[np.diag_indices(len(C))] += max(ridge * np.trace(C) / len(C), np.finfo(np.float64).tiny)
+    return lifted
 
 
 def top_svd(T: Array, k: int) -> tuple[Array, Array, Array]:

@@ -56,7 +56,12 @@ class KernelMap(Fitted):
         return self
 
     def transform(self, rows: Any) -> Array:
-        """(n, r) the map of each row, r the rank of the kernel on the landmarks; rows go through in blocks."""
+        """(n, r) the map of each row, r the rank of the kernel on the landmarks; rows go through in blocks.
+
+        Raises BadInput for rows of another width than that fitted on.
+        """
+        if rows.shape[1] != self.landmarks_.shape[1]:
+            raise BadInput(f"rows are {rows.shape[1]} wide; this kernel map was fitted on {self.landmarks_.shape[1]}")
         parts = [np.exp(-self._distance(_dense(block)) / self.width_) @ self.whiten_ for block in batches(rows, 1024)]
         return np.concatenate(parts) if parts else np.empty((0, self.whiten_.shape[1]))
 

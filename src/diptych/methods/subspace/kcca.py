@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from diptych.kinds import Array, Pairs
-from diptych.method import Method, featured
+from diptych.method import Method, check, featured
 from diptych.parts.algebra import Moments, bilinear
 from diptych.parts.kernels import KernelMap
 
@@ -30,6 +30,7 @@ class KCCA(Method):
     seed: int = 0
 
     def fit(self, train: Pairs) -> Self:
+        check(train, self.needs)
         settings = (self.kernel, self.scale, self.landmarks, self.seed)
         self.images_ = KernelMap(*settings).fit(featured(train.images, "images"))
         self.texts_ = KernelMap(*settings).fit(featured(train.texts, "texts"))

@@ -1,0 +1,164 @@
+"""Tables for people at a terminal; in a pipe the same rows as plain lines, two blanks or more between columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from diptych.flow.catalogue import MethodFacts
+from diptych.flow.report import Difference, figure, is_rank
+from diptych.kinds import Card, Report
+
+DIRECTIONS = "i2t: pictures ask for texts, t2i: texts ask for pictures"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: figures stand to the right, words to the left, and what folds may take several lines."""
+
+    name: str
+    figures: bool = False
+    folds: bool = False
+
+
+def numbers(report: Report) -> None:
+    """The metrics of a report, both directions, with their intervals."""
+    columns = [Column("metric")]
+    for side in ("i2t", "t2i"):
+        columns += [Column(f"{side} %", figures=True), Column("95 % interval", figures=True)]
+    rows = []
+    for metric in report.i2t:
+        row = [f"{metric} (rank)" if is_rank(metric) else metric]
+        for side, values in (("i2t", report.i2t), ("t2i", report.t2i)):
+            interval = report.intervals.get(side, {}).get(metric)
+            row += [figure(metric, values[metric]), _interval(metric, interval[0], interval[1]) if interval else ""]
+        rows.append(row)
+    title = f"{report.method} on {report.dataset}"
+    _show(title, columns, rows, f"protocol {report.protocol}: {report.protocol_text}", _how(report), DIRECTIONS)
+
+
+def several(reports: Sequence[Report]) -> None:
+    """Methods measured on one dataset under one protocol, a row each. The best figure of a column is marked."""
+    metrics = [metric for metric in ("map@all", "r@1", "r@5", "r@10") if all(metric in r.i2t for r in reports)]
+    of = [(side, metric) for side in ("i2t", "t2i") for metric in metrics]
+    columns = [Column("method"), *(Column(f"{side} {metric}", figures=True) for side, metric in of)]
+    columns += [Column("seconds", figures=True)]
+    best = {(side, metric): max(_value(r, side, metric) for r in reports) for side, metric in of}
+    rows = []
+    for report in reports:
+        figures = [
+            figure(metric, value) + ("*" if value == best[side, metric] else " ")
+            for side, metric in of
+            for value in [_value(report, side, metric)]
+        ]
+        rows.append([report.method, *figures, f"{sum(report.seconds.values()):.1f}"])
+    first = reports[0]
+    said = f"protocol {first.protocol}: {first.protocol_text}"
+    _show(
+        f"Methods on {first.dataset}, in percent",
+        columns,
+        rows,
+        said,
+        _how(first),
+        f"{DIRECTIONS}; * the best of a column",
+    )
+
+
+def methods(facts: Sequence[MethodFacts]) -> None:
+    """What there is to fit."""
+    columns = [Column("method"), Column("family"), Column("needs"), Column("space"), Column("year", figures=True)]
+    rows = [[f.name, f.family, f.needs, f.space, str(f.year or ""), f.paper] for f in facts]
+    _show(f"{len(rows)} methods", [*columns, Column("paper", folds=True)], rows)
+
+
+def datasets(cards: Sequence[Card]) -> None:
+    """What there is to measure on."""
+    columns = [Column("dataset"), Column("what", folds=True), Column("pictures a split", folds=True)]
+    columns += [Column("protocols", folds=True), Column("licence", folds=True)]
+    rows = [
+        [
+            card.name,
+            card.title,
+            ", ".join(f"{split} {n}" for split, n in card.splits.items()),
+            ", ".join(protocol.name for protocol in card.protocols),
+            card.licence,
+        ]
+        for card in cards
+    ]
+    _show(f"{len(rows)} datasets", columns, rows, "the first protocol is the default; --json shows everything")
+
+
+def comparison(rows: Sequence[Difference], a: str, b: str) -> None:
+    """How report a differs from report b."""
+    columns = [Column("direction"), Column("metric")]
+    columns += [Column(name, figures=True) for name in ("a %", "b %", "a - b", "95 % interval", "p", "queries")]
+    cells = [
+        [
+            row.direction,
+            f"{row.metric} (rank)" if is_rank(row.metric) else row.metric,
+            figure(row.metric, row.a),
+            figure(row.metric, row.b),
+            _signed(row.metric, row.difference),
+            _interval(row.metric, row.low, row.high, signed=True),
+            f"{row.p:.4f}",
+            str(row.n),
+        ]
+        for row in rows
+    ]
+    test = "p: paired randomisation test, two-sided, of each row alone; a rank is better when smaller"
+    _show("a - b", columns, cells, f"a: {a}", f"b: {b}", test)
+
+
+def _value(report: Report, side: str, metric: str) -> float:
+    return (report.i2t if side == "i2t" else report.t2i)[metric]
+
+
+def _interval(metric: str, low: float, high: float, signed: bool = False) -> str:
+    said = _signed if signed else figure
+    return f"[{said(metric, low)}, {said(metric, high)}]"
+
+
+def _signed(metric: str, value: float) -> str:
+    text = figure(metric, value)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def _how(report: Report) -> str:
+    counts = " against ".join(
+        f"{report.counts[key]} {name}" for key, name in (("queries", "pictures"), ("texts", "texts")) if report.counts
+    )
+    return f"{counts + ', ' if counts else ''}ties {report.ties}, seed {report.seed}"
+
+
+def _show(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], *captions: str) -> None:
+    """A table with what it says below it; in a pipe captions are lines that begin with `#`."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        cells = [[column.name for column in columns], *rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        for row in cells:
+            padded = [
+                cell.rjust(width) if column.figures else cell.ljust(width)
+                for cell, column, width in zip(row, columns, widths, strict=True)
+            ]
+            sys.stdout.write("  ".join(padded).rstrip() + "\n")
+        for caption in (title, *captions):
+            sys.stdout.write(f"# {caption}\n")
+        return
+    table = Table(title=Text(title, "bold"), title_justify="left", header_style="bold cyan")
+    table.box, table.show_edge, table.padding = box.SIMPLE_HEAD, False, (0, 1, 0, 0)
+    for place, column in enumerate(columns):
+        # A header may take two lines before a figure does.
+        widest = max(len(text) for text in (*column.name.split(), *(row[place] for row in rows if not column.folds)))
+        table.add_column(Text(column.name), justify="right" if column.figures else "left", min_width=widest)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+    for caption in captions:
+        console.print(Text(caption, "dim"))

@@ -1,0 +1,154 @@
+"""The command line as people and scripts meet it: whole processes, promised names and keys, one line for bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diptych.sources import postcards
+
+NUMBERS = ("map@all", "map@50", "r@1", "r@5", "r@10")
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "diptych.app.cli", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world") / "cards"
+    postcards.write(folder, 150)
+    return folder / "scenes.jsonl"
+
+
+def asked(world: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
+    return run("evaluate", "cca", "--dataset", world, "--image-features", "colour", *more)
+
+
+def test_evaluate_prints_the_promised_json(world: Path) -> None:
+    answer = asked(world, "--json", "--set", "dims=16", "--seed", "3")
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert (report["method"], report["dataset"], report["protocol"], report["seed"]) == ("cca", "scenes", "pairs", 3)
+    for direction in ("i2t", "t2i"):
+        assert set(NUMBERS) <= set(report[direction])
+        assert all(0 <= report[direction][name] <= 1 for name in NUMBERS)
+    assert {"fit", "encode", "score"} <= set(report["seconds"])
+    assert report["bytes_per_item"] == 16 * 4
+    assert report["versions"]["diptych"]
+    assert report["settings"]["dims"] == 16
+
+
+def test_a_pipe_gets_plain_text_with_the_protocol(world: Path) -> None:
+    answer = asked(world)
+    assert answer.returncode == 0, answer.stderr
+    assert "pairs" in answer.stdout and "map@all" in answer.stdout
+    assert "\x1b" not in answer.stdout and "│" not in answer.stdout
+    assert answer.stderr == ""
+
+
+def test_a_fitted_folder_is_measured_as_it_is(world: Path, tmp_path: Path) -> None:
+    fitted = run("fit", "cca", "--dataset", world, "--image-features", "colour", "--out", tmp_path / "cca")
+    assert fitted.returncode == 0, fitted.stderr
+    same = json.loads(run("evaluate", tmp_path / "cca", "--dataset", world, "--split", "test", "--json").stdout)
+    fresh = json.loads(asked(world, "--json").stdout)
+    assert {k: v for k, v in same.items() if k in ("i2t", "t2i")} == {k: fresh[k] for k in ("i2t", "t2i")}
+    everything = json.loads(run("evaluate", tmp_path / "cca", "--dataset", world, "--json").stdout)
+    assert everything["counts"]["queries"] == 150
+
+
+def test_compare_tells_the_difference_with_its_interval(world: Path, tmp_path: Path) -> None:
+    for name, dims in (("a", "32"), ("b", "2")):
+        (tmp_path / f"{name}.json").write_text(asked(world, "--json", "--set", f"dims={dims}").stdout)
+    answer = run("compare", tmp_path / "a.json", tmp_path / "b.json", "--json")
+    assert answer.returncode == 0, answer.stderr
+    rows = {(row["direction"], row["metric"]): row for row in json.loads(answer.stdout)}
+    row = rows["t2i", "r@10"]
+    assert row["low"] <= row["difference"] <= row["high"]
+    assert row["difference"] > 0 and row["p"] < 0.05
+    table = run("compare", tmp_path / "a.json", tmp_path / "b.json")
+    assert table.returncode == 0 and "r@10" in table.stdout
+
+
+def test_out_writes_a_report_and_runs(world: Path, tmp_path: Path) -> None:
+    answer = asked(world, "--out", tmp_path / "out")
+    assert answer.returncode == 0, answer.stderr
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "cca" in page and "<svg" in page and "data:image/jpeg" in page
+    assert (tmp_path / "out" / "report.json").exists()
+
+
+def test_listings_name_everything() -> None:
+    found = {row["name"]: row for row in json.loads(run("methods", "--json").stdout)}
+    assert found["cca"]["family"] == "subspace" and found["cca"]["year"] == 1936 and found["cca"]["space"] == "cosine"
+    cards = {row["name"]: row for row in json.loads(run("datasets", "--json").stdout)}
+    assert {"postcards", "wikipedia", "flickr8k", "mirflickr25k"} <= set(cards)
+    assert list(cards["wikipedia"]["protocols"]) == ["test", "hashing"]
+    assert "cca" in run("methods").stdout and "wikipedia" in run("datasets").stdout
+
+
+def _table(folder: Path, rows: list[str]) -> Path:
+    path = folder / "table.csv"
+    path.write_text("image,caption\n" + "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["evaluate", "ccaa", "--dataset", "WORLD"], "'cca'"),
+        (["evaluate", "cca", "--dataset", "flickr9k"], "'flickr8k'"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--set", "dim=3"], "'dims'"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--set", "dims=many"], "int"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--set", "dims"], "key=value"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--protocol", "pair"], "'pairs'"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--metrics", "mapp@all"], "map@all"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--ties", "expectd"], "'expected'"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--image-features", "color"], "'colour'"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--split", "tset"], "'test'"),
+        (["evaluate", "cca", "--dataset", "wikipedia"], "$DIPTYCH_DATA"),
+        (["compare", "a.json", "b.json"], "a.json"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(world: Path, arguments: list[str], named: str) -> None:
+    answer = run(*[str(world) if word == "WORLD" else word for word in arguments], DIPTYCH_DATA="")
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr.count("\n") == 1, answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert named in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        (["broken.png,a red boat", "0.png,a dog"], "broken.png"),
+        (["nowhere.png,a red boat", "0.png,a dog"], "nowhere.png"),
+        (["0.png,a dog", '1.png,"..."'], "no word"),
+    ],
+)
+def test_bad_rows_name_the_file(world: Path, tmp_path: Path, rows: list[str], named: str) -> None:
+    pictures = sorted((world.parent / "images").iterdir())[:8]
+    for row, picture in enumerate(pictures):
+        (tmp_path / f"{row}.png").write_bytes(picture.read_bytes())
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")
+    table = _table(tmp_path, [*rows, *(f"{row}.png,a boat number {row}" for row in range(2, 8))])
+    answer = run("evaluate", "cca", "--dataset", table, "--image-features", "colour")
+    assert answer.returncode == 2
+    assert answer.stderr.count("\n") == 1 and named in answer.stderr, answer.stderr
+
+
+def test_features_with_nan_and_unequal_rows_are_refused_by_name() -> None:
+    from diptych.kinds import BadInput, Pairs
+
+    with pytest.raises(BadInput, match="row 1 holds NaN"):
+        Pairs(np.array([[0.0], [np.nan]]), np.zeros((2, 1)))
+    with pytest.raises(BadInput, match="2 images against 3 texts"):
+        Pairs(np.zeros((2, 1)), np.zeros((3, 1)))

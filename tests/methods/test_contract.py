@@ -1,0 +1,322 @@
+"""What every method owes, asked of each one that the catalogue lists."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import subprocess
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from diptych.flow import catalogue
+from diptych.kinds import BadInput, Hamming, Listed, Pairs, Sets, SharedLabels, cosine, dot, hamming, l2, sets
+from diptych.method import Method
+from diptych.metrics import measures, ranking
+from diptych.parts.fitted import Fitted
+
+NAMES = sorted(catalogue.methods())
+QUICK = {"landmarks": 64, "epochs": 3}
+"""Fields by name whose defaults are meant for more than 600 pairs, and what they are here."""
+CODE_LINES = 110
+
+
+def of(name: str, **changed: Any) -> Method:
+    """The method with its defaults (but for QUICK) and these changes."""
+    found = catalogue.method(name)
+    quick = {field.name: QUICK[field.name] for field in dataclasses.fields(found) if field.name in QUICK}
+    return found(**quick | changed)
+
+
+@pytest.fixture(scope="module")
+def fitted(small) -> Any:
+    """fitted(name): fitted on the small world, once."""
+    return cache(lambda name: of(name).fit(small.train))
+
+
+def outputs(method: Method, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    return method.encode_images(pairs.images), method.encode_texts(pairs.texts)
+
+
+def same(one: Any, two: Any) -> bool:
+    """Whether what two fits learned is equal, bit for bit."""
+    if isinstance(one, Fitted):
+        return type(one) is type(two) and same(one.learned(), two.learned())
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    return bool(np.array_equal(one, two))
+
+
+def apart(one: np.ndarray, two: np.ndarray) -> float:
+    """The largest difference of two outputs; infinite when their shapes differ."""
+    if one.shape != two.shape:
+        return np.inf
+    return float(np.abs(one.astype(np.float64) - two.astype(np.float64)).max(initial=0.0))
+
+
+def others(hint: Any, value: Any) -> Iterator[Any]:
+    """Other values of a field's type, the likeliest to matter first."""
+    for option in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
+        if typing.get_origin(option) is typing.Literal:
+            yield from (choice for choice in typing.get_args(option) if choice != value)
+        elif option is bool:
+            yield not value
+        elif option is int:
+            yield from (n for n in ((value or 0) // 2, 2 * (value or 0), 3, 2) if n not in (0, value))
+        elif option is float:
+            yield from (x for x in ((value or 0) * 10, (value or 0) / 10, 0.5, 1.0) if x != value)
+        elif typing.get_origin(option) is tuple:
+            yield tuple(next(others(typing.get_args(option)[0], part)) for part in value)
+            yield value[:-1]
+
+
+def quality(method: Method, pairs: Pairs) -> tuple[float, float]:
+    """What it finds and what chance finds: map@all by shared label if it learns from labels, else hit rate at 10.
+
+    Means of both directions, ties by expectation.
+    """
+    images, texts = outputs(method, pairs)
+    if method.needs in ("labels", "some labels"):
+        metric, i2t = "map@all", SharedLabels(pairs.labels, pairs.text_labels)
+    else:
+        metric, i2t = "r@10", Listed(pairs.owner, np.arange(pairs.n_texts), pairs.image_ids, pairs.text_ids)
+    found, chance = [], []
+    for queries, items, qrels in ((images, texts, i2t), (texts, images, i2t.transposed())):
+        values = measures.evaluate([metric], ranking.rankings(queries, items, method.space, qrels))
+        found.append(measures.summary(metric, values[metric]))
+        ties = measures.measure(metric, ranking.rank_scores(np.zeros(qrels.shape), qrels))
+        chance.append(measures.summary(metric, ties))
+    return float(np.mean(found)), float(np.mean(chance))
+
+
+def shuffled(pairs: Pairs, seed: int = 0) -> Pairs:
+    """The same rows, with pictures, texts and labels torn apart."""
+    rng = np.random.default_rng(seed)
+    return dataclasses.replace(pairs, owner=rng.permutation(pairs.owner), labels=rng.permutation(pairs.labels))
+
+
+# ---------------------------------------------------------------------------------------------------------- the file
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_opens_with_its_paper_and_year(name):
+    facts = catalogue.MethodFacts.of(name)
+    assert 1936 <= facts.year <= 2026, facts.paper
+    assert facts.needs in typing.get_args(typing.get_type_hints(Method, include_extras=True)["needs"].__args__[0])
+    assert facts.space in {space.name for space in (cosine, dot, l2, hamming, sets)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_is_short(name):
+    source = inspect.getsource(importlib.import_module(catalogue.method(name).__module__))
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if isinstance(node, ast.stmt) and not words:
+            # A compound statement owns its header only; what stands in it is counted by itself.
+            body = getattr(node, "body", None)
+            lines |= set(range(node.lineno, (body[0].lineno if body else node.end_lineno + 1)))
+    assert len(lines) <= CODE_LINES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_has_a_default(name):
+    assert dataclasses.is_dataclass(catalogue.method(name))
+    assert isinstance(catalogue.method(name)(), Method)
+
+
+# -------------------------------------------------------------------------------------------------------------- fit
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [(name, field.name) for name in NAMES for field in dataclasses.fields(catalogue.method(name))]
+)
+def test_every_field_changes_the_outputs(name, field, small, fitted):
+    before = outputs(fitted(name), small.test)
+    hint = typing.get_type_hints(catalogue.method(name))[field]
+    tried = []
+    for value in others(hint, getattr(fitted(name), field)):
+        try:
+            after = outputs(of(name, **{field: value}).fit(small.train), small.test)
+        except BadInput:  # a value may be refused, as long as one that is not changes something
+            continue
+        if max(map(apart, before, after)) > 1e-4:
+            return
+        tried.append(value)
+    pytest.fail(f"{name}: {field} changes nothing; tried {tried}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fit_returns_itself_and_repeats_bit_for_bit(name, small, other, fitted):
+    method = of(name)
+    assert method.fit(other.train) is method
+    assert not same(method.learned(), fitted(name).learned())
+    method.fit(small.train)  # forgets the other world
+    assert same(method.learned(), fitted(name).learned())
+    assert same(method.settings(), of(name).settings())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_does_not_write_on_what_it_is_given(name, small):
+    images, texts = small.train.images.copy(), small.train.texts.copy()
+    method = of(name).fit(small.train)
+    outputs(method, small.train)
+    np.testing.assert_array_equal(small.train.images, images)
+    assert abs(small.train.texts - texts).max() == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- encode
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_sides_live_in_one_space(name, small, fitted):
+    method = fitted(name)
+    images, texts = outputs(method, small.test)
+    assert (len(images), len(texts)) == (small.test.n_images, small.test.n_texts)
+    assert images.dtype == texts.dtype
+    assert images.shape[-1] == texts.shape[-1] > 0
+    if isinstance(method.space, Hamming):
+        assert images.dtype == np.uint8
+    else:
+        assert images.dtype == np.float32
+        assert np.isfinite(images).all()
+        assert np.isfinite(texts).all()
+    if method.space is cosine or isinstance(method.space, Sets):
+        norms = np.linalg.norm(np.concatenate([images, texts]), axis=-1)
+        np.testing.assert_allclose(norms[norms > 0], 1.0, atol=1e-5)
+    scores = method.space.score(images[:7], texts[:11])
+    assert scores.shape == (7, 11)
+    assert np.ptp(scores) > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_row_at_a_time_is_the_same_as_all_at_once(name, small, fitted):
+    method, test = fitted(name), small.test.select(np.arange(20))
+    images, texts = outputs(method, test)
+    assert apart(np.concatenate([method.encode_images(test.images[i : i + 1]) for i in range(20)]), images) <= 1e-5
+    one_by_one = [method.encode_texts(test.texts[i : i + 1]) for i in range(test.n_texts)]
+    assert apart(np.concatenate(one_by_one), texts) <= 1e-5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rows_give_no_rows(name, small, fitted):
+    images, texts = outputs(fitted(name), small.test)
+    assert fitted(name).encode_images(small.test.images[:0]).shape == (0, *images.shape[1:])
+    assert fitted(name).encode_texts(small.test.texts[:0]).shape == (0, *texts.shape[1:])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sparse_and_dense_texts_are_the_same_to_it(name, small, fitted):
+    dense = dataclasses.replace(small.train, texts=small.train.texts.toarray())
+    sparse = fitted(name)
+    from_dense = of(name).fit(dense)
+    assert apart(sparse.encode_texts(small.test.texts), sparse.encode_texts(small.test.texts.toarray())) <= 1e-5
+    assert quality(from_dense, small.test)[0] == pytest.approx(quality(sparse, small.test)[0], abs=0.02)
+
+
+# ---------------------------------------------------------------------------------------------------------- keeping
+
+LOAD = """
+import sys
+from pathlib import Path
+import numpy as np
+from scipy.sparse import load_npz
+from diptych.method import Method
+home = Path(sys.argv[1])
+images, texts = np.load(home / "images.npy"), load_npz(home / "texts.npz")
+for name in sys.argv[2:]:
+    method = Method.from_pretrained(home / name)
+    np.savez(home / f"{name}.npz", images=method.encode_images(images), texts=method.encode_texts(texts))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(small, fitted, tmp_path_factory) -> Path:
+    """A folder of outputs, `NAME.npz`, written by one new process that read every method from its folder."""
+    from scipy.sparse import save_npz
+
+    home = tmp_path_factory.mktemp("kept")
+    np.save(home / "images.npy", small.test.images)
+    save_npz(home / "texts.npz", small.test.texts)
+    for name in NAMES:
+        fitted(name).save_pretrained(home / name)
+    subprocess.run([sys.executable, "-c", LOAD, str(home), *NAMES], check=True, timeout=300)
+    return home
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_new_process_reads_it_and_gives_the_same(name, small, fitted, loaded):
+    images, texts = outputs(fitted(name), small.test)
+    with np.load(loaded / f"{name}.npz") as kept:
+        np.testing.assert_array_equal(kept["images"], images)
+        np.testing.assert_array_equal(kept["texts"], texts)
+    assert Method.from_pretrained(loaded / name).settings() == fitted(name).settings()
+    assert {path.name for path in (loaded / name).rglob("*") if path.is_file()} == {"config.json", "weights.safetensors"}
+
+
+# ---------------------------------------------------------------------------------------------------------- quality
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_beats_chance_and_its_own_fit_on_torn_pairs(name, small, fitted):
+    """By .1 of map@all where it learns from labels (chance .35), else by three times the hit rate at 10 (chance .07)."""
+    found, chance = quality(fitted(name), small.test)
+    torn, _ = quality(of(name).fit(shuffled(small.train)), small.test)
+    if fitted(name).needs in ("labels", "some labels"):
+        assert found > max(chance, torn) + 0.1, (found, chance, torn)
+    elif fitted(name).needs == "pairs":
+        assert found > 3 * max(chance, torn), (found, chance, torn)
+    else:  # what learns from nothing is not hurt by torn pairs
+        assert found > 3 * chance, (found, chance)
+
+
+# -------------------------------------------------------------------------------------------------------- bad input
+
+
+def one_line(error: pytest.ExceptionInfo[BadInput]) -> bool:
+    return bool(str(error.value)) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_of_another_width_are_bad_input(name, small, fitted):
+    for encode, rows in ((fitted(name).encode_images, small.test.images), (fitted(name).encode_texts, small.test.texts)):
+        with pytest.raises(BadInput, match=str(rows.shape[1] - 1)) as error:
+            encode(rows[:, :-1])
+        assert one_line(error)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_pairs_are_bad_input(name, small):
+    with pytest.raises(BadInput) as error:
+        of(name).fit(small.train.select(np.arange(0)))
+    assert one_line(error)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if catalogue.method(name).needs == "labels"])
+def test_no_labels_are_bad_input_for_those_that_need_them(name, small):
+    for labels in (None, np.zeros_like(small.train.labels)):
+        with pytest.raises(BadInput, match="labels") as error:
+            of(name).fit(dataclasses.replace(small.train, labels=labels))
+        assert one_line(error)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if catalogue.method(name).needs in ("nothing", "pairs")])
+def test_labels_are_not_looked_at_by_those_that_do_not_need_them(name, small, fitted):
+    blind = of(name).fit(dataclasses.replace(small.train, labels=None))
+    assert same(blind.learned(), fitted(name).learned())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_strings_are_bad_input_where_features_are_wanted(name, small, fitted):
+    with pytest.raises(BadInput, match="texts") as error:
+        fitted(name).encode_texts(["a dog on a beach"])
+    assert one_line(error)
