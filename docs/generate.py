@@ -118,16 +118,17 @@ def commands() -> str:
             default = "needed" if option.required else given
             rows.append((", ".join(f"`{flag}`" for flag in option.opts), default, option.help))
         text += table(("option", "default", "what it does"), rows)
-    return text.lstrip("\n")
+    return text
 
 
 # ------------------------------------------------------------------------------------------------------ reproductions
 
 
 def load_rows() -> dict[str, dict[str, Any]]:
-    """File name -> its TOML: `title`, `about` and the list `row`."""
-    files = sorted(REPRODUCTIONS.glob("*.toml"))
-    return {file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in files}
+    """File name -> its TOML: `title`, `about` and the list `row`. Those with published figures come first."""
+    found = {file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in REPRODUCTIONS.glob("*.toml")}
+    published = {name: any("paper" in row for row in file["row"]) for name, file in found.items()}
+    return {name: found[name] for name in sorted(found, key=lambda name: (not published[name], name))}
 
 
 def load_measured() -> dict[str, Any]:
@@ -163,7 +164,8 @@ def reproductions() -> str:
                 paper = row.get("paper", {}).get(metric)
                 head = (f"`{row['command']}`", row.get("why", "")) if number == 0 else ("", "")
                 end = (f"{sum(last['seconds'].values()):.1f}", last["seed"]) if last and number == 0 else ("", "")
-                lines.append((head[0], metric, _two(ours), _two(expected), _two(paper), head[1], *end))
+                allowed = f"{_two(expected)} ± {row['tolerance']}"
+                lines.append((head[0], metric, _two(ours), allowed, _two(paper), head[1], *end))
         text += table(("command", "measure", "ours", "expected", "paper", "why they differ", "s", "seed"), lines)
     return text
 
@@ -198,7 +200,7 @@ def pages() -> list[Path]:
 def rendered(page: Path) -> str:
     """The page as it should be."""
     text = page.read_text(encoding="utf-8")
-    return BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n{found[3]}", text)
+    return BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]().strip()}\n\n{found[3]}", text)
 
 
 def main() -> None:

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -127,6 +129,8 @@ class Pairs:
     def select(self, images: Array | Sequence[int]) -> Pairs:
         """These images in this order (each at most once), with the texts that belong to them."""
         keep = np.asarray(images, dtype=np.int64)
+        if len(np.unique(keep)) != len(keep):
+            raise BadInput("select wants the rows of images, each at most once; of a mask take np.flatnonzero first")
         new_row = np.full(self.n_images, -1)
         new_row[keep] = np.arange(len(keep))
         texts = np.flatnonzero(new_row[self.owner] >= 0)
@@ -198,22 +202,24 @@ class Qrels(ABC):
         return len(self.query_ids), len(self.item_ids)
 
     def write_trec(self, path: str | Path) -> None:
-        """Lines `query 0 item grade`, as trec_eval reads them."""
+        """Lines `query 0 item grade`, as trec_eval reads them; a blank inside an id is written %20."""
         with open(path, "w", encoding="utf-8") as file:
             for start in range(0, self.shape[0], 256):
                 stop = min(start + 256, self.shape[0])
                 for query, item, grade in zip(*self.listed(start, stop), strict=True):
-                    file.write(f"{self.query_ids[start + query]} 0 {self.item_ids[item]} {grade:g}\n")
+                    asked, answer = _word(self.query_ids[start + query]), _word(self.item_ids[item])
+                    file.write(f"{asked} 0 {answer} {grade:g}\n")
 
     @staticmethod
     def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Listed:
         """Read `query 0 item grade` lines. Ids not given are those of the file, in order of appearance."""
         rows = []
         for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-            parts = line.split()
-            if len(parts) != 4:
-                raise BadInput(f"{path}, line {number}: expected `query 0 item grade`, found {line[:60]!r}")
-            rows.append((parts[0], parts[2], float(parts[3])))
+            try:
+                query, _, item, grade = line.split()
+                rows.append((query, item, float(grade)))
+            except ValueError:
+                raise BadInput(f"{path}, line {number}: expected `query 0 item grade`, found {line[:60]!r}") from None
         queries = tuple(query_ids) or tuple(dict.fromkeys(row[0] for row in rows))
         items = tuple(item_ids) or tuple(dict.fromkeys(row[1] for row in rows))
         query_row, item_row = _rows_of(queries), _rows_of(items)
@@ -322,8 +328,19 @@ class LabelCosine(SharedLabels):
         return LabelCosine(self.item_labels, self.query_labels, self.threshold, self.item_ids, self.query_ids)
 
 
+def _word(name: str) -> str:
+    """An id as one word, since blanks part the columns of a TREC file."""
+    return "%20".join(name.split())
+
+
+def _unblank(name: str) -> str:
+    """An id as TREC files can hold it: blanks part their columns, so those in a name are percent-encoded."""
+    return re.sub(r"[%\s]", lambda match: quote(match[0]), name)
+
+
 def _rows_of(ids: Sequence[str]) -> dict[str, int]:
-    return {name: row for row, name in enumerate(ids)}
+    """The row of each id as a TREC file writes it."""
+    return {_word(name): row for row, name in enumerate(ids)}
 
 
 # ------------------------------------------------------------------------------------------------------------- Space
@@ -443,22 +460,26 @@ class Run:
     scores: Floats
 
     def write_trec(self, path: str | Path, tag: str = "diptych") -> None:
-        """Lines `query Q0 item rank score tag`; ranks count from 1."""
+        """Lines `query Q0 item rank score tag`; ranks count from 1; a blank inside an id is written %20."""
         with open(path, "w", encoding="utf-8") as file:
             for query, items, scores in zip(self.query_ids, self.items, self.scores, strict=True):
                 for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1):
                     if item >= 0:
-                        file.write(f"{query} Q0 {self.item_ids[item]} {rank} {score:.9g} {tag}\n")
+                        answer = _word(self.item_ids[item])
+                        file.write(f"{_word(query)} Q0 {answer} {rank} {score:.9g} {_word(tag)}\n")
 
     @staticmethod
     def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Run:
         """Read a TREC run. Ids not given are those of the file, as they appear; order is by score, then rank."""
         answers: dict[str, list[tuple[float, int, str]]] = {}
         for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-            parts = line.split()
-            if len(parts) != 6:
-                raise BadInput(f"{path}, line {number}: expected `query Q0 item rank score tag`, found {line[:60]!r}")
-            answers.setdefault(parts[0], []).append((-float(parts[4]), int(parts[3]), parts[2]))
+            try:
+                asked, _, answer, place, score, _ = line.split()
+                answers.setdefault(asked, []).append((-float(score), int(place), answer))
+            except ValueError:
+                raise BadInput(
+                    f"{path}, line {number}: expected `query Q0 item rank score tag`, found {line[:60]!r}"
+                ) from None
         queries = tuple(query_ids) or tuple(answers)
         names = tuple(item_ids) or tuple(dict.fromkeys(item for rows in answers.values() for _, _, item in rows))
         row_of = _rows_of(names)
@@ -466,10 +487,10 @@ class Run:
         items = np.full((len(queries), depth), -1, dtype=np.int64)
         scores = np.full((len(queries), depth), -np.inf)
         for query, name in enumerate(queries):
-            for rank, (score, _, item) in enumerate(sorted(answers.get(name, []))):
+            for rank, (below, _, item) in enumerate(sorted(answers.get(_word(name), []))):
                 if item not in row_of:
                     raise BadInput(f"{path}: query {name} ranks item {item}, which is not among the items given")
-                items[query, rank], scores[query, rank] = row_of[item], -score
+                items[query, rank], scores[query, rank] = row_of[item], -below
         return Run(queries, names, items, scores)
 
 

@@ -120,7 +120,9 @@ def test_the_file_is_short(name):
     source = inspect.getsource(importlib.import_module(catalogue.method(name).__module__))
     lines: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        words = (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        )
         if isinstance(node, ast.stmt) and not words:
             # A compound statement owns its header only; what stands in it is counted by itself.
             body = getattr(node, "body", None)
@@ -260,7 +262,10 @@ def test_a_new_process_reads_it_and_gives_the_same(name, small, fitted, loaded):
         np.testing.assert_array_equal(kept["images"], images)
         np.testing.assert_array_equal(kept["texts"], texts)
     assert Method.from_pretrained(loaded / name).settings() == fitted(name).settings()
-    assert {path.name for path in (loaded / name).rglob("*") if path.is_file()} == {"config.json", "weights.safetensors"}
+    assert {path.name for path in (loaded / name).rglob("*") if path.is_file()} == {
+        "config.json",
+        "weights.safetensors",
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------- quality
@@ -268,7 +273,7 @@ def test_a_new_process_reads_it_and_gives_the_same(name, small, fitted, loaded):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_beats_chance_and_its_own_fit_on_torn_pairs(name, small, fitted):
-    """By .1 of map@all where it learns from labels (chance .35), else by three times the hit rate at 10 (chance .07)."""
+    """By .1 of map@all where it learns from labels (chance .35), else three times in hit rate at 10 (chance .07)."""
     found, chance = quality(fitted(name), small.test)
     torn, _ = quality(of(name).fit(shuffled(small.train)), small.test)
     if fitted(name).needs in ("labels", "some labels"):
@@ -288,7 +293,10 @@ def one_line(error: pytest.ExceptionInfo[BadInput]) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_of_another_width_are_bad_input(name, small, fitted):
-    for encode, rows in ((fitted(name).encode_images, small.test.images), (fitted(name).encode_texts, small.test.texts)):
+    for encode, rows in (
+        (fitted(name).encode_images, small.test.images),
+        (fitted(name).encode_texts, small.test.texts),
+    ):
         with pytest.raises(BadInput, match=str(rows.shape[1] - 1)) as error:
             encode(rows[:, :-1])
         assert one_line(error)

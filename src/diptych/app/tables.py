@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -20,7 +21,10 @@ DIRECTIONS = "i2t: pictures ask for texts, t2i: texts ask for pictures"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: figures stand to the right, words to the left, and what folds may take several lines."""
+    """A column of a table: figures stand to the right, words to the left, and what folds may take several lines.
+
+    A name of two lines is one line in a pipe.
+    """
 
     name: str
     figures: bool = False
@@ -47,7 +51,7 @@ def several(reports: Sequence[Report]) -> None:
     """Methods measured on one dataset under one protocol, a row each. The best figure of a column is marked."""
     metrics = [metric for metric in ("map@all", "r@1", "r@5", "r@10") if all(metric in r.i2t for r in reports)]
     of = [(side, metric) for side in ("i2t", "t2i") for metric in metrics]
-    columns = [Column("method"), *(Column(f"{side} {metric}", figures=True) for side, metric in of)]
+    columns = [Column("method"), *(Column(f"{side}\n{metric}", figures=True) for side, metric in of)]
     columns += [Column("seconds", figures=True)]
     best = {(side, metric): max(_value(r, side, metric) for r in reports) for side, metric in of}
     rows = []
@@ -140,7 +144,7 @@ def _show(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], 
     """A table with what it says below it; in a pipe captions are lines that begin with `#`."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        cells = [[column.name for column in columns], *rows]
+        cells = [[column.name.replace("\n", " ") for column in columns], *rows]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for row in cells:
             padded = [
@@ -153,10 +157,9 @@ def _show(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], 
         return
     table = Table(title=Text(title, "bold"), title_justify="left", header_style="bold cyan")
     table.box, table.show_edge, table.padding = box.SIMPLE_HEAD, False, (0, 1, 0, 0)
-    for place, column in enumerate(columns):
-        # A header may take two lines before a figure does.
-        widest = max(len(text) for text in (*column.name.split(), *(row[place] for row in rows if not column.folds)))
-        table.add_column(Text(column.name), justify="right" if column.figures else "left", min_width=widest)
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column.figures else "left"
+        table.add_column(Text(column.name), justify=justify, no_wrap=not column.folds)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)

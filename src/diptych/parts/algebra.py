@@ -122,7 +122,7 @@ class Moments:
 
 def row_bytes(rows: Any) -> float:
     """Bytes of a row in float64: of a sparse one, its nonzeros and their columns."""
-    return max(12.0 * rows.nnz / rows.shape[0], 1.0) if hasattr(rows, "tocsr") else 8.0 * rows.shape[1]
+    return max(12.0 * float(rows.nnz) / count(rows), 1.0) if hasattr(rows, "tocsr") else 8.0 * int(rows.shape[1])
 
 
 def gram(rows: Any) -> Array:

@@ -65,7 +65,7 @@ class Fitted:
                 value.save_pretrained(home / name)
                 parts.append(name)
             elif isinstance(value, np.ndarray | np.generic):
-                arrays[name] = np.ascontiguousarray(value)
+                arrays[name] = np.asarray(value, order="C")
             else:
                 plain[name] = value
         save_file(arrays, home / "weights.safetensors")
@@ -89,7 +89,7 @@ class Fitted:
             module, _, name = config["class"].partition(":")
             arrays = load_file(home / "weights.safetensors")
         except FileNotFoundError as error:
-            missing = Path(error.filename or "config.json").name
+            missing = Path(error.filename or "weights.safetensors").name  # safetensors names no file
             raise BadInput(f"{home}: no {missing} in it; not a fitted folder") from None
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise BadInput(f"{home}/config.json does not read as a fitted thing ({error})") from None
@@ -97,13 +97,21 @@ class Fitted:
             raise BadInput(f"{home}/weights.safetensors is damaged ({error}); fit again") from None
         if not module.startswith("diptych."):
             raise BadInput(f"{home}/config.json names {module}, which is not part of diptych; refused")
-        found = getattr(importlib.import_module(module), name, None)
+        try:
+            found = getattr(importlib.import_module(module), name, None)
+        except ModuleNotFoundError as error:
+            raise BadInput(f"{home} needs the module {error.name}, which is not installed here") from None
         if not (isinstance(found, type) and issubclass(found, cls)):
             raise BadInput(f"{home} holds {module}:{name}, which is no {cls.__name__}")
-        thing = found(**{key: _untuple(found, key, value) for key, value in config["settings"].items()})
-        for key, value in {**arrays, **config["learned"]}.items():
+        try:
+            # JSON has no tuples: a tuple field gets its tuple back.
+            settings = {key: tuple(v) if isinstance(v, list) else v for key, v in config["settings"].items()}
+            thing, learned, parts = found(**settings), config["learned"], config["parts"]
+        except (KeyError, TypeError) as error:
+            raise BadInput(f"{home}/config.json is of another version of {name} ({error}); fit again") from None
+        for key, value in {**arrays, **learned}.items():
             setattr(thing, key, value)
-        for part in config["parts"]:
+        for part in parts:
             setattr(thing, part, Fitted.from_pretrained(home / part))
         return thing
 
@@ -132,11 +140,6 @@ def _read(where: str, hint: Any, text: str) -> Any:
             continue
     names = " or ".join(getattr(option, "__name__", str(option)) for option in options)
     raise BadInput(f"{where}: {text!r} does not read as {names}")
-
-
-def _untuple(cls: type, key: str, value: Any) -> Any:
-    """JSON has no tuples: give a tuple field its tuple back."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

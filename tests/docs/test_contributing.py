@@ -1,0 +1,68 @@
+"""The worked example of CONTRIBUTING.md: a file put on the shelf is a method, and nothing else has to be touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import diptych
+from diptych.sources import postcards
+
+NAME = "ridge_regression"
+CARDS = 120
+
+
+@pytest.fixture(scope="module")
+def example(root, blocks) -> str:
+    return next(code for language, code in blocks(root / "CONTRIBUTING.md") if language == "python")
+
+
+@pytest.fixture(scope="module")
+def shelf(example, tmp_path_factory) -> dict[str, str]:
+    """The environment of a copy of the package that has the example on its shelf."""
+    home = tmp_path_factory.mktemp("copy")
+    leave = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(diptych.__file__).parent, home / "diptych", ignore=leave)
+    (home / "diptych" / "methods" / "subspace" / f"{NAME}.py").write_text(example, encoding="utf-8")
+    clean = {key: value for key, value in os.environ.items() if key != "DIPTYCH_DATA"}
+    return clean | {"PYTHONPATH": str(home), "DIPTYCH_CACHE": str(home / "cache"), "OMP_NUM_THREADS": "1"}
+
+
+def run(shelf, *arguments) -> str:
+    done = subprocess.run([sys.executable, "-m", *arguments], env=shelf, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_example_is_the_file_that_the_page_names(root):
+    assert f"`src/diptych/methods/subspace/{NAME}.py`" in (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert not (root / "src" / "diptych" / "methods" / "subspace" / f"{NAME}.py").exists()
+
+
+def test_it_is_listed_measured_and_far_better_than_chance(shelf, tmp_path):
+    facts = {fact["name"]: fact for fact in json.loads(run(shelf, "diptych.app.cli", "methods", "--json"))}
+    assert facts[NAME]["year"] == 1970
+    postcards.write(tmp_path / "cards", CARDS, workers=1)
+    asked = ("--dataset", str(tmp_path / "cards" / "scenes.jsonl"), "--image-features", "colour", "--json")
+    report = json.loads(run(shelf, "diptych.app.cli", "evaluate", NAME, *asked))
+    n_images = report["counts"]["images"]
+    assert n_images == CARDS / 5
+    # A caption finds its picture among the first 5 of 24 by chance in one case out of five.
+    assert report["t2i"]["r@5"] > 2.5 * 5 / n_images
+    assert report["intervals"]["t2i"]["r@5"][0] > 2 * 5 / n_images
+    other = json.loads(run(shelf, "diptych.app.cli", "evaluate", NAME, *asked, "--set", "ridge=100"))
+    assert other["settings"] == {"ridge": 100.0}
+    assert other["t2i"] != report["t2i"]
+
+
+def test_it_keeps_the_contract_of_every_method(shelf, root):
+    contract = root / "tests" / "methods" / "test_contract.py"
+    told = run(shelf, "pytest", str(contract), "-k", NAME, "-p", "no:cacheprovider", "-p", "no:xdist")
+    assert int(re.search(r"(\d+) passed", told)[1]) > 10
