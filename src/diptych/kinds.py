@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -333,11 +331,6 @@ def _word(name: str) -> str:
     return "%20".join(name.split())
 
 
-def _unblank(name: str) -> str:
-    """An id as TREC files can hold it: blanks part their columns, so those in a name are percent-encoded."""
-    return re.sub(r"[%\s]", lambda match: quote(match[0]), name)
-
-
 def _rows_of(ids: Sequence[str]) -> dict[str, int]:
     """The row of each id as a TREC file writes it."""
     return {_word(name): row for row, name in enumerate(ids)}
@@ -610,7 +603,7 @@ class Report:
             return cls(**json.loads(file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise BadInput(f"{file}: no such report; write one with `diptych evaluate … --out FOLDER`") from None
-        except (TypeError, json.JSONDecodeError) as error:
+        except (TypeError, ValueError) as error:
             raise BadInput(f"{file}: not a report of `diptych evaluate` ({error})") from None
 
 

@@ -43,7 +43,8 @@ def demo(pictures: Path | None, out: Path) -> None:
     encoder = out / "encoder"
     best.encoder.save_pretrained(encoder)
     say_line(f"\n{best.report.method} is the best of these. Its contact sheet: {page}")
-    say_line(f"The fitted method: {encoder}; measure it again with `diptych evaluate {encoder} --dataset {pictures}`")
+    again = f"diptych evaluate {encoder} --dataset {pictures} --split {prepared.rules.query}"
+    say_line(f"The fitted method: {encoder}. Measure it again: {again}")
     say_line(f"All in {time.perf_counter() - start:.0f} seconds.")
 
 

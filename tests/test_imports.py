@@ -1,0 +1,56 @@
+"""A small door: importing the package, listing its methods and asking for help load nothing heavy."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = ("torch", "faiss", "sklearn", "scipy", "cv2", "onnxruntime", "transformers")
+EVERY_METHOD = "from diptych.flow.catalogue import *; [MethodFacts.of(name) for name in methods()]"
+EVERY_DATASET = "from diptych.flow.catalogue import *; [dataset(name).card.facts() for name in datasets()]"
+
+
+def loaded(code: str) -> list[str]:
+    """The heavy packages that a new process holds after running this code."""
+    told = "print('\\n' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    code = f"import json, sys\n{code}\n{told}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return [name for name in json.loads(done.stdout.splitlines()[-1]) if name in HEAVY]
+
+
+def test_the_check_sees_what_is_loaded():
+    assert loaded("import scipy.linalg") == ["scipy"]
+
+
+@pytest.mark.parametrize("code", ["import diptych", "import diptych.kinds", EVERY_METHOD, EVERY_DATASET])
+def test_nothing_heavy_is_loaded(code):
+    assert loaded(code) == []
+
+
+def test_kinds_need_numpy_alone():
+    ours = "{name for name in sys.modules if name.startswith('diptych')}"
+    assert loaded(f"import diptych.kinds\nassert {ours} == {{'diptych', 'diptych.kinds'}}") == []
+
+
+needs_cli = pytest.mark.skipif(not importlib.util.find_spec("diptych.app.cli"), reason="there is no command line yet")
+HELP = "import contextlib, runpy; sys.argv = ['diptych', '--help']\n"
+HELP += "with contextlib.suppress(SystemExit): runpy.run_module('diptych.app.cli', run_name='__main__')"
+
+
+@needs_cli
+def test_help_loads_nothing_heavy():
+    assert loaded(HELP) == []
+
+
+@needs_cli
+def test_help_comes_at_once():
+    def once() -> float:
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "diptych.app.cli", "--help"], capture_output=True, check=True)
+        assert b"evaluate" in done.stdout
+        return time.perf_counter() - start
+
+    assert min(once() for _ in range(3)) < 2.0
