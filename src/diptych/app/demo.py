@@ -20,7 +20,6 @@ from diptych.sources import postcards
 CARDS = 2000
 IMAGE_FEATURES = "colour+sift_words"
 METHODS = ("pls", "cfa", "blm", "cm", "cca", "kcca")
-METHODS_WITH_LABELS = ("sm", "scm", "ml_cca")
 
 
 def demo(pictures: Path | None, out: Path) -> None:
@@ -31,12 +30,11 @@ def demo(pictures: Path | None, out: Path) -> None:
             postcards.write(out / "postcards", CARDS, progress=told)
             pictures = out / "postcards" / "scenes.jsonl"
         prepared = prepare(pictures, image_features=IMAGE_FEATURES, progress=told)
-        labelled = prepared.items(prepared.rules.query).labels is not None
         found: list[Evaluation] = []
-        for name in METHODS + (METHODS_WITH_LABELS if labelled else ()):
+        for name in METHODS:
             found.append(measure(name, prepared))
             if told:
-                told("fitting methods", len(found), len(METHODS) + len(METHODS_WITH_LABELS) * labelled)
+                told("fitting methods", len(found), len(METHODS))
     tables.several([each.report for each in found])
     best = max(found, key=lambda each: each.report.i2t["r@10"] + each.report.t2i["r@10"])
     page = report.write(best, out / "report")

@@ -39,9 +39,8 @@ EARTH = 6371.0088
 
 Value = str | float
 Sql = tuple[str, tuple[Value, ...]]
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 
-# ------------------------------------------------------------------------------------------------------------- what a query is
+# ------------------------------------------------------------------------------------------------------ what a query is
 
 
 @dataclass(frozen=True)
@@ -168,14 +167,16 @@ class Has(Filter):
 
 @dataclass(frozen=True)
 class Comparison(Filter):
-    """Some value of the field compares so; `!=`: the item has the field and no value of it is equal.
+    """Some value of the field compares so, by = != < <= > >= or ~.
 
-    Text is compared without regard to case, and `~` is "contains". A date is compared as far as it is written:
-    `taken = 2020-05` is any time in that May.
+    `!=` means that the item has the field and no value of it is equal.
+
+    Text is compared without regard to case, and `~` is "contains". A number is compared with numbers alone. A date is
+    compared as far as it is written: `taken = 2020-05` is any time in that May.
     """
 
     field: Field
-    operator: Operator
+    operator: str
     value: Value
 
     def __str__(self) -> str:
@@ -191,7 +192,7 @@ class Comparison(Filter):
         if self.field.holds == "date":
             return self.field.some(f"substr({{}}, 1, {len(self.value)}) {self.operator} ?", self.value)
         test = "instr(diptych_fold({}), ?) > 0" if self.operator == "~" else f"diptych_fold({{}}) {self.operator} ?"
-        return self.field.some(test, _fold(self.value))
+        return self.field.some(test, _folded(self.value))
 
 
 @dataclass(frozen=True)
@@ -289,7 +290,7 @@ def _number(value: float) -> str:
     return format(Decimal(repr(value).removesuffix(".0")), "f")
 
 
-# --------------------------------------------------------------------------------------------------------- functions for SQL
+# ---------------------------------------------------------------------------------------------------- functions for SQL
 
 
 def register(connection: sqlite3.Connection) -> None:
@@ -303,30 +304,35 @@ def great_circle_km(lat: float | None, lon: float | None, to_lat: float, to_lon:
     """Distance over the sphere (haversine) between two places in degrees; None when the first is not known."""
     if lat is None or lon is None:
         return None
-    φ, to_φ = math.radians(lat), math.radians(to_lat)
+    up = math.sin(math.radians(to_lat - lat) / 2) ** 2
     across = math.sin(math.radians(to_lon - lon) / 2) ** 2
-    haversine = math.sin((to_φ - φ) / 2) ** 2 + math.cos(φ) * math.cos(to_φ) * across
+    haversine = up + math.cos(math.radians(lat)) * math.cos(math.radians(to_lat)) * across
     return 2 * EARTH * math.asin(math.sqrt(min(1.0, haversine)))
 
 
-def _fold(value: str | float | bytes | None) -> str | None:
+def _folded(text: str) -> str:
     """A text as it is compared: without case, and the same however its accents are composed (Unicode 3.13, D145)."""
-    if value is None or isinstance(value, bytes):
-        return None
-    text = value if isinstance(value, str) else str(value)
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+def _fold(value: str | float | bytes | None) -> str | None:
+    return None if value is None or isinstance(value, bytes) else _folded(str(value))
 
 
 def _as_number(value: str | float | bytes | None) -> float | None:
     """A metadata value as a number, None when it is something else."""
-    if isinstance(value, str):
-        value = float(value) if NUMBER.fullmatch(value.strip()) else None
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    if value is None or isinstance(value, bytes):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
-# ------------------------------------------------------------------------------------------------------------------ reading
+# -------------------------------------------------------------------------------------------------------------- reading
 
 TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -336,19 +342,20 @@ TOKEN = re.compile(
       | (?P<word>(?:[^\s"()<>=!]|!(?!=))+)""",
     re.VERBOSE | re.DOTALL,
 )
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-UNITS = {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+PURE = {"": 1.0}
+BYTES = {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
 KILOMETRES = {"km": 1.0, "m": 1e-3, "mi": 1.609344}
-DATES = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d", 16: "%Y-%m-%dT%H:%M", 19: "%Y-%m-%dT%H:%M:%S"}
+DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?)?)?")
 # 2:30 and 16:9 stay words: no digit follows the colon of a weight.
 WEIGHT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+):(?![0-9])")
 QUOTED_WEIGHT = re.compile(WEIGHT.pattern + r"\s*(?=[^\s0-9])")
 PICTURE = re.compile(r"(?:~|\.{1,2})?/[^\s/].*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|hei[cf]|avif)", re.I | re.DOTALL)
 ITEM = re.compile(r"#([0-9]+)")
 KEY = re.compile(r"[^\W\d][\w.:-]*")
-COLON = re.compile(r"([a-z]+):(.*)", re.I | re.DOTALL)
+COLON = re.compile(r"([a-z]+:)", re.I)
 # What the canonical form leaves without quotes.
-PLAIN_KEY = re.compile(r"[^\W\d]\w*")
+PLAIN_KEY = re.compile(r"(?!(?:AND|OR|NOT)$)[^\W\d]\w*")
 PLAIN_WORD = r"(?!(?:AND|OR|NOT)\b)[^\W\d_][\w'’-]*"
 PLAIN_TEXT = re.compile(f"{PLAIN_WORD}(?: {PLAIN_WORD})*")
 PLAIN_PATH = re.compile(r"[\w./~][\w./~-]*")
@@ -356,11 +363,12 @@ PLAIN_PATH = re.compile(r"[\w./~][\w./~-]*")
 
 @dataclass(frozen=True)
 class Token:
+    """A piece of the query: word, quoted, compare, parenthesis, end. `at` counts from 0; `glued` is no space before."""
+
     kind: str
     text: str
     at: int
     glued: bool
-    """Whether it follows the token before it without a space."""
 
 
 def parse(text: str, metadata: Iterable[str] | None = None) -> Query:
@@ -377,7 +385,7 @@ def _tokens(text: str) -> list[Token]:
     at, glued = 0, False
     while at < len(text):
         match = TOKEN.match(text, at)
-        if match is None:  # only an opening quote or a `!` of `!=` begin no other token, and `!=` is one
+        if match is None:  # only a quote that nothing closes begins no token
             raise BadInput(f'query, column {at + 1}: expected a closing " for the one here, found the end')
         kind, piece = str(match.lastgroup), match.group()
         if kind == "quoted":
@@ -416,6 +424,14 @@ class _Parser:
         self.next += token.kind != "end"
         return token
 
+    def cut(self, length: int) -> None:
+        """Leave the first characters of the next token; what remains of it, if anything, is the next one."""
+        token = self.token
+        if len(token.text) > length:
+            self.tokens[self.next] = Token(token.kind, token.text[length:], token.at + length, True)
+        else:
+            self.next += 1
+
     def is_word(self, *words: str) -> bool:
         return self.token.kind == "word" and self.token.text in words
 
@@ -430,7 +446,7 @@ class _Parser:
         if self.parts > PARTS:
             self.bad(f"at most {PARTS} terms and conditions", found="one more")
 
-    # ---------------------------------------------------------------------------------------------------- expressions
+    # ------------------------------------------------------------------------------------------------------ expressions
 
     def query(self) -> Query:
         where = self.expression(0)
@@ -455,7 +471,7 @@ class _Parser:
                 continue
             if depth == 0 and not joint and self.is_word("+", "-"):
                 sign = self.take().text
-                self.terms.append(self.term(1 if sign == "+" else -1, f"after {sign}"))
+                self.terms.append(self.term(1 if sign == "+" else -1, f"words, a picture or an item after {sign}"))
             else:
                 part = self.part(depth)
                 if part is not None:
@@ -464,11 +480,9 @@ class _Parser:
         if fresh:
             self.bad("a filter" if depth else f"a term or a filter{f' after {joint}' if joint else ''}")
         if first_or and (self.terms or self.never) and depth == 0:
-            self.bad(
-                "OR between filters only, and in parentheses beside a term, as in dog (year = 2020 OR tag:family)",
-                first_or.at,
-                '"OR"',
-            )
+            # `dog AND year = 2020 OR tag:family` means one thing to logic and another to most who write it.
+            example = "dog (year = 2020 OR tag:family)"
+            self.bad(f"OR between filters only, in parentheses beside words, as in {example}", first_or.at, '"OR"')
         filters = [_flat(AllOf, choice) for choice in choices if choice]
         return _flat(AnyOf, filters) if filters else None
 
@@ -480,7 +494,7 @@ class _Parser:
                 return Not(self.filter(depth + 1))
             if depth == 0:
                 start = self.token.at
-                term = self.term(1, "after NOT")
+                term = self.term(1, "words, a picture, an item or a filter after NOT")
                 if term.weight != 1:
                     self.bad("no weight after NOT, which excludes altogether", start, _number(term.weight))
                 self.never.append(term)
@@ -488,25 +502,20 @@ class _Parser:
         elif self.at_filter():
             return self.filter(depth)
         elif depth == 0:
-            self.terms.append(self.term(1, "or a filter"))
+            self.terms.append(self.term(1, "words, a picture, an item or a filter"))
             return None
         self.bad("a filter such as year >= 2020 within ( ) (a text with parentheses goes in quotes)")
 
-    # ---------------------------------------------------------------------------------------------------------- terms
+    # ------------------------------------------------------------------------------------------------------------ terms
 
-    def term(self, sign: int, where: str) -> Term:
+    def term(self, sign: int, wanted: str) -> Term:
         """`2:dog`, `"2:golden retriever"`, a path, `#12`, or words up to the next thing that is not a word."""
         self.count()
-        wanted = f"words, a picture or an item {where}"
         weight, weighted = 1.0, WEIGHT.match(self.token.text) if self.token.kind == "word" else None
         if weighted and self.following.kind != "compare":
             weight = self.weight(weighted[1], self.token.at)
-            token = self.take()
+            self.cut(weighted.end())
             wanted = "words, a picture or an item after the weight"
-            rest = token.text[weighted.end() :]
-            if rest:
-                self.next -= 1
-                self.tokens[self.next] = Token("word", rest, token.at + weighted.end(), True)
         token = self.token
         if token.kind == "quoted" and self.following.kind != "compare":
             self.take()
@@ -548,34 +557,43 @@ class _Parser:
             self.bad(f"a space after {token.text[0]} or NOT before a filter (a text that starts so goes in quotes)")
         return True
 
-    # -------------------------------------------------------------------------------------------------------- filters
+    # ---------------------------------------------------------------------------------------------------------- filters
+
+    def called(self, *names: str) -> bool:
+        """Whether the next tokens are `name(`."""
+        following = self.following
+        return self.token.text.lower() in names and following.kind == "(" and following.glued
+
+    def at_column(self) -> str:
+        """`tag:` when the next token is `tag:family`, or the like with another column; else nothing."""
+        colon = COLON.match(self.token.text)
+        return colon[1] if self.token.kind == "word" and colon and colon[1][:-1].lower() in COLUMNS else ""
 
     def at_filter(self) -> bool:
-        token, following = self.token, self.following
-        if token.kind in ("(", "compare"):
+        kind = self.token.kind
+        if kind in ("word", "quoted") and self.following.kind == "compare":
             return True
-        if token.kind in ("word", "quoted") and following.kind == "compare":
-            return True
-        if token.kind != "word":
-            return False
-        colon = COLON.fullmatch(token.text)
-        called = token.text.lower() in ("near", "has") and following.kind == "(" and following.glued
-        return called or (colon is not None and colon[1].lower() in COLUMNS)
+        return kind in ("(", "compare") or (kind == "word" and (self.called("near", "has") or bool(self.at_column())))
 
     def filter(self, depth: int) -> Filter:
+        """One condition, a group, or NOT before a filter."""
         if depth > DEPTH:
             self.bad(f"at most {DEPTH} levels of ( ) and NOT", found="one more")
         if self.is_word("NOT"):
             self.take()
             return Not(self.filter(depth + 1))
+        if not self.at_filter():
+            self.bad("a filter after NOT NOT")
         if self.token.kind == "(":
             return self.group(depth)
         self.count()
+        if self.token.kind == "compare":
+            self.bad(f"a field before {self.token.text} (a text with {self.token.text} goes in quotes)")
         if self.following.kind == "compare":
             return self.comparison()
-        if self.following.kind == "(":
-            return self.near() if self.take().text.lower() == "near" else self.has()
-        return self.equality()
+        if self.called("near"):
+            return self.near()
+        return self.has() if self.called("has") else self.equality()
 
     def group(self, depth: int) -> Filter:
         self.take()
@@ -586,48 +604,40 @@ class _Parser:
         return inside
 
     def comparison(self) -> Comparison:
-        """`field op value`; the token after the field is the operator."""
-        if self.token.kind not in ("word", "quoted"):
-            self.bad(f"a field before {self.token.text}")
-        field = self.field(f"a field before {self.following.text} (a text with {self.following.text} goes in quotes)")
-        operator = self.take()
+        """`field op value`; the token after the field is known to be the operator."""
+        operator = self.following
+        field = self.field(f"a field before {operator.text} (a text with {operator.text} goes in quotes)")
+        self.take()
         if operator.text == "~" and field.holds in ("number", "date"):
             self.bad(f"=, !=, <, <=, > or >= after {field.name}", operator.at, '"~"')
-        return self.compared(field, operator.text, f"after {operator.text}")
+        return self.compared(field, operator.text.replace("==", "="), f"after {operator.text}")
 
     def equality(self) -> Comparison:
-        """`tag:family`, which is `tag = family`; `at_filter` saw that the name is a column."""
-        if self.token.kind != "word":
-            self.bad(f"a field before {self.token.text}")
-        token = self.take()
-        name, value = token.text.split(":", 1)
-        after = f"right after {name}:"
-        if value:
-            self.next -= 1
-            self.tokens[self.next] = Token("word", value, token.at + len(name) + 1, True)
-        elif not (self.token.kind == "quoted" and self.token.glued):
-            self.bad(f"a value {after} (a text that holds {name}: goes in quotes)", token.at + len(name) + 1)
-        return self.compared(Field(name.lower()), "=", after)
+        """`tag:family`, which is `tag = family`."""
+        column = self.at_column()
+        self.cut(len(column))
+        if not self.token.glued:
+            self.bad(f"a value right after {column} (a text with {column} goes in quotes)")
+        return self.compared(Field(column[:-1].lower()), "=", f"after {column}")
 
     def compared(self, field: Field, operator: str, after: str) -> Comparison:
-        """The comparison, with its value in the form the field wants."""
+        """The comparison, once its value has the form the field wants."""
         token = self.token
         what = {"number": "a number", "date": "a date such as 2020-05-01"}.get(field.holds, "a value")
-        known: dict[str, Operator] = {"==": "=", **{o: o for o in ("=", "!=", "<", "<=", ">", ">=", "~")}}  # type: ignore[dict-item]
         if token.kind not in ("word", "quoted") or self.is_word("AND", "OR", "NOT"):
             self.bad(f"{what} {after}")
         value: Value | None = token.text
         if field.holds == "number":
-            value = _with_unit(token.text, UNITS if field.name == "size" else {"": 1.0})
+            value = _with_unit(token.text, BYTES if field.name == "size" else PURE)
         elif field.holds == "date":
             value = _date(token.text)
         elif field.metadata and token.kind == "word" and operator != "~":
-            value = _with_unit(token.text, {"": 1.0})
-            value = token.text if value is None else value
+            number = _with_unit(token.text, PURE)
+            value = token.text if number is None else number
         if value is None:
             self.bad(f"{what} {after}")
         self.take()
-        return Comparison(field, known[operator], value)
+        return Comparison(field, operator, value)
 
     def field(self, wanted: str) -> Field:
         """A column by its name in any case, a metadata key by its exact name; a name in quotes is a metadata key."""
@@ -637,12 +647,13 @@ class _Parser:
         if not (token.kind == "quoted" or (token.kind == "word" and KEY.fullmatch(token.text))):
             self.bad(wanted)
         if self.metadata is not None and token.text not in self.metadata:
-            hint = nearest(token.text, self.metadata.union(COLUMNS))
+            hint = " ".join(nearest(token.text, self.metadata.union(COLUMNS)).split())  # a key may hold a line break
             self.bad("a column or a metadata key of this collection", found=_shown(token.text) + hint)
         return Field(self.take().text, metadata=True)
 
     def has(self) -> Has:
-        self.take()
+        """`has(field)`."""
+        self.next += 2
         field = self.field("the name of a field, as in has(caption)")
         if self.token.kind != ")":
             self.bad("a closing )")
@@ -650,6 +661,8 @@ class _Parser:
         return Has(field)
 
     def near(self) -> Near:
+        """`near(lat, lon, distance)`, read from the text itself, since commas are parts of words elsewhere."""
+        self.take()
         at = self.take().at + 1
         while self.token.kind not in (")", "end"):
             self.take()
@@ -660,15 +673,13 @@ class _Parser:
             places.append((piece.strip(), at + len(piece) - len(piece.lstrip())))
             at += len(piece) + 1
         if len(places) != 3:
-            self.bad(
-                "three values, as in near(48.85, 2.35, 20km)", places[0][1], str(len(places) if places[0][0] else 0)
-            )
+            self.bad("three values, as in near(48.85, 2.35, 20km)", places[0][1], str(len(places)))
         km = _with_unit(places[2][0], KILOMETRES)
         if km is None or km < 0:
             self.bad("a distance such as 20km, 500m or 5mi", places[2][1], _shown(places[2][0]))
         degrees = []
         for (piece, where), (name, most) in zip(places, (("latitude", 90), ("longitude", 180)), strict=False):
-            number = _with_unit(piece, {"": 1.0})
+            number = _with_unit(piece, PURE)
             if number is None or abs(number) > most:
                 self.bad(f"a {name} from -{most} to {most}", where, _shown(piece))
             degrees.append(number)
@@ -688,11 +699,13 @@ def _with_unit(text: str, units: dict[str, float]) -> float | None:
 def _date(text: str) -> str | None:
     """A year, month, day or minute that the calendar has, as ISO 8601; None when it is not one."""
     iso = text[:10] + text[10:].replace(" ", "T", 1)
-    try:
-        # strptime also takes 2020-5-1; what it read must be what was written, since dates are compared as text.
-        return iso if datetime.strptime(iso, DATES[len(iso)]).strftime(DATES[len(iso)]).zfill(len(iso)) == iso else None
-    except (KeyError, ValueError):
+    if not DATE.fullmatch(iso):
         return None
+    try:
+        datetime.fromisoformat(iso + "0001-01-01T00:00:00"[len(iso) :])
+    except ValueError:
+        return None
+    return iso
 
 
 def _shown(text: str) -> str:

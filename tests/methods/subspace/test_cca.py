@@ -229,3 +229,16 @@ def test_fast_ml_cca_counts_the_nearest_labels_only(latent):
     for seed in (0, 1):
         np.testing.assert_allclose(FastMLCCA(dims=3, few=8, seed=seed).fit(pairs).correlations_, values, rtol=1e-9)
     assert not np.allclose(FastMLCCA(dims=3, few=16).fit(pairs).correlations_, values)
+
+
+def test_fast_ml_cca_follows_neighbours_that_do_not_follow_back(latent):
+    # Three pairs of each kind, six neighbours: the first kind looks to the second, which looks to the third and back.
+    pairs = latent(n=9, d_x=3, d_y=2)
+    labels = np.array([[1, 0, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]], dtype=bool)[np.arange(9) % 3]
+    pairs = dataclasses.replace(pairs, labels=labels)
+    X, Y, L = rows_of(pairs)
+    looks_to = np.array([[1, 1, 0], [0, 1, 1], [0, 1, 1]], dtype=bool)[np.ix_(np.arange(9) % 3, np.arange(9) % 3)]
+    f = np.exp(-np.linalg.norm(L[:, None] - L[None], axis=2)) * looks_to
+    C_xy, C_xx, C_yy = weighted_covariances(X, Y, f)
+    values, *_ = eigenproblem(C_xy, lift(C_xx, 0.25), lift(C_yy, 0.25), 2)
+    np.testing.assert_allclose(FastMLCCA(dims=2, few=6).fit(pairs).correlations_, values, rtol=1e-9)

@@ -66,7 +66,9 @@ def test_cfa_factors_are_orthonormal_and_no_other_do_better(latent):
     np.testing.assert_allclose(B.T @ B, np.eye(6), atol=1e-10)
     # ||XA||² and ||YB||² vary with the subspace; the method of the paper is their rotation to the largest tr A'X'YB.
     best = np.trace(A.T @ X.T @ Y @ B)
-    assert best == pytest.approx(np.linalg.svd(X.T @ Y, compute_uv=False)[:6].sum())
+    values = np.linalg.svd(X.T @ Y, compute_uv=False)[:6]
+    assert best == pytest.approx(values.sum())
+    np.testing.assert_allclose(made.covariances_, values / (np.linalg.norm(X) * np.linalg.norm(Y)))
     rng = np.random.default_rng(0)
     for _ in range(200):
         C, D = ortho_group.rvs(12, random_state=rng)[:, :6], ortho_group.rvs(9, random_state=rng)[:, :6]

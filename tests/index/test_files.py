@@ -1,0 +1,150 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from diptych.index import choice, files
+from diptych.index.flat import Flat
+from diptych.index.hamming import Hamming
+from diptych.index.index import Index
+from diptych.index.ivf import IVF
+from diptych.kinds import BadInput, cosine, hamming, l2
+
+ROWS = np.random.default_rng(0).standard_normal((300, 16), dtype=np.float32)
+
+
+def flat() -> Index:
+    index = Flat(l2, 16)
+    index.add(np.arange(300)[::-1] * 2, ROWS)
+    return index
+
+
+def ivf() -> Index:
+    index = IVF(cosine, 16, cells=8, width=8)
+    rows = cosine.settle(ROWS)
+    index.train(rows)
+    index.add(np.arange(300)[::-1] * 2, rows)
+    index.tune(rows[:50])
+    return index
+
+
+def bits() -> Index:
+    index = Hamming(hamming, 2)
+    index.add(np.arange(300)[::-1] * 2, hamming.settle(ROWS))
+    return index
+
+
+KINDS = pytest.mark.parametrize("make", [flat, ivf, bits])
+
+
+@KINDS
+def test_what_is_read_answers_as_what_was_written_and_can_go_on(make: Callable[[], Index], tmp_path: Path) -> None:
+    index = make()
+    queries = index.space.settle(ROWS[:20])
+    index.save(tmp_path / "i.faiss")
+    again = choice.load(tmp_path / "i.faiss")
+    assert type(again) is type(index) and len(again) == 300
+    if isinstance(index, IVF) and isinstance(again, IVF):
+        assert (again.recall, again.probes, again.candidates) == (index.recall, index.probes, index.candidates)
+        assert again.drift() == index.drift()
+    for each in (index, again):
+        each.remove([0, 2, 4])
+        each.add([7], queries[:1])
+    for mine, other in zip(again.search(queries, 9), index.search(queries, 9), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["i.faiss", "i.faiss.json"]
+
+
+def test_an_empty_index_comes_back_empty(tmp_path: Path) -> None:
+    Flat(cosine, 5).save(tmp_path / "i")
+    assert len(Flat.load(tmp_path / "i")) == 0
+
+
+@KINDS
+def test_any_changed_byte_is_a_typed_error_of_one_line(make: Callable[[], Index], tmp_path: Path) -> None:
+    path = tmp_path / "i.faiss"
+    make().save(path)
+    rng = np.random.default_rng(1)
+    for file in (path, files.facts_path(path)):
+        whole = file.read_bytes()
+        for place in rng.choice(len(whole), 150):
+            changed = bytearray(whole)
+            changed[place] ^= int(rng.integers(1, 256))
+            file.write_bytes(changed)
+            with pytest.raises(BadInput) as caught:
+                choice.load(path)
+            assert "\n" not in str(caught.value) and file.name in str(caught.value)
+        for other in (b"", whole[:-1], whole + b"\0", whole[len(whole) // 2 :]):
+            file.write_bytes(other)
+            with pytest.raises(BadInput):
+                choice.load(path)
+        file.unlink()
+        with pytest.raises(BadInput, match="build"):
+            choice.load(path)
+        file.write_bytes(whole)
+    assert len(choice.load(path)) == 300
+
+
+def test_a_forged_pair_with_a_right_checksum_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "i.faiss"
+    ivf().save(path)
+    facts, arrays = files.read(path)
+    kept = {key: value for key, value in facts.items() if key not in ("arrays", "sha256", "format")}
+    other = faiss.IndexFlatL2(16)
+    other.add(ROWS)
+    cut = arrays["faiss"][: len(arrays["faiss"]) // 2]
+    for facts_, arrays_ in (
+        (kept, {**arrays, "faiss": faiss.serialize_index(other)}),
+        (kept, {**arrays, "faiss": cut}),
+        (kept, {**arrays, "faiss": np.random.default_rng(2).integers(0, 256, 5000, dtype=np.uint8)}),
+        (kept, {**arrays, "row_map": arrays["row_map"][:, :3]}),
+        (kept, {key: value for key, value in arrays.items() if key != "mean"}),
+        ({**kept, "count": 299}, arrays),
+        ({**kept, "space": "sets"}, arrays),
+        ({**kept, "dims": 17}, arrays),
+        ({**kept, "kind": "tree"}, arrays),
+        ({key: value for key, value in kept.items() if key != "probes"}, arrays),
+        (kept, {**arrays, "rows": arrays["rows"].astype(np.float32)}),
+    ):
+        files.write(path, facts_, arrays_)
+        with pytest.raises(BadInput) as caught:
+            choice.load(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_size_that_the_file_does_not_have_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "i"
+    flat().save(path)
+    facts = files.read_facts(path)
+    facts["arrays"][1][2] = [2**40, 16]
+    files.facts_path(path).write_bytes(files._sealed(facts))
+    with pytest.raises(BadInput, match="bytes where"):
+        Flat.load(path)
+
+
+def test_another_format_and_another_kind_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "i"
+    flat().save(path)
+    with pytest.raises(BadInput, match="'flat', not 'ivf'"):
+        IVF.load(path)
+    facts = json.loads(files.facts_path(path).read_bytes())["facts"]
+    files.facts_path(path).write_bytes(files._sealed({**facts, "format": 99}))
+    with pytest.raises(BadInput, match="format 99"):
+        Flat.load(path)
+
+
+def test_a_failed_save_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "i"
+    flat().save(path)
+    before = path.read_bytes()
+
+    def fail(number: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        bits().save(path)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2

@@ -1,0 +1,31 @@
+import faiss
+import numpy as np
+import pytest
+
+from diptych.index.hamming import Hamming
+from diptych.kinds import BadInput, cosine, hamming
+
+
+@pytest.mark.parametrize("bits", [16, 24, 64, 128])
+def test_distances_are_those_of_faiss_and_ties_rise_by_id(bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    codes = hamming.settle(rng.standard_normal((3000, bits)))
+    queries = hamming.settle(rng.standard_normal((40, bits)))
+    ids = rng.permutation(9000)[:3000]
+    index = Hamming(hamming, bits // 8)
+    index.add(ids, codes)
+    scores, found = index.search(queries, 50)
+    peer = faiss.IndexBinaryFlat(bits)
+    peer.add(codes)
+    np.testing.assert_array_equal(-scores, peer.search(queries, 50)[0])
+    distances = np.bitwise_count(queries[:, None] ^ codes[None]).sum(axis=2)
+    true = np.stack([ids[np.lexsort((ids, row))[:50]] for row in distances])
+    np.testing.assert_array_equal(found, true)
+
+
+def test_codes_must_be_packed() -> None:
+    index = Hamming(hamming, 2)
+    with pytest.raises(BadInput, match="eight to a byte"):
+        index.add([0], np.ones((1, 2)))
+    with pytest.raises(BadInput, match="cosine"):
+        Hamming(cosine, 2)

@@ -1,0 +1,159 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diptych.index.flat import Flat
+from diptych.index.ivf import FEW, IVF
+from diptych.kinds import Array, BadInput, Space, cosine, dot, l2
+
+Cones = tuple[Array, Array, Array, Array]
+
+
+def built(cones: Cones, space: Space = cosine, **settings: object) -> IVF:
+    rows, train, tune, _ = cones
+    index = IVF(space, rows.shape[1], **settings)  # type: ignore[arg-type]
+    index.train(rows, train)
+    index.add(np.arange(len(rows)) * 3, rows)
+    index.tune(tune)
+    return index
+
+
+@pytest.fixture(scope="module")
+def index(cones: Cones) -> IVF:
+    return built(cones)
+
+
+@pytest.fixture
+def fresh(index: IVF, tmp_path: Path) -> IVF:
+    """The same once more, to be changed."""
+    index.save(tmp_path / "index")
+    return IVF.load(tmp_path / "index")
+
+
+def exact(cones: Cones, space: Space = cosine) -> Flat:
+    flat = Flat(space, cones[0].shape[1])
+    flat.add(np.arange(len(cones[0])) * 3, cones[0])
+    return flat
+
+
+def recall(found: Array, true: Array) -> float:
+    return float(np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found, true, strict=True)]))
+
+
+def test_recall_on_unseen_texts_is_what_was_asked_and_measured(cones: Cones, index: IVF) -> None:
+    queries = cones[3]
+    found = index.search(queries, 10)[1]
+    reached = recall(found, exact(cones).search(queries, 10)[1])
+    assert index.recall is not None and index.recall.value >= 0.95
+    assert (index.recall.k, index.recall.queries, index.recall.rows) == (10, 500, 20_000)
+    assert reached >= 0.95 and abs(reached - index.recall.value) < 0.03
+    assert index.probes < index._lists.nlist / 2, "an index that reads most of the cells is no index"
+
+
+@pytest.mark.parametrize("space", [dot, l2], ids=repr)
+def test_other_spaces_reach_their_recall(cones: Cones, space: Space) -> None:
+    rng = np.random.default_rng(4)
+    lengths = rng.uniform(0.5, 2.0, (len(cones[0]), 1)).astype(np.float32)
+    stretched = (cones[0] * lengths, *cones[1:])
+    found = built(stretched, space).search(cones[3], 10)[1]
+    assert recall(found, exact(stretched, space).search(cones[3], 10)[1]) >= 0.94
+
+
+def test_tuning_for_more_recall_does_more_work_and_finds_more(cones: Cones, fresh: IVF) -> None:
+    reached = []
+    for wish in (0.5, 0.8, 0.99):
+        fresh.tune(cones[2], wish)
+        reached.append(recall(fresh.search(cones[3], 10)[1], exact(cones).search(cones[3], 10)[1]))
+        assert reached[-1] >= wish - 0.01
+    assert reached == sorted(reached) and reached[0] < 0.95
+
+
+def test_scores_are_those_of_the_space(cones: Cones, index: IVF) -> None:
+    scores, ids = index.search(cones[3][:20], 10)
+    true = np.einsum("qd,qkd->qk", cones[3][:20], cones[0][ids // 3])
+    np.testing.assert_allclose(scores, true, atol=1e-3)
+    precise = built(cones, precise=True)
+    scores, ids = precise.search(cones[3][:20], 10)
+    true = np.einsum("qd,qkd->qk", cones[3][:20], cones[0][ids // 3])
+    np.testing.assert_allclose(scores, true, atol=2e-6)
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_among_few_is_exact_and_among_many_keeps_recall(
+    cones: Cones, index: IVF, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    one_in_a_hundred = rng.choice(20_000, 200, replace=False) * 3
+    found = index.search(cones[3], 10, among=one_in_a_hundred)[1]
+    assert recall(found, exact(cones).search(cones[3], 10, among=one_in_a_hundred)[1]) >= 0.999
+    assert FEW >= 200
+    monkeypatch.setattr("diptych.index.ivf.FEW", 100)
+    for share in (0.01, 0.2, 0.7):
+        some = rng.choice(20_000, int(share * 20_000), replace=False) * 3
+        found = index.search(cones[3], 10, among=some)[1]
+        assert np.isin(found, some).all()
+        assert recall(found, exact(cones).search(cones[3], 10, among=some)[1]) >= 0.94
+
+
+def test_more_answers_than_the_probed_cells_hold_are_all_found(cones: Cones, index: IVF) -> None:
+    scores, ids = index.search(cones[3][:2], 20_005)
+    assert (ids[:, :20_000] >= 0).all() and (ids[:, 20_000:] == -1).all() and np.isneginf(scores[:, 20_000:]).all()
+    assert len(np.unique(ids[0, :20_000])) == 20_000
+
+
+def test_removed_rows_are_gone_and_come_back_when_added(cones: Cones, fresh: IVF) -> None:
+    before = fresh.search(cones[3], 10)
+    gone = np.arange(0, 20_000, 5) * 3
+    assert fresh.remove([*gone, 1]) == 4000 and len(index) == 16_000
+    assert not np.isin(fresh.search(cones[3], 10)[1], gone).any()
+    assert fresh.drift().removed == 0.2 and fresh.drift().added == 0.0
+    fresh.add(gone, cones[0][gone // 3])
+    for mine, other in zip(fresh.search(cones[3], 10), before, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_drift_tells_rows_of_another_kind_from_more_of_the_same(cones: Cones, fresh: IVF) -> None:
+    fresh.add(np.arange(5000) + 100_000, cones[0][:5000])
+    same = fresh.drift()
+    assert same.added == 0.25 and same.imbalance < 1.05 and not same.stale
+    narrow = cosine.settle(cones[0][:1] + 0.02 * np.random.default_rng(6).standard_normal((10_000, 64)))
+    fresh.add(np.arange(10_000) + 200_000, narrow)
+    assert fresh.drift().imbalance > 1.5 and fresh.drift().stale
+    fresh.tune(cones[2])
+    assert not fresh.drift().stale
+
+
+def test_the_same_seed_gives_the_same_answers(cones: Cones, index: IVF) -> None:
+    again = built(cones)
+    assert (again.probes, again.candidates, again.recall) == (index.probes, index.candidates, index.recall)
+    for mine, other in zip(again.search(cones[3], 10), index.search(cones[3], 10), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_it_trains_without_queries_and_on_few_or_equal_rows() -> None:
+    for rows in (np.eye(3, dtype=np.float32), np.ones((50, 3), dtype=np.float32)):
+        for space in (cosine, l2):
+            index = IVF(space, 3)
+            index.train(rows)
+            index.add(np.arange(len(rows)), rows)
+            assert index.search(rows[:1], 1)[1].tolist() == [[0]]
+
+
+def test_what_is_refused() -> None:
+    rows = np.eye(4, dtype=np.float32)
+    index = IVF(dot, 4)
+    for call in (lambda: index.add([0], rows[:1]), lambda: index.tune(rows)):
+        with pytest.raises(BadInput, match="not trained"):
+            call()
+    with pytest.raises(BadInput, match="two rows"):
+        index.train(rows[:1])
+    index.train(rows)
+    with pytest.raises(BadInput, match="float16"):
+        index.add([0], rows[:1] * 1e5)
+    assert len(index) == 0
+    index.add([0], rows[:1])
+    with pytest.raises(BadInput, match="holds 1 rows"):
+        index.train(rows)
+    with pytest.raises(BadInput, match="recall"):
+        index.tune(rows, 1.5)
