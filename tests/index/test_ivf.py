@@ -105,7 +105,7 @@ def test_more_answers_than_the_probed_cells_hold_are_all_found(cones: Cones, ind
 def test_removed_rows_are_gone_and_come_back_when_added(cones: Cones, fresh: IVF) -> None:
     before = fresh.search(cones[3], 10)
     gone = np.arange(0, 20_000, 5) * 3
-    assert fresh.remove([*gone, 1]) == 4000 and len(index) == 16_000
+    assert fresh.remove([*gone, 1]) == 4000 and len(fresh) == 16_000
     assert not np.isin(fresh.search(cones[3], 10)[1], gone).any()
     assert fresh.drift().removed == 0.2 and fresh.drift().added == 0.0
     fresh.add(gone, cones[0][gone // 3])

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from diptych.app import tables
-from diptych.app.cli import progress, say_line
+from diptych.app.shell import progress, say_line
 from diptych.flow import report
 from diptych.flow.evaluate import Evaluation, measure
 from diptych.flow.prepare import prepare

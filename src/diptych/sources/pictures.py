@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -21,6 +27,42 @@ def read(path: str | Path) -> bytes:
         raise BadInput(f"{path}: not readable ({error.strerror or error})") from None
 
 
+@contextmanager
+def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
+    """The picture in a file: its header is read, its pixels are not yet.
+
+    Raises BadInput naming the picture for whatever goes wrong inside the block because of the file, and for one of more
+    than MAX_PIXELS pixels.
+    """
+    start = file.read(12)
+    file.seek(0)
+    if start[4:8] == b"ftyp":
+        _read_heic()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PIL's own bound is a warning; ours is below
+            picture = Image.open(file)
+        with picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise BadInput(_too_large(name, f"{width} x {height} pixels"))
+            yield picture
+    except BadInput:
+        raise
+    except Image.DecompressionBombError as error:
+        found = re.search(r"\d+ pixels", str(error))
+        raise BadInput(_too_large(name, found[0] if found else "too many pixels")) from None
+    except MemoryError:
+        raise BadInput(f"{name}: takes more memory to read than it may; leave it out") from None
+    except Exception as error:  # the readers inside PIL raise whatever a damaged file makes them stumble on
+        reason = f"damaged ({error})"
+        if isinstance(error, UnidentifiedImageError):
+            reason = "not a picture PIL can read"
+            if start[4:8] == b"ftyp" and not _read_heic():
+                reason = "HEIC, which needs pillow-heif (pip install pillow-heif)"
+        raise BadInput(f"{name}: {reason}; save it again as JPEG or PNG, or leave it out") from None
+
+
 def decode(data: bytes, name: str | Path, enough: int = 0) -> Image.Image:
     """The picture as RGB, turned upright as its EXIF says, first frame, what is transparent on white.
 
@@ -29,19 +71,10 @@ def decode(data: bytes, name: str | Path, enough: int = 0) -> Image.Image:
 
     Raises BadInput naming the picture when it does not decode or has more than MAX_PIXELS pixels.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise BadInput(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS:,}; scale it down first")
-            if enough:
-                picture.draft("RGB", (enough, enough))
-            return _rgb(ImageOps.exif_transpose(picture))
-    except BadInput:
-        raise
-    except Exception as error:  # the readers inside PIL raise whatever a damaged file makes them stumble on
-        reason = "not a picture PIL can read" if isinstance(error, UnidentifiedImageError) else f"damaged ({error})"
-        raise BadInput(f"{name}: {reason}; save it again as JPEG or PNG, or leave it out") from None
+    with opened(io.BytesIO(data), name) as picture:
+        if enough:
+            picture.draft("RGB", (enough, enough))
+        return _rgb(ImageOps.exif_transpose(picture))
 
 
 def load(path: str | Path, enough: int = 0) -> Image.Image:
@@ -56,3 +89,18 @@ def _rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return picture.convert("RGB")
+
+
+@lru_cache(maxsize=1)
+def _read_heic() -> bool:
+    """Whether HEIC can be read: pillow-heif is a plugin of PIL that is used when it is installed."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _too_large(name: str | Path, size: str) -> str:
+    return f"{name}: {size}, more than {MAX_PIXELS:,}; scale it down first"

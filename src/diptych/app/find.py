@@ -1,0 +1,253 @@
+"""Commands that find: index, search, similar, duplicates, captions, status, verify, reindex, export."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from diptych.app.shell import JsonOption, app, progress, say, say_line
+from diptych.kinds import BadInput
+
+if TYPE_CHECKING:
+    from diptych.flow.collection import Answer, Collection
+
+INSIDE = ".diptych"
+
+CollectionOption = Annotated[
+    Path | None,
+    typer.Option("--collection", "-c", help="The collection's folder; by default .diptych here or in a folder above."),
+]
+TopOption = Annotated[int, typer.Option("--top", "-t", help="How many answers.")]
+PathsOption = Annotated[bool, typer.Option("--paths", "-f", help="Print paths only.")]
+HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a contact sheet to this file.")]
+DiverseOption = Annotated[float, typer.Option("--diverse", help="0 to 1: hold back pictures like those before them.")]
+
+
+@app.command()
+def index(
+    folders: Annotated[list[Path] | None, typer.Argument(help="Folders of pictures; by default those known.")] = None,
+    collection: Annotated[
+        Path | None, typer.Option("--collection", "-c", help="By default .diptych in the first folder.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option("--model", help="A folder that `diptych fit` wrote.")] = None,
+    captions: Annotated[Path | None, typer.Option("--captions", help="A table of captions; see formats.")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Look again at files that failed before.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make folders of pictures searchable, or bring a collection up to date with them."""
+    from diptych.flow.collection import Collection
+
+    where = collection or (_beside(folders[0]) if folders else _near())
+    with Collection.open(where, model, write=True) as found, progress() as told:
+        report = found.add(*(folders or ()), captions=captions, retry=retry, progress=told)
+        facts = {"collection": str(where), "items": len(found), **asdict(report)}
+    if as_json:
+        say(facts)
+        return
+    told_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
+    counted = ", ".join(f"{number} {what}" for what in told_of if (number := getattr(report, what)))
+    say_line(f"{facts['items']} pictures in {where}: {counted}; {report.seconds:.1f} s")
+    for path, why in report.failures:
+        say_line(f"not indexed: {path}: {why}")
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="Words, pictures and filters in the query language.")],
+    collection: CollectionOption = None,
+    top: TopOption = 10,
+    offset: Annotated[int, typer.Option("--offset", help="Answers to pass over.")] = 0,
+    diverse: DiverseOption = 0.0,
+    keywords: Annotated[float, typer.Option("--keywords", help="0 to 1: what words in captions weigh.")] = 0.5,
+    paths: PathsOption = False,
+    html: HtmlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find pictures: words, `dog + beach - people`, ./like-this.jpg, NOT people, year >= 2020 AND tag:family."""
+    with _opened(collection) as found:
+        _show(found.search(query, top, offset, diverse, keywords), paths, html, as_json)
+
+
+@app.command()
+def similar(
+    picture: Annotated[str, typer.Argument(help="A picture file, or the id of an item as #12.")],
+    collection: CollectionOption = None,
+    top: TopOption = 10,
+    diverse: DiverseOption = 0.0,
+    paths: PathsOption = False,
+    html: HtmlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the pictures most like one."""
+    with _opened(collection) as found:
+        _show(found.similar(_item(picture), top, 0, diverse), paths, html, as_json)
+
+
+@app.command()
+def captions(
+    picture: Annotated[str, typer.Argument(help="A picture file, or the id of an item as #12.")],
+    collection: CollectionOption = None,
+    top: TopOption = 5,
+    among: Annotated[Path | None, typer.Option("--among", help="Texts to choose from, one a line.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the texts that tell a picture best: of the collection's own captions, or of a list."""
+    if among is not None and not among.is_file():
+        raise BadInput(f"{among}: no such file; give one text a line")
+    texts = among.read_text(encoding="utf-8").splitlines() if among else None
+    with _opened(collection) as found:
+        best = found.captions(_item(picture), top, [text for text in texts if text.strip()] if texts else None)
+    if as_json:
+        say([{"text": text, "score": score} for text, score in best])
+    else:
+        for text, score in best:
+            say_line(f"{score:.3f}\t{text}")
+
+
+@app.command()
+def duplicates(
+    collection: CollectionOption = None,
+    threshold: Annotated[float, typer.Option("--threshold", help="Cosine from which two pictures are one.")] = 0.97,
+    as_json: JsonOption = False,
+) -> None:
+    """List groups of pictures that are nearly the same."""
+    with _opened(collection) as found, progress() as told:
+        groups = [[found.get(item).path for item in group] for group in found.duplicates(threshold, told)]
+    if as_json:
+        say(groups)
+    else:
+        for group in groups:
+            say_line("\t".join(group))
+
+
+@app.command()
+def status(collection: CollectionOption = None, as_json: JsonOption = False) -> None:
+    """Tell what a collection holds, how it was measured and what could not be read."""
+    with _opened(collection) as found:
+        facts = found.status()
+        failures = found.failures()
+    if as_json:
+        say({**facts, "failures": [{"path": path, "why": why} for path, why in failures]})
+        return
+    for name, fact in _flat(facts):
+        say_line(f"{name}\t{fact}")
+    for path, why in failures:
+        say_line(f"not indexed\t{path}: {why}")
+
+
+@app.command()
+def verify(
+    collection: CollectionOption = None,
+    contents: Annotated[bool, typer.Option("--contents", help="Read every picture again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a collection from the database to the index; exit code 1 when something is wrong."""
+    with _opened(collection) as found, progress() as told:
+        problems = found.verify(contents, told)
+    if as_json:
+        say(problems)
+    else:
+        for problem in problems or ["sound"]:
+            say_line(problem)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def reindex(
+    collection: CollectionOption = None,
+    model: Annotated[Path | None, typer.Option("--model", help="Encode everything anew with this one.")] = None,
+    memory: Annotated[float | None, typer.Option("--memory", help="Megabytes the index may take.")] = None,
+    latency: Annotated[float | None, typer.Option("--latency", help="Milliseconds a query may take.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the index anew and measure it, or move the collection to another encoder."""
+    from diptych.flow.collection import Collection
+
+    with Collection.open(collection or _near(), write=True) as found, progress() as told:
+        found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, told)
+        facts = found.status()
+    if as_json:
+        say(facts)
+    else:
+        say_line(f"{facts['items']} pictures, index {facts['index']}")
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file, or a folder for clip-retrieval's layout.")],
+    collection: CollectionOption = None,
+    vectors: Annotated[bool, typer.Option(help="With the vector of each picture.")] = True,
+) -> None:
+    """Write all items, with captions, tags, metadata and vectors."""
+    with _opened(collection) as found:
+        say_line(f"{found.export(path, vectors)} items written to {path}")
+
+
+def _opened(collection: Path | None) -> Collection:
+    from diptych.flow.collection import Collection
+
+    return Collection.open(collection or _near())
+
+
+def _beside(folder: Path) -> Path:
+    """Where the collection of a folder lives: inside it, or in the cache where nothing may be written into it."""
+    from diptych.sources import cache
+
+    inside = folder / INSIDE
+    if inside.exists() or os.access(folder, os.W_OK) or not folder.is_dir():
+        return inside
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    return cache.home() / "collections" / name
+
+
+def _near() -> Path:
+    """The collection of this folder, or of the nearest one above it that has one."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (found := _beside(folder)).is_dir():
+            return found
+    raise BadInput(
+        f"there is no collection in {here} or above; name one with --collection, or `diptych index` a folder"
+    )
+
+
+def _item(picture: str) -> int | str:
+    return int(picture[1:]) if picture.startswith("#") and picture[1:].isdigit() else picture
+
+
+def _flat(facts: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """Nested facts as dotted names."""
+    rows: list[tuple[str, Any]] = []
+    for name, fact in facts.items():
+        rows += _flat(fact, f"{before}{name}.") if isinstance(fact, dict) else [(before + name, fact)]
+    return rows
+
+
+SAID = {"match": "match", "weak": "weak match", "none": "no good match", "unrated": ""}
+
+
+def _show(answer: Answer, paths: bool, html: Path | None, as_json: bool) -> None:
+    """An answer as JSON, as bare paths, or one line a hit: score, path, why. The verdict goes to standard error."""
+    if html is not None:
+        from diptych.app import sheet
+
+        sheet.write([answer], html)
+        sys.stderr.write(f"wrote {html}\n")
+    if as_json:
+        say(asdict(answer))
+    elif paths:
+        for hit in answer.results:
+            say_line(hit.path)
+    else:
+        if SAID[answer.verdict]:
+            sys.stderr.write(f"{SAID[answer.verdict]}\n")
+        for hit in answer.results:
+            said = "; ".join(filter(None, (SAID[hit.verdict], *hit.why)))
+            say_line(f"{hit.score:.3f}\t{hit.path}\t{said}".rstrip())

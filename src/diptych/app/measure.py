@@ -1,0 +1,162 @@
+"""Commands that fit and measure: methods, datasets, evaluate, fit, compare."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diptych.app.shell import JsonOption, app, progress, say, say_line
+from diptych.kinds import BadInput
+
+DatasetOption = Annotated[str, typer.Option("--dataset", "-d", help="A dataset's name, or your own folder or file.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A hyper-parameter of the method, key=value; may be repeated.")
+]
+ImagesOption = Annotated[
+    str, typer.Option("--image-features", help="How pictures become rows, e.g. efficientnetv2+mobilenetv2.")
+]
+TextsOption = Annotated[str, typer.Option("--text-features", help="How texts become rows, e.g. tfidf.")]
+ProtocolOption = Annotated[
+    str, typer.Option("--protocol", help="One of the dataset's protocols; its first by default.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+
+
+@app.command()
+def methods(as_json: JsonOption = False) -> None:
+    """List the methods: family, what they need, their space, the paper."""
+    from dataclasses import asdict
+
+    from diptych.app import tables
+    from diptych.flow import catalogue
+
+    facts = [catalogue.MethodFacts.of(name) for name in sorted(catalogue.methods())]
+    if as_json:
+        say([asdict(fact) for fact in facts])
+    else:
+        tables.methods(facts)
+
+
+@app.command()
+def datasets(as_json: JsonOption = False) -> None:
+    """List the datasets with the facts of their cards."""
+    from diptych.app import tables
+    from diptych.flow import catalogue
+
+    cards = [catalogue.dataset(name).card for name in catalogue.datasets()]
+    if as_json:
+        say([card.facts() for card in cards])
+    else:
+        tables.datasets(cards)
+
+
+@app.command()
+def evaluate(
+    method: Annotated[str, typer.Argument(help="A method's name, or a fitted folder, which is measured as it is.")],
+    dataset: DatasetOption,
+    settings: SetOption = None,
+    image_features: ImagesOption = "",
+    text_features: TextsOption = "",
+    split: Annotated[str, typer.Option("--split", help="Ask this split of itself, whatever the protocol says.")] = "",
+    protocol: ProtocolOption = "",
+    metrics: Annotated[str, typer.Option("--metrics", help="Measures, separated by commas, e.g. map@all,r@1.")] = "",
+    ties: Annotated[
+        str, typer.Option("--ties", help="Equal scores: expected, stable, optimistic or pessimistic.")
+    ] = "expected",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write report.html, report.json and runs here.")] = None,
+) -> None:
+    """Fit a method on a dataset and measure it, or measure a fitted folder."""
+    from diptych.app import tables
+    from diptych.flow import evaluate as flow
+
+    with progress() as told:
+        result = flow.evaluate(
+            method,
+            dataset,
+            settings=parsed(settings),
+            image_features=image_features,
+            text_features=text_features,
+            split=split,
+            protocol=protocol,
+            metrics=[name.strip() for name in metrics.split(",")] if metrics else flow.METRICS,
+            ties=ties,
+            seed=seed,
+            progress=told,
+        )
+    if out is not None:
+        from diptych.flow import report
+
+        page = report.write(result, out)
+        print(f"wrote {page}", file=sys.stderr)  # noqa: T201 - standard output holds the numbers alone
+    if as_json:
+        say(json.loads(result.report.to_json()))
+    else:
+        tables.numbers(result.report)
+
+
+@app.command()
+def fit(
+    method: Annotated[str, typer.Argument(help="A method's name.")],
+    dataset: DatasetOption,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write the fitted method and its features to.")],
+    settings: SetOption = None,
+    image_features: ImagesOption = "",
+    text_features: TextsOption = "",
+    protocol: ProtocolOption = "",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a method on a dataset's training split and keep it in a folder."""
+    from diptych.flow.fit import fit as fitted
+    from diptych.flow.prepare import prepare
+
+    with progress() as told:
+        prepared = prepare(
+            dataset,
+            image_features=image_features,
+            text_features=text_features,
+            protocol=protocol,
+            seed=seed,
+            progress=told,
+        )
+        encoder = fitted(method, prepared, parsed(settings))
+    encoder.save_pretrained(out)
+    facts = {"method": method, "out": str(out), **encoder.trained_on_}
+    say(facts) if as_json else say_line(f"{method} fitted on {encoder.trained_on_['dataset']}: {out}")
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A.json", help="A report, or the folder of one.")],
+    b: Annotated[Path, typer.Argument(metavar="B.json", help="The report to compare it with.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show how two reports differ, with the interval of each difference and a paired test."""
+    from dataclasses import asdict
+
+    from diptych.app import tables
+    from diptych.flow import report
+    from diptych.kinds import Report
+
+    rows = report.compare(Report.load(a), Report.load(b))
+    if as_json:
+        say([asdict(row) for row in rows])
+    else:
+        tables.comparison(rows, str(a), str(b))
+
+
+def parsed(settings: list[str] | None) -> dict[str, str]:
+    """`key=value` strings as a dictionary."""
+    pairs = {}
+    for setting in settings or []:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise BadInput(f"--set {setting!r} has no =; write --set key=value")
+        pairs[key.strip()] = value.strip()
+    return pairs

@@ -1,0 +1,63 @@
+"""What commands share: the app they hang on, JSON and lines on standard output, a progress bar on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from diptych.kinds import Progress
+
+app = typer.Typer(
+    help="Find pictures with words and words with pictures: search your own, measure every method of the field.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,  # help is plain in a pipe, as everything else is
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def say(value: Any) -> None:
+    """JSON on standard output; numbers that are not finite become null, which JSON can hold."""
+    say_line(json.dumps(_finite(value), ensure_ascii=False))
+
+
+def say_line(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+@contextmanager
+def progress() -> Iterator[Progress | None]:
+    """A bar on standard error while work goes on; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        rows: dict[str, Any] = {}
+
+        def told(what: str, done: int, of: int) -> None:
+            if what not in rows:
+                rows[what] = bars.add_task(what, total=of)
+            bars.update(rows[what], completed=done, total=of)
+
+        yield told

@@ -1,0 +1,351 @@
+"""One query answered: terms to a vector, its nearest, fused with keywords, what must not show taken out, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diptych.flow.collection.identity import Encodes
+from diptych.flow.collection.nearest import Nearest
+from diptych.flow.collection.vectors import Vectors
+from diptych.flow.collection.verdict import TOP, Calibration, Verdict, spread
+from diptych.flow.query import Filter, Query, Term
+from diptych.kinds import Array, BadInput, Floats, Ints
+
+RANK = 60
+"""The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009)."""
+
+DEPTH = 100
+"""Candidates looked at, at the least, where the order of the vectors alone does not decide."""
+
+# Words that say nothing about a picture: a keyword match is about the others.
+_PLAIN = (
+    "a an and are at be by for from has have in into is it its of on or over some that the their there this to two "
+    "under up was with"
+)
+PLAIN = frozenset(_PLAIN.split())
+
+
+BEST_FIRST: tuple[Verdict, ...] = ("match", "weak", "unrated", "none")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer.
+
+    score     of its vector against the query's, in the measure of the encoder's space; higher is nearer
+    verdict   "match", "weak", "none", or "unrated" where nothing was calibrated
+    why       reasons a person can check: a caption, words that are said of it, the filter it passed
+    """
+
+    id: int
+    path: str
+    score: float
+    verdict: Verdict
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """verdict   that of the best answer; "none" where nothing is there
+    results   best first
+    seconds   from the query to the answer
+    """
+
+    query: str
+    verdict: Verdict
+    results: tuple[Hit, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a query is to be answered.
+
+    k, offset   answers on a page, and answers to pass over
+    diverse     0 to 1: how much a picture like those before it is held back
+    keywords    0 to 1: what words in captions, tags and names weigh against the vectors
+    without     ids that are no answer
+    """
+
+    k: int = 10
+    offset: int = 0
+    diverse: float = 0.0
+    keywords: float = 0.5
+    without: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= 10_000:
+            raise BadInput(f"k: {self.k}; ask for 1 to 10,000 answers")
+        if not 0 <= self.offset <= 1_000_000:
+            raise BadInput(f"offset: {self.offset}; it counts from 0 to 1,000,000")
+        for name in ("diverse", "keywords"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadInput(f"{name}: {getattr(self, name)}; it lies between 0 and 1")
+
+    @property
+    def need(self) -> int:
+        return self.offset + self.k
+
+
+class Search:
+    """What is kept between two queries: the index, and the pictures that stand for the collection."""
+
+    def __init__(self, vectors: Vectors, nearest: Nearest, encoder: Callable[[], Encodes]) -> None:
+        self.vectors, self.store, self.nearest, self.encoder = vectors, vectors.store, nearest, encoder
+        self._rated: tuple[int, Calibration, Array] | None = None
+
+    def answer(self, query: Query, asked: Asked) -> Answer:
+        """Inside a snapshot."""
+        started = time.perf_counter()
+        among = self._among(query.where, asked.without)
+        rows = self.rows((*query.terms, *query.never))
+        terms, never = rows[: len(query.terms)], rows[len(query.terms) :]
+        if query.terms:
+            vector = self._joined(query.terms, terms)
+            ids, scores, said = self._ranked(query, vector, never, among, asked)
+        else:
+            vector, said = None, set()
+            ids = self._listed(query, never, among, asked)
+            scores = np.ones(len(ids))
+        if asked.diverse and vector is not None and len(ids):
+            order = _diverse(self.vectors, self.vectors.of(ids.tolist()), scores, asked.need, asked.diverse)
+            ids, scores = ids[order], scores[order]
+        verdicts = self._verdicts(query, vector, scores, [id in said for id in ids.tolist()])
+        page = slice(asked.offset, asked.need)
+        whys = self._whys(query, vector, ids[page].tolist(), said)
+        items = self.store.items(ids[page].tolist())
+        hits = [
+            Hit(item.id, self.store.full_path(item.path), float(score), verdict, whys[item.id])
+            for item, score, verdict in zip(items, scores[page], verdicts[page], strict=True)
+        ]
+        best: Verdict = min(verdicts[: asked.need], key=BEST_FIRST.index, default="none")
+        return Answer(query.text, best, tuple(hits), time.perf_counter() - started)
+
+    # ------------------------------------------------------------------------------------------------------------ terms
+
+    def rows(self, terms: Sequence[Term]) -> Array:
+        """One settled row a term."""
+        rows: dict[int, Array] = {}
+        texts = [place for place, term in enumerate(terms) if term.kind == "text"]
+        if texts:
+            encoded = self.encoder().encode_texts([terms[place].value for place in texts])
+            rows.update(zip(texts, self.vectors.checked(encoded, len(texts)), strict=True))
+        for place, term in enumerate(terms):
+            if term.kind == "picture":
+                rows[place] = self.picture(term.value)
+            elif term.kind == "item":
+                if not self.store.rows("SELECT 1 FROM items WHERE id = ? AND status = 'ok'", (int(term.value),)):
+                    raise BadInput(f"query: there is no item #{term.value} in {self.store.folder}")
+                rows[place] = self.vectors.of([int(term.value)])[0]
+        width = self.vectors.identity.width
+        return np.stack([rows[place] for place in range(len(terms))]) if len(terms) else np.empty((0, width))
+
+    def picture(self, name: str) -> Array:
+        """The row of a picture file: that of the item with its content, else what the encoder makes of it."""
+        path = Path(name).expanduser()
+        try:
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise BadInput(
+                f"{name}: not readable ({error.strerror}); a text goes in quotes with a weight, 1:"
+            ) from None
+        known = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
+        if known:
+            return np.asarray(self.vectors.of([known[0][0]])[0])
+        return np.asarray(self.vectors.checked(self.encoder().encode_images([str(path)]), 1)[0])
+
+    def _joined(self, terms: Sequence[Term], rows: Array) -> Array:
+        if len(terms) == 1 and terms[0].weight > 0:
+            return rows[:1]
+        if self.vectors.space.name not in ("cosine", "dot"):
+            raise BadInput(f"query: rows of the space {self.vectors.space!r} have no sum; ask for one thing at a time")
+        weights = np.array([term.weight for term in terms], dtype=np.float64)
+        return self.vectors.space.settle((weights @ rows)[None])
+
+    def _among(self, where: Filter | None, without: frozenset[int]) -> Ints | None:
+        """The ids that may be answers; None for all."""
+        if where is None and not without:
+            return None
+        condition, values = where.sql() if where else ("1", ())
+        found = self.store.rows(f"SELECT items.id FROM items WHERE items.status = 'ok' AND ({condition})", values)
+        return np.array([id for (id,) in found if id not in without], dtype=np.int64)
+
+    # ------------------------------------------------------------------------------------------------------------ order
+
+    def _ranked(
+        self, query: Query, vector: Array, never: Array, among: Ints | None, asked: Asked
+    ) -> tuple[Ints, Floats, set[int]]:
+        """(ids, scores, those that the query's words are said of) of the first `need` answers and perhaps more."""
+        index = self.nearest.current()
+        said = self._said(query, among, max(DEPTH, asked.need)) if asked.keywords else []
+        simple = not (said or len(never) or asked.diverse)
+        depth = max(asked.need, TOP) if simple else max(4 * asked.need, DEPTH)
+        most = len(index) if among is None else len(among)
+        while True:
+            found_scores, found = index.search(vector, max(1, min(depth, most)), among)
+            real = found[0] >= 0
+            ids, scores = found[0][real], found_scores[0][real].astype(np.float64)
+            if said:
+                ids, scores = self._fused(vector, ids, scores, said, asked.keywords)
+            if len(query.never):
+                shows = self._shows(query.never, never, ids)
+                ids, scores = ids[~shows], scores[~shows]
+            if len(ids) >= asked.need or depth >= most:
+                return ids, scores, set(said)
+            depth *= 4
+
+    def _said(self, query: Query, among: Ints | None, depth: int) -> list[int]:
+        """The items that all words of the texts asked for are said of, best first (BM25)."""
+        match = _match([term.value for term in query.terms if term.kind == "text" and term.weight > 0])
+        if not match:
+            return []
+        sql = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank, rowid"
+        if among is None:
+            return [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth))]
+        may = set(among.tolist())
+        return [id for (id,) in self.store.rows(sql, (match,)) if id in may][:depth]
+
+    def _fused(
+        self, vector: Array, ids: Ints, scores: Floats, said: Sequence[int], weight: float
+    ) -> tuple[Ints, Floats]:
+        """Both orders as one, by reciprocal rank."""
+        known = set(ids.tolist())
+        missing = [id for id in said if id not in known]
+        if missing:
+            late = self.vectors.space.score(vector, self.vectors.of(missing))[0]
+            ids, scores = np.append(ids, missing), np.append(scores, late)
+        by_vector = np.empty(len(ids))
+        by_vector[np.lexsort((ids, -scores))] = 1 / (RANK + 1 + np.arange(len(ids)))
+        place = {id: rank for rank, id in enumerate(said)}
+        by_word = np.array([1 / (RANK + 1 + place[id]) if id in place else 0.0 for id in ids.tolist()])
+        order = np.lexsort((ids, -((1 - weight) * by_vector + weight * by_word)))
+        return ids[order], scores[order]
+
+    def _listed(self, query: Query, never: Array, among: Ints | None, asked: Asked) -> Ints:
+        """Without a term to rank by: the latest first."""
+        sql = "SELECT id FROM items WHERE status = 'ok' ORDER BY taken DESC, id DESC"
+        may = None if among is None else set(among.tolist())
+        ids = np.array([id for (id,) in self.store.rows(sql) if may is None or id in may], dtype=np.int64)
+        kept: list[int] = []
+        for start in range(0, len(ids), 1000):
+            some = ids[start : start + 1000]
+            kept += some[~self._shows(query.never, never, some)].tolist() if len(never) else some.tolist()
+            if len(kept) >= asked.need:
+                break
+        return np.array(kept[: asked.need], dtype=np.int64)
+
+    def _shows(self, terms: Sequence[Term], rows: Array, ids: Ints) -> Array:
+        """(n,) whether an item shows any of the things that no answer may show, or they are said of it."""
+        calibration, sample = self._rating()
+        middle, deviation = spread(self.vectors, rows, sample)
+        above = self.vectors.space.score(rows, self.vectors.of(ids.tolist())) - middle[:, None]
+        shows = (above >= calibration.veto * np.maximum(deviation, 1e-12)[:, None]).any(axis=0)
+        for term in terms:
+            match = _match([term.value]) if term.kind == "text" else ""
+            if match:
+                said = {id for (id,) in self.store.rows("SELECT rowid FROM words WHERE words MATCH ?", (match,))}
+                shows |= np.isin(ids, list(said))
+            elif term.kind == "item":
+                shows |= ids == int(term.value)
+        return np.asarray(shows)
+
+    # ---------------------------------------------------------------------------------------------------------- honesty
+
+    def _rating(self) -> tuple[Calibration, Array]:
+        """The calibration, and the rows of the pictures that stand for the collection."""
+        generation = self.store.generation
+        if self._rated is None or self._rated[0] != generation:
+            text = self.store.meta("calibration", "")
+            calibration = Calibration.read(text) if text else Calibration()
+            index_ids = self.nearest.current().ids
+            ids = sorted(set(calibration.sample) & set(index_ids.tolist())) or np.sort(index_ids)[:2000].tolist()
+            self._rated = generation, calibration, self.vectors.of(ids)
+        return self._rated[1], self._rated[2]
+
+    def _verdicts(self, query: Query, vector: Array | None, scores: Floats, said: Sequence[bool]) -> list[Verdict]:
+        if vector is None:
+            return ["match"] * len(scores)
+        calibration, sample = self._rating()
+        kinds = {term.kind == "text" for term in query.terms}
+        thresholds = calibration.text if kinds == {True} else calibration.picture if kinds == {False} else None
+        if thresholds is None or not len(sample):
+            return ["match" if word else "unrated" for word in said]
+        if kinds == {False}:
+            return [thresholds.of(score) for score in scores.tolist()]
+        (middle,), (deviation,) = spread(self.vectors, vector, sample)
+        if not deviation:  # the encoder knows no word of it
+            return ["match" if word else "none" for word in said]
+        heights = (scores - middle) / np.sqrt(deviation)
+        # An answer is judged by its ten best together, and no hit is better than the answer it is in.
+        most = thresholds.of(float(np.sort(heights)[-TOP:].mean())) if len(heights) else "none"
+        each = [max(most, thresholds.of(height), key=BEST_FIRST.index) for height in heights.tolist()]
+        return ["match" if word else verdict for verdict, word in zip(each, said, strict=True)]
+
+    def _whys(
+        self, query: Query, vector: Array | None, ids: Sequence[int], said: set[int]
+    ) -> dict[int, tuple[str, ...]]:
+        """Reasons of each answer."""
+        whys: dict[int, list[str]] = {id: [] for id in ids}
+        words = [term.value for term in query.terms if term.kind == "text" and term.weight > 0]
+        for id in ids:
+            if id in said:
+                whys[id].append(f"said of it: {', '.join(_telling(words))}")
+        if vector is not None and vector.any():
+            for id, text in self._nearest_captions(vector, ids).items():
+                whys[id].append(f"caption: {text}")
+        if query.where is not None:
+            for id in ids:
+                whys[id].append(str(query.where))
+        return {id: tuple(reasons) for id, reasons in whys.items()}
+
+    def _nearest_captions(self, vector: Array, ids: Sequence[int]) -> dict[int, str]:
+        """The caption of each item that is nearest to the query."""
+        marks = ",".join("?" * len(ids))
+        best: dict[int, tuple[float, int]] = {}
+        for items, numbers, rows in self.vectors.blocks("text", f"item IN ({marks})", ids):
+            scores = self.vectors.space.score(vector, rows)[0]
+            for item, number, score in zip(items.tolist(), numbers.tolist(), scores.tolist(), strict=True):
+                if item not in best or score > best[item][0]:
+                    best[item] = (score, number)
+        texts = self.store.rows(f"SELECT item, row, text FROM captions WHERE item IN ({marks})", ids)
+        return {item: text for item, row, text in texts if item in best and best[item][1] == row}
+
+
+def _telling(texts: Sequence[str]) -> list[str]:
+    words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W_]+", text.lower()))
+    return [word for word in words if word not in PLAIN]
+
+
+def _match(texts: Sequence[str]) -> str:
+    """What FTS5 looks for: all telling words, each as a string, so that none is an operator."""
+    return " AND ".join(f'"{word}"' for word in _telling(texts))
+
+
+def _diverse(vectors: Vectors, rows: Array, scores: Floats, need: int, weight: float) -> list[int]:
+    """Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998), both of its terms brought to 0 … 1 first.
+
+    Scores of texts against pictures and of pictures against each other have different ranges; and the order that came
+    in, not the score, is the relevance, since keywords may have had their say in it.
+    """
+    relevance = 1 - np.arange(len(scores)) / len(scores)
+    nearest = np.full(len(rows), -np.inf)
+    alike = vectors.space.score(rows, rows[:1]).min(), vectors.space.score(rows[:1], rows[:1]).max()
+    chosen: list[int] = []
+    free = np.ones(len(rows), dtype=bool)
+    while len(chosen) < min(need, len(rows)):
+        if chosen:
+            nearest = np.maximum(nearest, vectors.space.score(rows, rows[chosen[-1:]])[:, 0])
+            value = (1 - weight) * relevance - weight * (nearest - alike[0]) / max(alike[1] - alike[0], 1e-12)
+        else:
+            value = relevance
+        chosen.append(int(np.where(free, value, -np.inf).argmax()))
+        free[chosen[-1]] = False
+    return chosen

@@ -1,0 +1,119 @@
+"""Whether a collection holds together: the file, every row of it, the files it tells of, and the index."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from diptych.flow.collection.nearest import Nearest
+from diptych.flow.collection.store import Damaged, Store
+from diptych.flow.collection.vectors import Side, Vectors
+from diptych.index.ivf import IVF
+from diptych.kinds import Progress, batches
+
+
+def problems(vectors: Vectors, nearest: Nearest, contents: bool, progress: Progress | None = None) -> list[str]:
+    """One line for everything that is wrong."""
+    store = vectors.store
+    found: list[str] = []
+    checks = (
+        _file(store),
+        _words(store),
+        _items(store, contents, progress),
+        _vectors(vectors),
+        _index(vectors, nearest),
+    )
+    for check in checks:
+        try:
+            with store.snapshot():
+                found += check
+        except Damaged as error:
+            found.append(str(error))
+    return found
+
+
+def _file(store: Store) -> Iterator[str]:
+    for (line,) in store.rows("PRAGMA integrity_check"):
+        if line != "ok":
+            yield f"{store.file}: {line}"
+
+
+def _words(store: Store) -> Iterator[str]:
+    """The full-text index against the texts it is of."""
+    if store.write:
+        store.change("INSERT INTO words (words) VALUES (?)", [("integrity-check",)])
+    sql = (
+        "SELECT items.id FROM items LEFT JOIN words ON words.rowid = items.id WHERE status = 'ok' AND "
+        "(words.rowid IS NULL OR words.captions != "
+        "coalesce((SELECT group_concat(text, char(10)) FROM (SELECT text FROM captions WHERE item = items.id "
+        "ORDER BY row)), ''))"
+    )
+    for (id,) in store.rows(sql):
+        yield f"item {id}: its words are not those that are searched; diptych reindex mends it"
+    for (id,) in store.rows("SELECT rowid FROM words WHERE rowid NOT IN (SELECT id FROM items WHERE status = 'ok')"):
+        yield f"item {id}: words of an item that is not there"
+
+
+def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[str]:
+    ids = [id for (id,) in store.rows("SELECT id FROM items ORDER BY id")]
+    done = 0
+    for some in batches(ids, 500):
+        for item in store.items(some):
+            if item.status != "ok" or item.size is None:
+                continue
+            path = Path(store.full_path(item.path))
+            try:
+                at = path.stat()
+                if contents and (at.st_size, at.st_mtime_ns) == (item.size, item.mtime_ns):
+                    with open(path, "rb") as file:
+                        if hashlib.file_digest(file, "sha256").hexdigest() != item.digest:
+                            yield f"{path}: its content changed, though its size and time did not"
+                elif (at.st_size, at.st_mtime_ns) != (item.size, item.mtime_ns):
+                    yield f"{path}: changed since it was indexed; diptych index mends it"
+            except OSError as error:
+                yield f"{path}: not readable ({error.strerror}); diptych index mends it"
+        done += len(some)
+        if progress:
+            progress("verify", done, len(ids))
+
+
+def _vectors(vectors: Vectors) -> Iterator[str]:
+    store = vectors.store
+    sides: tuple[Side, ...] = ("image", "text")
+    for side in sides:
+        for _ in vectors.blocks(side):
+            pass  # reading checks every row
+    has = "(SELECT count(*) FROM vectors WHERE vectors.item = items.id AND side = ? AND encoder = ?)"
+    for id, n in store.rows(f"SELECT id, {has} FROM items WHERE status = 'ok'", ("image", vectors.encoder)):
+        if n != 1:
+            yield f"item {id}: {n} vectors where it must have one"
+    said = "(SELECT count(*) FROM captions WHERE captions.item = items.id)"
+    sql = f"SELECT id, {has} AS n, {said} AS of FROM items WHERE status = 'ok' AND n != of"
+    for id, n, of in store.rows(sql, ("text", vectors.encoder)):
+        yield f"item {id}: {n} vectors for {of} captions"
+    for table in ("vectors", "captions", "tags", "metadata"):
+        for (id,) in store.rows(f"SELECT DISTINCT item FROM {table} WHERE item NOT IN (SELECT id FROM items)"):
+            yield f"item {id}: {table} of an item that is not there"
+
+
+def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
+    try:
+        index = nearest.current()
+    except sqlite3.Error as error:
+        raise vectors.store.damaged(str(error)) from None
+    ids, rows = vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
+    if not np.array_equal(np.sort(index.ids), ids):
+        yield "the index holds other items than the collection; diptych reindex mends it"
+        return
+    if isinstance(index, IVF):
+        return  # it may miss one, and says how often
+    some = slice(None, None, max(1, len(ids) // 200))
+    scores, _ = index.search(rows[some], 1)
+    own = np.array([vectors.space.score(row[None], row[None])[0, 0] for row in rows[some]])
+    for id, score, mine in zip(ids[some].tolist(), scores[:, 0], own, strict=True):
+        if score < mine - 1e-3 * abs(mine) - 1e-6:
+            yield f"item {id}: the index does not find it by its own vector; diptych reindex mends it"

@@ -1,0 +1,237 @@
+"""Picture files looked at by worker processes: one that is damaged, hostile or endless costs itself and nothing else.
+
+A worker is `python -m diptych.sources.decoders`: one JSON line in names a file, one JSON line out says what it is. It
+is a program of its own, not a fork: nothing of the calling process is copied into it, and nothing is asked of the
+caller's main module. A worker that dies or takes too long is replaced, and the file it had in hand is the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Self
+
+from diptych.kinds import BadInput
+from diptych.sources import exif, folder, pictures
+
+SECONDS = 20.0
+"""How long a worker may look at one file."""
+
+MAX_BYTES = 1_000_000_000
+"""Size of a file."""
+
+_MEMORY = 2 << 30
+"""Bytes that a worker may ask for beyond what it starts with, where the system can hold it to that."""
+
+_ENOUGH = 64  # pixels a side: a JPEG is read to its end, but most of the work of turning it into pixels is spared
+
+
+@dataclass(frozen=True)
+class Look:
+    """One file as a worker saw it.
+
+    reason          why it is no picture that can be used; "" when it is one
+    digest          sha256 of the file, hexadecimal
+    width, height   pixels, as it stands upright
+    captions, tags  what is written in it and beside it
+    note            what beside it could not be read, though the picture can
+    """
+
+    path: str
+    reason: str = ""
+    digest: str = ""
+    size: int = 0
+    mtime_ns: int = 0
+    width: int = 0
+    height: int = 0
+    taken: str | None = None
+    camera: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    captions: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
+def look(path: str, beside: Sequence[str] = ()) -> Look:
+    """What is in a picture file and the files of words beside it: read, hashed and decoded in this very process."""
+    try:
+        return _look(path, beside)
+    except BadInput as error:
+        return Look(path, str(error).removeprefix(f"{path}: "))
+    except OSError as error:
+        return Look(path, f"not readable ({error.strerror or error})")
+    except MemoryError:
+        return Look(path, "takes more memory to read than it may")
+
+
+def _look(path: str, beside: Sequence[str]) -> Look:
+    with open(path, "rb") as file:
+        at = os.fstat(file.fileno())
+        if at.st_size > MAX_BYTES:
+            raise BadInput(f"{path}: {at.st_size:,} bytes, more than {MAX_BYTES:,}; scale it down first")
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        with pictures.opened(file, path) as picture:
+            facts, words = exif.facts(picture), exif.embedded(picture)
+            width, height = picture.size
+            if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
+                width, height = height, width
+            picture.draft("RGB", (_ENOUGH, _ENOUGH))
+            picture.load()
+    captions, tags, note = list(words.captions), list(words.tags), ""
+    for name in beside:
+        try:
+            if Path(name).stat().st_size > exif.MAX_XMP:
+                raise BadInput(f"{name}: more than {exif.MAX_XMP:,} bytes of words")
+            if name.lower().endswith(".xmp"):
+                found = exif.words(Path(name).read_bytes())
+                captions += found.captions
+                tags += found.tags
+            else:
+                captions += folder.captions(Path(name))
+        except (BadInput, OSError) as error:
+            note = f"words beside it left out: {error}"
+    return Look(
+        path,
+        digest=digest,
+        size=at.st_size,
+        mtime_ns=at.st_mtime_ns,
+        width=width,
+        height=height,
+        captions=tuple(dict.fromkeys(captions)),
+        tags=tuple(dict.fromkeys(tags)),
+        note=note,
+        **asdict(facts),
+    )
+
+
+class Decoders:
+    """A few worker processes, started when the first file comes. Use it in a `with`; leaving it ends them."""
+
+    def __init__(self, workers: int | None = None, seconds: float = SECONDS) -> None:
+        self.workers = workers or os.cpu_count() or 1
+        self.seconds = seconds
+        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
+        self._all: set[_Worker] = set()
+        for _ in range(self.workers):
+            self._idle.put(None)  # a place for a worker that is not there yet
+        self._threads = ThreadPoolExecutor(self.workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in list(self._all):
+            worker.end()  # nobody waits for the files that they have in hand
+        self._threads.shutdown()
+        for worker in self._all:
+            worker.end()
+
+    def looks(self, files: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Look]:
+        """A look at each (path, files beside it), in their order. Work begins at once."""
+        waiting = [self._threads.submit(self._one, path, beside) for path, beside in files]
+        return (future.result() for future in waiting)
+
+    def _one(self, path: str, beside: Sequence[str]) -> Look:
+        worker = self._idle.get()
+        try:
+            if worker is None or not worker.alive():
+                worker = _Worker()
+                self._all.add(worker)
+            answer = worker.ask({"path": path, "beside": list(beside)}, self.seconds)
+        finally:
+            self._idle.put(worker)
+        if isinstance(answer, str):
+            self._all.discard(worker)
+            return Look(path, answer)
+        return Look(**{**answer, "captions": tuple(answer["captions"]), "tags": tuple(answer["tags"])})
+
+
+class _Worker:
+    """One process and the two pipes to it."""
+
+    def __init__(self) -> None:
+        # Whatever a library writes to standard output would be taken for an answer, so the worker moves its own away.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "diptych.sources.decoders"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C is for the caller, who ends the workers in good order
+        )
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, question: dict[str, Any], seconds: float) -> dict[str, Any] | str:
+        """The answer; else what happened, and the worker is gone."""
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(seconds, stop)
+        timer.start()
+        line = b""
+        try:
+            assert self._process.stdin and self._process.stdout
+            with contextlib.suppress(OSError, ValueError):  # it is gone, or it is being ended
+                self._process.stdin.write(json.dumps(question).encode() + b"\n")
+                self._process.stdin.flush()
+                line = self._process.stdout.readline()
+        finally:
+            timer.cancel()
+        if line.endswith(b"\n"):
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        self.end()
+        if late.is_set():
+            return f"took more than {seconds:g} s to read; leave it out"
+        return f"the decoder died of it (exit code {self._process.returncode}); leave it out"
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe:
+                    pipe.close()
+
+
+def _bounded() -> None:
+    """Hold this process to a size, so that a hostile file gets a MemoryError and not the machine."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + _MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    except (ImportError, OSError, ValueError):  # no such thing on this system
+        pass
+
+
+def _work() -> None:
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    _bounded()
+    for line in sys.stdin.buffer:
+        question = json.loads(line)
+        out.write(json.dumps(asdict(look(question["path"], question["beside"]))).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    _work()

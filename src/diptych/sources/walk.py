@@ -1,0 +1,152 @@
+"""The pictures below a folder, with the files of words beside them, as the file system tells it: nothing is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from diptych.kinds import BadInput
+from diptych.sources import folder
+
+PICTURES = folder.PICTURES | {".jpe", ".jfif", ".heic", ".heif", ".avif"}
+"""Endings of files that are pictures."""
+
+WORDS = frozenset({".txt", ".xmp"})
+"""Endings of files that hold words about the picture beside them: `a.txt`, `a.jpg.txt`, `a.xmp`, `a.jpg.xmp`."""
+
+
+class Found(NamedTuple):
+    """One picture.
+
+    beside      files with words about it
+    beside_at   what changes when one of those does
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    beside: tuple[str, ...] = ()
+    beside_at: str = ""
+
+
+@dataclass
+class Tree:
+    """What lies below a folder.
+
+    files     its pictures, in the order of their paths
+    refused   (path, why) of pictures that are not read
+    closed    folders that could not be listed: what lies in them is unknown, not gone
+    """
+
+    files: list[Found] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+
+def walk(root: str | Path) -> Tree:
+    """Every picture below the folder `root`. What is hidden is left alone.
+
+    A link is followed as long as it leads to something inside the root, and no folder is visited twice. Raises BadInput
+    where the root is no folder: a disk that is not mounted is not an empty one.
+    """
+    top = Path(root)
+    if not top.is_dir():
+        raise BadInput(f"{root}: {'not a folder' if top.exists() else 'not there; is the disk mounted?'}")
+    tree = Tree()
+    real = os.path.realpath(top)
+    seen = {real}
+    ahead = [top]
+    while ahead:
+        files, folders = _listed(ahead.pop(), real, tree)
+        tree.files += files
+        for below in folders:
+            # By way of a link a place can be reached twice, or lead back to where it is reached from.
+            where = os.path.realpath(below)
+            if where not in seen:
+                seen.add(where)
+                ahead.append(below)
+    tree.files.sort()
+    return tree
+
+
+def pictures(paths: Iterable[str]) -> Tree:
+    """These files, as `walk` would find them. Raises BadInput for one that is not a picture."""
+    tree = Tree()
+    within: dict[Path, set[str]] = {}
+    for path in paths:
+        within.setdefault(Path(path).parent, set()).add(path)
+    for parent, wanted in within.items():
+        here = Tree()
+        found, _ = _listed(parent, os.sep, here)  # whoever names a link wants what it leads to
+        tree.files += [file for file in found if file.path in wanted]
+        tree.refused += [file for file in here.refused if file[0] in wanted]
+        missing = wanted - {file.path for file in tree.files} - {path for path, _ in tree.refused}
+        if missing:
+            raise BadInput(f"{min(missing)}: not a picture ({', '.join(sorted(PICTURES))})")
+    tree.files.sort()
+    return tree
+
+
+def _listed(here: Path, real_root: str, tree: Tree) -> tuple[list[Found], list[Path]]:
+    """The pictures and the folders in one folder."""
+    pictures: list[tuple[str, os.stat_result]] = []
+    words: dict[str, os.DirEntry[str]] = {}
+    folders: list[Path] = []
+    try:
+        with os.scandir(here) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                ending = _split(entry.name)[1]
+                try:
+                    if not _is_unicode(entry.name):
+                        tree.refused.append((repr(entry.path), "its name is not Unicode; rename it"))
+                    elif entry.is_symlink() and not _inside(os.path.realpath(entry.path), real_root):
+                        if ending in PICTURES or entry.is_dir():
+                            tree.refused.append((entry.path, "a link that leads out of the folder; index its target"))
+                    elif entry.is_dir():
+                        folders.append(here / entry.name)
+                    elif ending in PICTURES and entry.is_file():
+                        pictures.append((entry.path, entry.stat()))
+                    elif ending in WORDS and entry.is_file():
+                        words[entry.name.lower()] = entry
+                except OSError as error:
+                    if ending in PICTURES:
+                        tree.refused.append((entry.path, f"not readable ({error.strerror})"))
+    except OSError:
+        tree.closed.append(str(here))
+    return [_found(path, facts, words) for path, facts in pictures], sorted(folders, reverse=True)
+
+
+def _found(path: str, facts: os.stat_result, words: dict[str, os.DirEntry[str]]) -> Found:
+    if not words:
+        return Found(path, facts.st_size, facts.st_mtime_ns)
+    name = path.rpartition(os.sep)[2].lower()
+    stem = _split(name)[0]
+    beside = [words[k] for k in (f"{stem}.txt", f"{name}.txt", f"{stem}.xmp", f"{name}.xmp") if k in words]
+    state = []
+    for entry in beside:
+        at = entry.stat()
+        state.append(f"{at.st_size}:{at.st_mtime_ns}")
+    return Found(path, facts.st_size, facts.st_mtime_ns, tuple(entry.path for entry in beside), " ".join(state))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Stem and ending, the ending in small letters; pathlib does the same ten times slower."""
+    stem, dot, ending = name.rpartition(".")
+    return (stem, f".{ending.lower()}") if dot and stem else (name, "")
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
