@@ -1,4 +1,4 @@
-"""The main job on built-in data: paint postcards, fit several methods, print the table, write the contact sheet.
+"""The main job on built-in data: paint postcards, fit several methods, print the table, index and search.
 
 `make demo` runs it; `make demo PICTURES=dir` runs it on a person's own pictures and texts.
 """
@@ -9,27 +9,38 @@ import sys
 import time
 from pathlib import Path
 
-from diptych.app import tables
+from diptych.app import sheet, tables
 from diptych.app.shell import progress, say_line
 from diptych.flow import report
+from diptych.flow.collection import Answer, Collection
 from diptych.flow.evaluate import Evaluation, measure
-from diptych.flow.prepare import prepare
+from diptych.flow.prepare import Prepared, prepare
 from diptych.kinds import BadInput
 from diptych.sources import postcards
 
 CARDS = 2000
 IMAGE_FEATURES = "colour+sift_words"
 METHODS = ("pls", "cfa", "blm", "cm", "cca", "kcca")
+QUERIES = (
+    "a lighthouse by the sea at night",
+    "snow + mountains - night",
+    "a green umbrella in the rain NOT city",
+    "{picture} + snow",
+    "two red balloons over the desert",
+    "quarterly tax invoice",
+)
+"""Text, composed, denied, a picture with words, counted and coloured, and something that no card shows."""
 
 
-def demo(pictures: Path | None, out: Path) -> None:
-    """Measure several methods on postcards painted into `out`, or on `pictures`; report the best one in `out`."""
+def demo(pictures: Path | None, out: Path, cards: int = CARDS) -> None:
+    """Fit and search postcards painted into `out`, or `pictures`; report, encoder, collection and sheet go to `out`."""
     start = time.perf_counter()
+    queries: tuple[str, ...] = QUERIES if pictures is None else ()
     with progress() as told:
         if pictures is None:
-            postcards.write(out / "postcards", CARDS, progress=told)
+            postcards.write(out / "postcards", cards, progress=told)
             pictures = out / "postcards" / "scenes.jsonl"
-        prepared = prepare(pictures, image_features=IMAGE_FEATURES, progress=told)
+        prepared = prepare(pictures.expanduser(), image_features=IMAGE_FEATURES, progress=told)
         found: list[Evaluation] = []
         for name in METHODS:
             found.append(measure(name, prepared))
@@ -38,12 +49,27 @@ def demo(pictures: Path | None, out: Path) -> None:
     tables.several([each.report for each in found])
     best = max(found, key=lambda each: each.report.i2t["r@10"] + each.report.t2i["r@10"])
     page = report.write(best, out / "report")
-    encoder = out / "encoder"
-    best.encoder.save_pretrained(encoder)
-    say_line(f"\n{best.report.method} is the best of these. Its contact sheet: {page}")
-    again = f"diptych evaluate {encoder} --dataset {pictures} --split {prepared.rules.query}"
-    say_line(f"The fitted method: {encoder}. Measure it again: {again}")
+    best.encoder.save_pretrained(out / "encoder")
+    answers = searched(prepared, out, queries)
+    sheet.write(answers, out / "search.html")
+    say_line("")
+    for answer in answers:
+        first = Path(answer.results[0].path).name if answer.results else "nothing"
+        say_line(f"{answer.query}: {answer.verdict}, first {first}, {1000 * answer.seconds:.0f} ms")
+    say_line(f"\n{best.report.method} is the best of these methods. Look at its contact sheet: {page}")
+    say_line(f"and at what the searches found: {out / 'search.html'}")
+    say_line(f'Search on: diptych search "a boat at dusk" --collection {out / "collection"}')
     say_line(f"All in {time.perf_counter() - start:.0f} seconds.")
+
+
+def searched(prepared: Prepared, out: Path, queries: tuple[str, ...]) -> list[Answer]:
+    """Index the pictures that were not trained on, and search them; without queries, for some of their own texts."""
+    asked = prepared.items(prepared.rules.query)
+    if not queries:
+        queries = tuple(f'"{text}"' for text in asked.texts[:: max(1, asked.n_texts // 5)][:5])
+    with Collection.open(out / "collection", out / "encoder", write=True) as collection, progress() as told:
+        collection.add(*asked.images, progress=told)
+        return [collection.search(query.format(picture=asked.images[0])) for query in queries]
 
 
 def main(arguments: list[str]) -> None:

@@ -74,7 +74,10 @@ def evaluate(
     """Fit a method on a dataset and measure it, or measure a fitted folder."""
     from diptych.app import tables
     from diptych.flow import evaluate as flow
+    from diptych.flow import report
 
+    if out is not None:
+        report.writable(out)
     with progress() as told:
         result = flow.evaluate(
             method,
@@ -90,8 +93,6 @@ def evaluate(
             progress=told,
         )
     if out is not None:
-        from diptych.flow import report
-
         page = report.write(result, out)
         print(f"wrote {page}", file=sys.stderr)  # noqa: T201 - standard output holds the numbers alone
     if as_json:
@@ -115,7 +116,9 @@ def fit(
     """Fit a method on a dataset's training split and keep it in a folder."""
     from diptych.flow.fit import fit as fitted
     from diptych.flow.prepare import prepare
+    from diptych.flow.report import writable
 
+    writable(out)
     with progress() as told:
         prepared = prepare(
             dataset,

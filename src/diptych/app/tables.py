@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from diptych.flow.catalogue import MethodFacts
-from diptych.flow.report import Difference, figure, is_rank
+from diptych.flow.report import Difference, figure, is_rank, rsum
 from diptych.kinds import Card, Report
 
 DIRECTIONS = "i2t: pictures ask for texts, t2i: texts ask for pictures"
@@ -44,7 +44,8 @@ def numbers(report: Report) -> None:
             row += [figure(metric, values[metric]), _interval(metric, interval[0], interval[1]) if interval else ""]
         rows.append(row)
     title = f"{report.method} on {report.dataset}"
-    _show(title, columns, rows, f"protocol {report.protocol}: {report.protocol_text}", _how(report), DIRECTIONS)
+    said = [f"protocol {report.protocol}: {report.protocol_text}", _how(report), DIRECTIONS]
+    _show(title, columns, rows, *filter(None, (rsum(report), *said)))
 
 
 def several(reports: Sequence[Report]) -> None:
