@@ -1,6 +1,6 @@
 # make demo [PICTURES=folder]   look at it, on painted postcards or on your own pictures
 # make test                     every check there is; what CI runs
-# make bench                    speed against peers
+# make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
 # make reproduce                run every row of reproductions/ and render docs/reproductions.md
 # make docs                     render the generated parts of the documentation
 # make clean                    remove .venv and caches
@@ -22,7 +22,7 @@ test: .venv/.test
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
 
-bench: .venv/.test
+bench: .venv/.bench
 	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
 
 reproduce: .venv/.test
@@ -42,6 +42,10 @@ clean:
 
 .venv/.test: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) install -c constraints.txt -e '.[test]'
+	touch $@ .venv/.demo
+
+.venv/.bench: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) install -c constraints.txt -e '.[sift,bench]'
 	touch $@ .venv/.demo
 
 .venv/bin/python:

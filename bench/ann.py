@@ -7,7 +7,7 @@ pictures hardly use. Queries for training, tuning and measuring are disjoint.
 
 Single: one query at a time on one thread, warm. Batch: all at once on two threads.
 
-    python bench/ann.py [--json] [--n 500000] [--dims 512] [--recall .95] [--hnsw 32]
+    python bench/ann.py [--json] [--n 100000] [--dims 512] [--recall .95] [--hnsw 32]
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def figures(answers: Answers, queries: Array, truth: Ints, threads: Callable[[in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--n", type=int, default=500_000)
+    parser.add_argument("--n", type=int, default=100_000)
     parser.add_argument("--dims", type=int, default=512)
     parser.add_argument("--recall", type=float, default=0.95, help="what ours is tuned to")
     parser.add_argument("--hnsw", type=int, default=32, help="links a node of the graphs; 0 leaves them out")

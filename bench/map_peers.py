@@ -3,7 +3,7 @@
 Every one is given the runs and judgements in the form it keeps them in, so what is timed is ranking and measuring.
 Scores are distinct; the values have to agree.
 
-    pip install -e ".[bench]"      # and torch, for torchmetrics
+    pip install -e ".[bench]"
     python bench/map_peers.py [--json] [--queries 2000] [--items 1000]
 """
 

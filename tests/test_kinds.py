@@ -61,7 +61,7 @@ def test_batches_are_the_rows_in_order(rows):
 
 
 def test_defaults_pair_row_by_row_and_number_the_ids():
-    pairs = Pairs(np.eye(3), ["a", "b", "c"], labels=[[1, 0], [0, 2], [0, 0]])
+    pairs = Pairs(np.eye(3), ["a", "b", "c"], labels=[[1, 0], [0, 1], [0, 0]])
     assert pairs.owner.tolist() == [0, 1, 2]
     assert pairs.image_ids == pairs.text_ids == ("0", "1", "2")
     assert pairs.labels.dtype == bool
@@ -244,7 +244,54 @@ def test_qrels_of_a_file_take_its_own_ids_and_drop_what_was_not_asked(tmp_path):
     np.testing.assert_array_equal(Qrels.read_trec(path, ("q1",), ("d3", "d4")).grades(0, 1), [[2, 0]])
 
 
-@pytest.mark.parametrize("line", ["q 0 d", "q 0 d x", "q 0 d 1 2"])
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"labels": [[1, 0], [0, 2]]}, "labels: row 1 holds 2"),
+        ({"labels": [[1.0, 0.0], [0.0, np.nan]]}, "labels: row 1 holds nan"),
+        ({"owner": [0.0, 1.5]}, "owner holds float64"),
+        ({"image_ids": ("a", "a")}, "image_ids: 'a' stands there more than once"),
+        ({"text_ids": ("x", "x")}, "text_ids: 'x' stands there more than once"),
+    ],
+)
+def test_labels_owners_and_names_that_mean_nothing_are_bad_input(changed, says):
+    with pytest.raises(BadInput, match=says):
+        Pairs(np.eye(2), ["a", "b"], **changed)
+
+
+ODD = ("a b", "a%20b", "%", "a\u2028b", "100%25", "a  b", "ä")
+"""Names that a TREC file could confuse."""
+
+
+def test_odd_names_come_back_from_trec_files_as_they_were(tmp_path):
+    n = len(ODD)
+    Listed(range(n), range(n), ODD, ODD).write_trec(tmp_path / "qrels")
+    assert (tmp_path / "qrels").read_text(encoding="utf-8").startswith("a%20b 0 a%20b 1\na%2520b 0 a%2520b 1\n")
+    for found in (Qrels.read_trec(tmp_path / "qrels"), Qrels.read_trec(tmp_path / "qrels", ODD, ODD)):
+        assert found.query_ids == found.item_ids == ODD
+        np.testing.assert_array_equal(found.grades(0, n), np.eye(n))
+    Run(ODD, ODD, np.arange(n)[:, None], np.ones((n, 1))).write_trec(tmp_path / "run")
+    for run in (Run.read_trec(tmp_path / "run"), Run.read_trec(tmp_path / "run", ODD, ODD)):
+        assert run.query_ids == run.item_ids == ODD and run.items.ravel().tolist() == list(range(n))
+
+
+def test_a_trec_file_holds_no_empty_name(tmp_path):
+    with pytest.raises(BadInput, match="an id is empty"):
+        Listed([0], [0], ("q",), ("",)).write_trec(tmp_path / "qrels")
+    with pytest.raises(BadInput, match="an id is empty"):
+        Run(("",), ("d",), np.array([[0]]), np.ones((1, 1))).write_trec(tmp_path / "run")
+
+
+@pytest.mark.parametrize("read", [Qrels.read_trec, Run.read_trec])
+def test_a_trec_file_that_does_not_read_is_named(read, tmp_path):
+    with pytest.raises(BadInput, match="gone does not read as a TREC file"):
+        read(tmp_path / "gone")
+    (tmp_path / "latin").write_bytes(b"q 0 \xe4 1\n")
+    with pytest.raises(BadInput, match="latin does not read as a TREC file"):
+        read(tmp_path / "latin")
+
+
+@pytest.mark.parametrize("line", ["q 0 d", "q 0 d x", "q 0 d nan", "q 0 d 1 2"])
 def test_a_broken_qrels_line_is_named(tmp_path, line):
     (tmp_path / "qrels").write_text(f"q 0 d 1\n{line}\n")
     with pytest.raises(BadInput, match="qrels, line 2: expected"):
@@ -356,7 +403,7 @@ def test_a_run_that_ends_early_is_written_and_read_so(tmp_path):
     assert Run.read_trec(tmp_path / "run").item_ids == ("z", "x", "y")
 
 
-@pytest.mark.parametrize("line", ["q Q0 d 1 0.5", "q Q0 d first 0.5 t", "q Q0 d 1 high t"])
+@pytest.mark.parametrize("line", ["q Q0 d 1 0.5", "q Q0 d first 0.5 t", "q Q0 d 1 high t", "q Q0 d 1 nan t"])
 def test_a_broken_run_line_is_named(tmp_path, line):
     (tmp_path / "run").write_text(f"q Q0 d 1 0.5 t\n{line}\n")
     with pytest.raises(BadInput, match="run, line 2: expected"):

@@ -1,6 +1,6 @@
 """What all methods share: the linear closed form, how it streams, and what it refuses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -60,6 +60,48 @@ def test_partial_fit_counts_batches_in_and_fit_starts_anew(pairs):
         made.partial_fit(pairs.select(np.arange(start, {0: 13, 13: 14, 14: 40}[start])))
     np.testing.assert_allclose(made.A_, Cross().fit(pairs).A_, atol=1e-12)
     np.testing.assert_array_equal(made.fit(pairs).A_, Cross().fit(pairs).A_)
+
+
+def test_partial_fit_solves_only_when_the_solution_is_asked_for(pairs, tmp_path):
+    solved = []
+
+    @dataclass
+    class Told(Cross):
+        def directions(self, moments):
+            solved.append(moments.n)
+            return super().directions(moments)
+
+    made = Told()
+    for start in range(0, 40, 10):
+        made.partial_fit(pairs.select(np.arange(start, start + 10)))
+    assert solved == []
+    once = made.encode_images(pairs.images)
+    made.encode_texts(pairs.texts)
+    assert made.learned().keys() == {"A_", "B_", "mean_x_", "mean_y_"}
+    assert solved == [80]
+    np.testing.assert_allclose(once, Cross().fit(pairs).encode_images(pairs.images), atol=1e-5)
+    made.partial_fit(pairs)
+    assert solved == [80]
+    made.save_pretrained(tmp_path)  # keeps the new solution, not the one before
+    assert solved == [80, 160]
+    Told().fit(pairs)
+    assert solved == [80, 160, 80]
+    with pytest.raises(AttributeError, match="no attribute 'gone_'"):
+        _ = made.gone_
+    with pytest.raises(AttributeError, match="A_"):
+        _ = Told().A_
+
+
+@pytest.mark.parametrize("side", ["images", "texts"])
+def test_a_side_that_is_always_the_same_is_bad_input(pairs, side):
+    rows = getattr(pairs, side)
+    for flat in (np.full_like(rows, 0.1), sparse.csr_matrix(np.full_like(rows, 0.1))):
+        with pytest.raises(BadInput, match=f"all {side} have the same features"):
+            check(replace(pairs, **{side: flat}), "pairs")
+        check(replace(pairs, **{side: flat}), "nothing")
+        made = Cross().partial_fit(replace(pairs, **{side: flat}))  # the next batch may be another
+        with pytest.raises(BadInput, match=f"all {side} have the same features"):
+            made.encode_images(pairs.images)
 
 
 def test_aligned_rows_repeat_the_picture_and_its_labels_for_every_text(pairs):

@@ -15,10 +15,12 @@ from __future__ import annotations
 import difflib
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +72,7 @@ class Pairs:
     texts     n_t rows of features, or n_t strings
     owner     (n_t,) the row in `images` of each text; default: text i belongs to image i
     labels    (n_i, C) 0/1 membership of C classes, or None; a text has its picture's labels
-    image_ids, text_ids   stable names; default "0", "1", …
+    image_ids, text_ids   stable names, each once; default "0", "1", …
     """
 
     images: Any
@@ -82,7 +84,10 @@ class Pairs:
 
     def __post_init__(self) -> None:
         n_images, n_texts = count(self.images), count(self.texts)
-        owner = np.arange(n_texts) if self.owner is None else np.asarray(self.owner, dtype=np.int64)
+        owner = np.arange(n_texts) if self.owner is None else np.asarray(self.owner)
+        if owner.size and owner.dtype.kind not in "iu":
+            raise BadInput(f"owner holds {owner.dtype} values; give every text the row of its own image")
+        owner = owner.astype(np.int64)
         if owner.shape != (n_texts,):
             raise BadInput(f"owner has {owner.shape} entries for {n_texts} texts; it needs one image row a text")
         if n_texts and not (owner.min() >= 0 and owner.max() < n_images):
@@ -102,6 +107,10 @@ class Pairs:
             labels = np.asarray(self.labels)
             if labels.ndim != 2 or len(labels) != n_images:
                 raise BadInput(f"labels have shape {labels.shape}; they need one 0/1 row for each of {n_images} images")
+            wrong = np.argwhere((labels != 0) & (labels != 1))
+            if len(wrong):
+                row, column = wrong[0].tolist()
+                raise BadInput(f"labels: row {row} holds {labels[row, column]}; membership of a class is 0 or 1")
             labels = labels.astype(bool)
         object.__setattr__(self, "owner", owner)
         object.__setattr__(self, "labels", labels)
@@ -109,6 +118,9 @@ class Pairs:
             ids = tuple(map(str, getattr(self, name))) or tuple(map(str, range(n)))
             if len(ids) != n:
                 raise BadInput(f"{name}: {len(ids)} ids for {n} rows")
+            if len(set(ids)) != n:
+                twice = next(each for each, times in Counter(ids).items() if times > 1)
+                raise BadInput(f"{name}: {twice!r} stands there more than once; give each row a name of its own")
             object.__setattr__(self, name, ids)
 
     @property
@@ -200,7 +212,7 @@ class Qrels(ABC):
         return len(self.query_ids), len(self.item_ids)
 
     def write_trec(self, path: str | Path) -> None:
-        """Lines `query 0 item grade`, as trec_eval reads them; a blank inside an id is written %20."""
+        """Lines `query 0 item grade`, as trec_eval reads them; inside an id a blank is written %20, and % is %25."""
         with open(path, "w", encoding="utf-8") as file:
             for start in range(0, self.shape[0], 256):
                 stop = min(start + 256, self.shape[0])
@@ -212,15 +224,15 @@ class Qrels(ABC):
     def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Listed:
         """Read `query 0 item grade` lines. Ids not given are those of the file, in order of appearance."""
         rows = []
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_lines(path), 1):
             try:
                 query, _, item, grade = line.split()
-                rows.append((query, item, float(grade)))
+                rows.append((unquote(query), unquote(item), _number(grade)))
             except ValueError:
                 raise BadInput(f"{path}, line {number}: expected `query 0 item grade`, found {line[:60]!r}") from None
         queries = tuple(query_ids) or tuple(dict.fromkeys(row[0] for row in rows))
         items = tuple(item_ids) or tuple(dict.fromkeys(row[1] for row in rows))
-        query_row, item_row = _rows_of(queries), _rows_of(items)
+        query_row, item_row = ({name: row for row, name in enumerate(ids)} for ids in (queries, items))
         rows = [row for row in rows if row[0] in query_row and row[1] in item_row and row[2] > 0]
         return Listed(
             np.array([query_row[q] for q, _, _ in rows], dtype=np.int64),
@@ -327,13 +339,25 @@ class LabelCosine(SharedLabels):
 
 
 def _word(name: str) -> str:
-    """An id as one word, since blanks part the columns of a TREC file."""
-    return "%20".join(name.split())
+    """An id as one word, since blanks part the columns of a TREC file; `unquote` gives it back."""
+    if not name:
+        raise BadInput("an id is empty, and a TREC file cannot hold it; give every picture and text a name")
+    return "".join(quote(sign) if sign == "%" or sign.isspace() else sign for sign in name)
 
 
-def _rows_of(ids: Sequence[str]) -> dict[str, int]:
-    """The row of each id as a TREC file writes it."""
-    return {_word(name): row for row, name in enumerate(ids)}
+def _number(text: str) -> float:
+    """A number of a TREC file; NaN is none."""
+    value = float(text)
+    if value != value:
+        raise ValueError("NaN")
+    return value
+
+
+def _lines(path: str | Path) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} does not read as a TREC file ({getattr(error, 'strerror', None) or error})") from None
 
 
 # ------------------------------------------------------------------------------------------------------------- Space
@@ -453,7 +477,7 @@ class Run:
     scores: Floats
 
     def write_trec(self, path: str | Path, tag: str = "diptych") -> None:
-        """Lines `query Q0 item rank score tag`; ranks count from 1; a blank inside an id is written %20."""
+        """Lines `query Q0 item rank score tag`; ranks count from 1; ids as in `Qrels.write_trec`."""
         with open(path, "w", encoding="utf-8") as file:
             for query, items, scores in zip(self.query_ids, self.items, self.scores, strict=True):
                 for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1):
@@ -465,22 +489,22 @@ class Run:
     def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Run:
         """Read a TREC run. Ids not given are those of the file, as they appear; order is by score, then rank."""
         answers: dict[str, list[tuple[float, int, str]]] = {}
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_lines(path), 1):
             try:
                 asked, _, answer, place, score, _ = line.split()
-                answers.setdefault(asked, []).append((-float(score), int(place), answer))
+                answers.setdefault(unquote(asked), []).append((-_number(score), int(place), unquote(answer)))
             except ValueError:
                 raise BadInput(
                     f"{path}, line {number}: expected `query Q0 item rank score tag`, found {line[:60]!r}"
                 ) from None
         queries = tuple(query_ids) or tuple(answers)
         names = tuple(item_ids) or tuple(dict.fromkeys(item for rows in answers.values() for _, _, item in rows))
-        row_of = _rows_of(names)
+        row_of = {name: row for row, name in enumerate(names)}
         depth = max((len(rows) for rows in answers.values()), default=0)
         items = np.full((len(queries), depth), -1, dtype=np.int64)
         scores = np.full((len(queries), depth), -np.inf)
         for query, name in enumerate(queries):
-            for rank, (below, _, item) in enumerate(sorted(answers.get(_word(name), []))):
+            for rank, (below, _, item) in enumerate(sorted(answers.get(name, []))):
                 if item not in row_of:
                     raise BadInput(f"{path}: query {name} ranks item {item}, which is not among the items given")
                 items[query, rank], scores[query, rank] = row_of[item], -below
@@ -510,7 +534,11 @@ class Protocol:
     note: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.query} against {self.database}, relevant by {self.relevance}, trained on {self.train}"
+        return self.told(f"trained on {self.train}")
+
+    def told(self, trained: str) -> str:
+        """The protocol in words, where `trained` says what was learned from."""
+        text = f"{self.query} against {self.database}, relevant by {self.relevance}, {trained}"
         text += ", texts of a picture joined" if self.joined else ""
         text += f", mean of {self.folds} folds" if self.folds > 1 else ""
         return text
@@ -569,6 +597,9 @@ class Report:
     intervals      direction -> metric -> [low, high], 95 % bootstrap over queries
     per_query      direction -> metric -> one value a query (None where nothing is relevant), for paired tests
     seconds        fit, encode, score
+    data           a digest of the names of queries and items, and of what belongs to what
+    trained_on     dataset, split, seed and so on of the fit, as `Encoder.trained_on_` has them
+    rsum           r@1, r@5 and r@10 of both directions added up, at most 6; None where one was not measured
     """
 
     method: str
@@ -587,6 +618,9 @@ class Report:
     counts: Mapping[str, int] = field(default_factory=dict)
     intervals: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     per_query: Mapping[str, Mapping[str, Sequence[float | None]]] = field(default_factory=dict)
+    data: str = ""
+    trained_on: Mapping[str, Any] = field(default_factory=dict)
+    rsum: float | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=None, ensure_ascii=False)

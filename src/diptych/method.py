@@ -1,20 +1,44 @@
 """The contract that every published method is written to.
 
 A method file says what is new in its paper and nothing else. What all methods share is here: what a method is, the
-linear closed forms, and how they stream. Items stay opaque: only the method looks inside them. A method never sees a
-dataset, an index or a metric.
+linear closed forms and how they stream, and the one training loop. Items stay opaque: only the method looks inside
+them. A method never sees a dataset, an index or a metric.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from diptych.kinds import Array, BadInput, Pairs, Space, cosine, count
-from diptych.parts.algebra import Moments
-from diptych.parts.fitted import Fitted
+from diptych import parts
+from diptych.kinds import (
+    Array,
+    BadInput,
+    Listed,
+    Pairs,
+    Progress,
+    Qrels,
+    SharedLabels,
+    Space,
+    batches,
+    cosine,
+    count,
+    take,
+)
+from diptych.metrics import measures, ranking
+from diptych.parts.algebra import Moments, differ, first_row, must_vary
+from diptych.parts.fitted import Above, AtLeast, Below, Fitted
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Needs = Literal["nothing", "pairs", "labels", "some labels"]
 
@@ -73,7 +97,8 @@ class ClosedForm(Method):
 class Streaming(ClosedForm):
     """A closed form that needs second moments only: it learns from any number of pairs in the memory of its widths.
 
-    A leaf writes `directions`. `partial_fit` over batches gives the very solution of one `fit`.
+    A leaf writes `directions`. `partial_fit` over batches gives the very solution of one `fit`; it is solved for when
+    what it learned is first asked for, since a solution costs far more than a batch.
     """
 
     @abstractmethod
@@ -85,7 +110,8 @@ class Streaming(ClosedForm):
 
     def fit(self, train: Pairs) -> Self:
         self._moments = Moments()
-        return self.partial_fit(train)
+        self.partial_fit(train)._solve()
+        return self
 
     def partial_fit(self, batch: Pairs) -> Self:
         """Learn from one more batch of pairs. Raises BadInput after `from_pretrained`: a folder keeps no moments."""
@@ -93,10 +119,400 @@ class Streaming(ClosedForm):
             if self.learned():
                 raise BadInput(f"{self.paper_name()}: what it learned from is not kept in a folder; fit it anew")
             self._moments = Moments()
-        moments = self._moments.add(featured(batch.images, "images"), featured(batch.texts, "texts"), batch.owner)
-        self.mean_x_, self.mean_y_ = moments.mean_x, moments.mean_y
-        self.A_, self.B_ = self.directions(moments)
+        self._moments.add(featured(batch.images, "images"), featured(batch.texts, "texts"), batch.owner)
+        for name in super().learned():
+            delattr(self, name)
         return self
+
+    def learned(self) -> dict[str, Any]:
+        if self._unsolved():
+            self._solve()
+        return super().learned()
+
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here for what is not there, which after `partial_fit` is everything learned.
+        if name.endswith("_") and not name.startswith("_") and self._unsolved():
+            self._solve()
+            if name in vars(self):
+                return vars(self)[name]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def _unsolved(self) -> bool:
+        moments = vars(self).get("_moments")
+        return moments is not None and moments.n > 0 and "A_" not in vars(self)
+
+    def _solve(self) -> None:
+        self._moments.check()
+        self.mean_x_, self.mean_y_ = self._moments.mean_x, self._moments.mean_y
+        self.A_, self.B_ = self.directions(self._moments)
+
+
+# ----------------------------------------------------------------------------------------------------------- Descent
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss is shown besides the outputs: b texts, each with its picture. Two of them may share one picture.
+
+    images, texts   the b items of each side, as the encoders saw them
+    index           (b,) rows of the texts among those learned from
+    owner           (b,) rows of their pictures among those learned from
+    labels          (b, C) 0/1 floats; None where the method does not learn from labels
+    done            share of the training that is over, in [0, 1), for what changes on the way
+    """
+
+    images: Any
+    texts: Any
+    index: Tensor
+    owner: Tensor
+    labels: Any
+    done: float
+
+
+@dataclass(frozen=True)
+class Player:
+    """One side of an adversarial or alternating scheme: it moves its own parameters down its own loss.
+
+    loss   as `Descent.loss`; where it gives no terms, the player sits the step out
+    """
+
+    name: str
+    parameters: Sequence[Tensor]
+    loss: Callable[[Any, Any, Any, Batch], dict[str, Tensor]]
+
+
+@dataclass
+class Descent(Method):
+    """A network trained in steps. A leaf writes `network` and `loss`; this is the only training loop.
+
+    A batch is texts, each with its picture, in an order drawn anew every epoch. Arrays and sparse rows reach the
+    encoders as float32 tensors, lists (paths, strings) as they are. Steps are those of AdamW (Loshchilov & Hutter
+    2019); biases and single numbers do not decay. It runs on CUDA where there is one, with bfloat16 inside the
+    encoders, else on the CPU. Same seed, same pairs, same machine: the same result, bit for bit.
+
+    epochs     passes over the texts
+    batch      texts a step; the last step of an epoch is no smaller than the others
+    rate       the learning rate at its height
+    momentum   beta_1 of AdamW
+    decay      weight decay
+    warmup     share of the steps in which the rate rises to its height
+    final      share of the rate that is left at the end of the half cosine it then falls along; 1 keeps it
+    held_out   share of the training pictures kept aside to choose the best epoch on; 0 takes the last epoch
+    patience   epochs without a better one after which it stops
+
+    facts_     what `network` was built from
+    weights_   its tensors by name, but for those of a module `memory`
+    training_  the mean of each loss term in every epoch, the score on the pictures kept aside, which epoch was
+               chosen, and why training ended
+    """
+
+    epochs: Annotated[int, AtLeast(1)] = 20
+    batch: Annotated[int, AtLeast(1)] = 256
+    rate: Annotated[float, Above(0)] = 1e-3
+    momentum: Annotated[float, AtLeast(0), Below(1)] = 0.9
+    decay: Annotated[float, AtLeast(0)] = 0.01
+    warmup: Annotated[float, AtLeast(0)] = 0.05
+    final: Annotated[float, AtLeast(0)] = 0.0
+    held_out: Annotated[float, AtLeast(0), Below(1)] = 0.1
+    patience: Annotated[int, AtLeast(1)] = 5
+    seed: Annotated[int, AtLeast(0)] = 0
+
+    @abstractmethod
+    def network(self, facts: dict[str, Any]) -> nn.Module:
+        """A module whose `images` and `texts` turn b items of a side into b rows, and whatever else is trained.
+
+        facts   of the pairs learned from: `images` and `texts`, how many; `image_width` and `text_width`, None where
+                the items are no arrays; `classes`, None where the method does not learn from labels
+        """
+
+    @abstractmethod
+    def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Tensor]:
+        """Terms by name, to be added up, from the outputs (b, d) of each side, one row a text of the batch."""
+
+    def players(self, net: Any) -> list[Player]:
+        """Who moves what. Every trainable parameter has to be moved by someone; by default one player moves all."""
+        return [Player("", list(net.parameters()), self.loss)]
+
+    def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
+        """A discrete step before an epoch; `outputs` gives what an encoder makes of `train`, the pairs learned from.
+
+        What it keeps goes into buffers of `net.memory`.
+        """
+        return
+
+    def epoch_end(self, net: Any, train: Pairs, epoch: int) -> None:
+        """A discrete step after an epoch."""
+        return
+
+    def fit(self, train: Pairs, *, keep: Path | None = None, progress: Progress | None = None) -> Self:
+        """Train, and take the best epoch. Ctrl-C ends it with the best so far, once an epoch is through.
+
+        keep       a folder for a checkpoint after every epoch; a training that was cut short goes on from there, and
+                   ends as if it had not been
+        progress   told after every step, with the loss terms and the score of the last epoch
+        Raises BadInput where torch is missing, for pairs it cannot learn from, a setting out of bounds, a checkpoint
+        of another training, and a loss that is no longer finite.
+        """
+        name = self.paper_name()
+        if importlib.util.find_spec("torch") is None:
+            raise BadInput(f"{name} needs torch: pip install 'diptych[torch]'")
+        import torch
+
+        self._of(self.settings())  # bounds hold for those who construct it in Python, too
+        train = replace(train, images=_sliceable(train.images), texts=_sliceable(train.texts))
+        check(train, type(self).needs)
+        learned, held = self._parted(train)
+        facts = self._facts(learned)
+        device = _device()
+        checkpoint = None
+        if keep is not None:
+            identity = {
+                "method": name,
+                "device": device.type,
+                "torch": str(torch.__version__),
+                **self.settings(),
+                **facts,
+            }
+            checkpoint = parts.checkpoints.Checkpoint(keep, {**identity, "data": parts.checkpoints.digest(train)})
+
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            torch.manual_seed(self.seed)
+            net = self.network(facts).to(device)
+            game = [(player, self._stepper(player)) for player in self._players(net)]
+            state: dict[str, Any] = {"epochs": [], "chosen": -1, "weights": {}}
+            if checkpoint is not None and (saved := checkpoint.load()) is not None:
+                net.load_state_dict(saved.pop("net"))
+                for (_, stepper), moments in zip(game, saved.pop("steppers"), strict=True):
+                    stepper.load_state_dict(moments)
+                state = saved
+            ended = "all epochs"
+            try:
+                while (epoch := len(state["epochs"])) < self.epochs:
+                    if epoch - state["chosen"] > self.patience:
+                        ended = "no better epoch"
+                        break
+                    torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
+                    self.epoch_start(net, learned, epoch)
+                    record = self._epoch(net, game, learned, state["epochs"], progress)
+                    self.epoch_end(net, learned, epoch)
+                    if held is not None:
+                        record["held_out"] = self._score(net, held)
+                    best = state["epochs"][state["chosen"]] if state["epochs"] else None
+                    if best is None or held is None or record["held_out"] > best["held_out"]:
+                        weights = {key: tensor.cpu().clone() for key, tensor in _tensors(net).items()}
+                        state |= {"chosen": epoch, "weights": weights}
+                    state["epochs"].append(record)
+                    if checkpoint is not None:
+                        steppers = [stepper.state_dict() for _, stepper in game]
+                        checkpoint.save({**state, "net": net.state_dict(), "steppers": steppers})
+            except KeyboardInterrupt:
+                if not state["epochs"]:
+                    raise
+                ended = "by hand"
+        self._net: Any = None
+        self.facts_: dict[str, Any] = facts
+        self.weights_: dict[str, Array] = {key: tensor.numpy() for key, tensor in state["weights"].items()}
+        self.training_: dict[str, Any] = {"epochs": state["epochs"], "chosen": state["chosen"], "ended": ended}
+        return self
+
+    def encode_images(self, items: Any) -> Array:
+        _same_width(items, "images", self.facts_["image_width"])
+        return self.space.settle(self.outputs(self._network().images, items))
+
+    def encode_texts(self, items: Any) -> Array:
+        _same_width(items, "texts", self.facts_["text_width"])
+        return self.space.settle(self.outputs(self._network().texts, items))
+
+    def outputs(self, encoder: Any, items: Any) -> Array:
+        """What a module of the network makes of items, a block at a time: without dropout, before `space.settle`."""
+        import torch
+
+        device = next((tensor.device for tensor in encoder.parameters()), torch.device("cpu"))
+        items = _sliceable(items)
+        training = encoder.training
+        encoder.eval()
+        with torch.no_grad():
+            blocks = batches(items, _BLOCK) if count(items) else [items]
+            found = [_run(encoder, _tensor(block, device)).cpu().numpy() for block in blocks]
+        encoder.train(training)
+        return np.concatenate(found)
+
+    def _epoch(
+        self,
+        net: Any,
+        game: list[tuple[Player, Any]],
+        train: Pairs,
+        before: list[dict[str, float]],
+        progress: Progress | None,
+    ) -> dict[str, float]:
+        """One pass over the texts: the mean of each loss term."""
+        import torch
+
+        epoch, n = len(before), train.n_texts
+        steps = math.ceil(n / self.batch)
+        device = next(net.parameters()).device
+        labels = train.text_labels
+        said = ", ".join(f"{name} {value:.4g}" for name, value in before[-1].items()) if before else "…"
+        sums: dict[str, Any] = {}
+        net.train()
+        for step, index in enumerate(np.array_split(np.random.default_rng([self.seed, epoch]).permutation(n), steps)):
+            owner, done = train.owner[index], epoch * steps + step
+            batch = Batch(
+                _tensor(take(train.images, owner), device),
+                _tensor(take(train.texts, index), device),
+                torch.as_tensor(index, device=device),
+                torch.as_tensor(owner, device=device),
+                None if labels is None else torch.as_tensor(labels[index], dtype=torch.float32, device=device),
+                done / (steps * self.epochs),
+            )
+            for player, stepper in game:
+                if len(game) > 1:  # what others move stands still, and is not differentiated
+                    net.requires_grad_(False)
+                    for parameter in player.parameters:
+                        parameter.requires_grad_(True)
+                terms = player.loss(net, _run(net.images, batch.images), _run(net.texts, batch.texts), batch)
+                if not terms:
+                    continue
+                for group in stepper.param_groups:
+                    group["lr"] = self._rate(done, steps * self.epochs)
+                stepper.zero_grad()
+                objective: Any = sum(terms.values())  # Any, since a sum starts from an int
+                objective.backward()
+                stepper.step()
+                for term, value in terms.items():
+                    name = f"{player.name} {term}".strip()
+                    sums[name] = sums.get(name, 0.0) + value.detach() * len(index)
+            if progress is not None:
+                told = f"{self.paper_name()}: epoch {epoch + 1} of {self.epochs}, {said}"
+                progress(told, done + 1, steps * self.epochs)
+        means = {name: float(value) / n for name, value in sums.items()}
+        for name, mean in means.items():
+            if not math.isfinite(mean):
+                raise BadInput(f"{self.paper_name()}: {name} is {mean} in epoch {epoch + 1}; lower `rate`")
+        return means
+
+    def _rate(self, step: int, steps: int) -> float:
+        rising = self.warmup * steps
+        if step < rising:
+            return self.rate * (step + 1) / (rising + 1)
+        fall = (1 + math.cos(math.pi * (step - rising) / (steps - rising))) / 2
+        return self.rate * (self.final + (1 - self.final) * fall)
+
+    def _score(self, net: Any, held: Pairs) -> float:
+        """How well pictures and texts kept aside find each other: map@all by label, else mrr; mean of both ways."""
+        images = self.space.settle(self.outputs(net.images, held.images))
+        texts = self.space.settle(self.outputs(net.texts, held.texts))
+        i2t: Qrels
+        if held.labels is None:
+            measure, i2t = "mrr", Listed(held.owner, np.arange(held.n_texts), held.image_ids, held.text_ids)
+        else:
+            measure, i2t = "map@all", SharedLabels(held.labels, held.text_labels, held.image_ids, held.text_ids)
+        ways = ((images, texts, i2t), (texts, images, i2t.transposed()))
+        found = [measures.evaluate([measure], ranking.rankings(*way[:2], self.space, way[2])) for way in ways]
+        return float(np.mean([np.nan_to_num(measures.summary(measure, values[measure])) for values in found]))
+
+    def _players(self, net: Any) -> list[Player]:
+        players = self.players(net)
+        moved = {id(parameter) for player in players for parameter in player.parameters}
+        left = [name for name, one in net.named_parameters() if one.requires_grad and id(one) not in moved]
+        if left:
+            raise TypeError(f"{type(self).__name__}.players: nobody moves {', '.join(left)}")
+        return players
+
+    def _stepper(self, player: Player) -> Any:
+        from torch.optim import AdamW
+
+        trained = [parameter for parameter in player.parameters if parameter.requires_grad]
+        groups = [
+            {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": self.decay},
+            {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return AdamW(groups, lr=self.rate, betas=(self.momentum, 0.999), fused=True)
+
+    def _parted(self, train: Pairs) -> tuple[Pairs, Pairs | None]:
+        """The pairs to learn from, and those to choose the epoch on; labels only where the method learns from them."""
+        if type(self).needs not in ("labels", "some labels"):
+            train = replace(train, labels=None)
+        aside = round(self.held_out * train.n_images)
+        if aside < 2 or aside >= train.n_images:
+            return train, None
+        order = np.random.default_rng(self.seed).permutation(train.n_images)
+        return train.select(np.sort(order[aside:])), train.select(np.sort(order[:aside]))
+
+    def _facts(self, train: Pairs) -> dict[str, Any]:
+        return {
+            "images": train.n_images,
+            "texts": train.n_texts,
+            "image_width": _width(train.images),
+            "text_width": _width(train.texts),
+            "classes": None if train.labels is None else train.labels.shape[1],
+        }
+
+    def _network(self) -> Any:
+        """The fitted network, built when first asked for."""
+        if getattr(self, "_net", None) is None:
+            import torch
+
+            with torch.random.fork_rng([]):
+                net = self.network(self.facts_)
+            with torch.no_grad():
+                for name, tensor in _tensors(net).items():
+                    tensor.copy_(torch.from_numpy(self.weights_[name]))
+            self._net = net.to(_device()).eval()
+        return self._net
+
+
+_BLOCK = 1024
+"""Items that an encoder is given at a time when nothing is learned."""
+
+
+def _device() -> Any:
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _sliceable(items: Any) -> Any:
+    """Items that give some of their rows: of sparse ones, CSR."""
+    return items.tocsr() if hasattr(items, "tocsr") else items
+
+
+def _tensor(items: Any, device: Any) -> Any:
+    """Items as an encoder takes them: arrays and sparse rows as a float32 tensor of their own, else as they are."""
+    import torch
+
+    rows = items.toarray() if hasattr(items, "toarray") else items
+    return torch.tensor(rows, dtype=torch.float32, device=device) if isinstance(rows, np.ndarray) else rows
+
+
+def _run(encoder: Any, items: Any) -> Any:
+    """An encoder's outputs, as float32; inside it, training on CUDA is in bfloat16."""
+    import torch
+
+    halved = encoder.training and any(parameter.is_cuda for parameter in encoder.parameters())
+    with torch.autocast("cuda", torch.bfloat16) if halved else nullcontext():
+        outputs = encoder(items)
+    return outputs.float() if isinstance(outputs, torch.Tensor) else outputs
+
+
+def _tensors(net: Any) -> dict[str, Tensor]:
+    """Parameters and buffers by name, each once even where modules share it; without those of `memory`."""
+    found = {**dict(net.named_parameters()), **dict(net.named_buffers())}
+    return {name: tensor.detach() for name, tensor in found.items() if not name.startswith("memory.")}
+
+
+def _width(items: Any) -> int | None:
+    return int(items.shape[-1]) if hasattr(items, "shape") else None
+
+
+def _same_width(items: Any, side: str, width: int | None) -> None:
+    """Raise BadInput for items of another kind or width than those that were learned from."""
+    if width is None and hasattr(items, "shape"):
+        raise BadInput(f"{side} are feature rows; this method was fitted on paths or strings")
+    if width is not None and (not hasattr(items, "shape") or items.dtype.kind not in "fiub"):
+        raise BadInput(f"{side} are not feature rows; turn them into features first, as flow.encoder.Encoder does")
+    if width is not None and items.shape[-1] != width:
+        raise BadInput(f"{side} are {items.shape[-1]} wide; this method was fitted on {width}")
 
 
 def featured(items: Any, side: str, width: int | None = None) -> Any:
@@ -109,11 +525,17 @@ def featured(items: Any, side: str, width: int | None = None) -> Any:
 
 
 def check(train: Pairs, needs: Needs) -> None:
-    """Raise BadInput when a method cannot learn from these pairs: there are none, or it needs labels and has none."""
+    """Raise BadInput when a method cannot learn from these pairs.
+
+    There are none, it needs labels and has none, or the feature rows of a side are all the same.
+    """
     if not train.n_texts:
         raise BadInput("there are no pairs to learn from")
     if needs == "labels" and (train.labels is None or not train.labels.any()):
         raise BadInput("this method learns from labels and the data has none; use one that needs pairs only")
+    for side, items in (("images", train.images), ("texts", train.texts)) if needs != "nothing" else ():
+        if hasattr(items, "shape"):
+            must_vary(differ(items, first_row(items)), side)
 
 
 def aligned(train: Pairs, needs: Needs) -> tuple[Array, Array, Array | None]:

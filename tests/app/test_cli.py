@@ -43,6 +43,8 @@ def test_evaluate_prints_the_promised_json(world: Path) -> None:
     assert {"fit", "encode", "score"} <= set(report["seconds"])
     assert report["bytes_per_item"] == 16 * 4
     assert report["versions"]["diptych"]
+    assert report["rsum"] == sum(report[side][f"r@{k}"] for side in ("i2t", "t2i") for k in (1, 5, 10))
+    assert report["trained_on"]["split"] == "train" and len(report["data"]) == 16
     assert report["settings"]["dims"] == 16
 
 
@@ -61,7 +63,10 @@ def test_a_fitted_folder_is_measured_as_it_is(world: Path, tmp_path: Path) -> No
     fresh = json.loads(asked(world, "--json").stdout)
     assert {k: v for k, v in same.items() if k in ("i2t", "t2i")} == {k: fresh[k] for k in ("i2t", "t2i")}
     everything = json.loads(run("evaluate", tmp_path / "cca", "--dataset", world, "--json").stdout)
-    assert everything["counts"]["queries"] == 150
+    assert (
+        everything["counts"]["queries"] == 150
+        and "asked about pictures it was trained on" in everything["protocol_text"]
+    )
 
 
 def test_compare_tells_the_difference_with_its_interval(world: Path, tmp_path: Path) -> None:
@@ -114,6 +119,11 @@ def _table(folder: Path, rows: list[str]) -> Path:
         (["evaluate", "cca", "--dataset", "WORLD", "--image-features", "color"], "'colour'"),
         (["evaluate", "cca", "--dataset", "WORLD", "--split", "tset"], "'test'"),
         (["evaluate", "cca", "--dataset", "wikipedia"], "$DIPTYCH_DATA"),
+        (["evaluate", "cards", "--dataset", "WORLD"], "'cards' is no method and no fitted folder"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--seed", "-1"], "seed -1"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--metrics", "r@99999999999999999999"], "no measure"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--out", "WORLD"], "no folder can be made here"),
+        (["fit", "cca", "--dataset", "WORLD", "--out", "WORLD"], "no folder can be made here"),
         (["compare", "a.json", "b.json"], "a.json"),
     ],
 )
@@ -131,7 +141,7 @@ def test_bad_input_is_one_line_and_exit_code_2(world: Path, arguments: list[str]
     [
         (["broken.png,a red boat", "0.png,a dog"], "broken.png"),
         (["nowhere.png,a red boat", "0.png,a dog"], "nowhere.png"),
-        (["0.png,a dog", '1.png,"..."'], "no word"),
+        (["0.png,a dog", '1.png,"..."'], "text 1.png"),
     ],
 )
 def test_bad_rows_name_the_file(world: Path, tmp_path: Path, rows: list[str], named: str) -> None:

@@ -1,6 +1,7 @@
 """Tables at a terminal and in a pipe."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,13 @@ def test_numbers_are_percent_but_ranks_are_not_and_the_protocol_is_named(capsys)
     ]
     assert "# protocol pairs: test against test, relevant by pair, trained on train" in captions
     assert any("330 pictures against 660 texts, ties expected, seed 7" in line for line in captions)
+
+
+def test_rsum_is_printed_in_percent_where_it_was_measured(capsys):
+    tables.numbers(replace(report(), rsum=3.1416))
+    assert "# rsum 314.2 of 600 (r@1, r@5 and r@10, both directions)" in plain(capsys)[1]
+    tables.numbers(report())
+    assert not any("rsum" in line for line in plain(capsys)[1])
 
 
 def test_figures_in_a_pipe_stand_under_each_other(capsys):

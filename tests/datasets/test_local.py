@@ -106,6 +106,11 @@ def test_hashing_splits_ask_the_database(tmp_path, write, pictures):
         ("image,caption,split\nimages/0.jpg,a,train\nimages/0.jpg,b,test\n", "line 3: images/0.jpg is in split"),
         ("image,caption\nimages/0.jpg,\n", "1 pictures and no text"),
         ("image,caption\n", "0 pictures and no text"),
+        ("image,caption\nimages/0.jpg,a\n", "mine.csv: one picture; give at least two"),
+        (f"image,caption\nimages/0.jpg,a\n{'x' * 5000}.jpg,b\n", "mine.csv, line 3: no picture xxx"),
+        (f"image,caption\n{'x' * 5000}.jpg,b\nimages/0.jpg,a\n", "mine.csv, line 2: no picture xxx"),
+        ("image,caption,split\nimages/0.jpg,a,train\nimages/1.jpg,,test\n", "no picture of split test has a text"),
+        ("image,caption,split\nimages/0.jpg,,train\nimages/1.jpg,b,test\n", "no picture of split train has a text"),
     ],
 )
 def test_bad_data_is_one_clear_line(tmp_path, write, pictures, text, said):
@@ -114,6 +119,19 @@ def test_bad_data_is_one_clear_line(tmp_path, write, pictures, text, said):
         local.read("all", path)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_is_read_once_and_again_when_it_changes(tmp_path, write, pictures, monkeypatch):
+    read = []
+    rows = local.table.rows
+    monkeypatch.setattr(local.table, "rows", lambda path: read.append(path) or rows(path))
+    path = write("mine.csv", "image,caption\n" + "".join(f"images/{i}.jpg,x\n" for i in range(10)))
+    for split in local.card(path).splits:
+        local.read(split, path)
+    assert read == [path]
+    write("mine.csv", "image,caption\n" + "".join(f"images/{i}.jpg,other\n" for i in range(10)))
+    assert set(local.read("all", path).texts) == {"other"}
+    assert read == [path, path]
 
 
 def test_a_picture_without_a_text_has_no_document(tmp_path, write, pictures):

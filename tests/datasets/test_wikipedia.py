@@ -50,6 +50,38 @@ def test_another_number_of_rows_is_bad_input(tmp_path, copy, with_counts):
 
 
 def test_a_broken_list_names_its_line(tmp_path, copy, write):
-    write("testset_txt_img_cat.list", "t0\ti0\t1\nt1 i1\n")
+    write("testset_txt_img_cat.list", "t0\ti0\t1\nt1 i1\nt2 i2 1\n")
     with pytest.raises(BadInput, match=r"testset_txt_img_cat\.list, line 2"):
         wikipedia.read("test", tmp_path)
+
+
+@pytest.mark.parametrize("named", ["0", "3", "-1", "art", "1.0", "²"])
+def test_a_class_that_is_none_names_its_line(tmp_path, copy, write, named):
+    # 0 would otherwise pass for the last class.
+    write("testset_txt_img_cat.list", f"t0 i0 1\nt1 i1 {named}\nt2 i2 2\n")
+    with pytest.raises(BadInput, match=rf"list, line 2: class '{named}' is none of 1 to 2"):
+        wikipedia.read("test", tmp_path)
+
+
+def test_arrays_that_do_not_fit_the_list(tmp_path, copy, write):
+    savemat(tmp_path / "raw_features.mat", copy | {"T_te": copy["T_te"][:2]})
+    with pytest.raises(BadInput, match=r"testset_txt_img_cat\.list: 3 lines for 3 pictures and 2 texts in raw_feat"):
+        wikipedia.read("test", tmp_path)
+    savemat(tmp_path / "raw_features.mat", {name: rows for name, rows in copy.items() if name != "T_te"})
+    with pytest.raises(BadInput, match=r"raw_features\.mat: no array T_te"):
+        wikipedia.read("test", tmp_path)
+    savemat(tmp_path / "raw_features.mat", copy | {"I_te": copy["I_te"] * np.nan})
+    with pytest.raises(BadInput, match=r"raw_features\.mat: I_te holds NaN or infinity in row 0"):
+        wikipedia.read("test", tmp_path)
+    savemat(tmp_path / "raw_features.mat", copy | {"I_te": np.array(["a", "b", "c"])})
+    with pytest.raises(BadInput, match=r"raw_features\.mat: I_te must be rows of numbers"):
+        wikipedia.read("test", tmp_path)
+
+
+def test_a_file_that_is_none_of_matlab_s(tmp_path, copy, write):
+    whole = (tmp_path / "raw_features.mat").read_bytes()
+    for content in (b"", b"<html>404</html>" * 40, whole[:200], whole[:-30]):
+        write("raw_features.mat", content)
+        with pytest.raises(BadInput, match=r"raw_features\.mat: (not a \.mat file|no array)") as error:
+            wikipedia.read("all", tmp_path)
+        assert "\n" not in str(error.value)

@@ -46,6 +46,12 @@ def test_xmedia_without_an_array(tmp_path, xmedia_copy):
         xmedia.read("test", tmp_path)
 
 
+def test_xmedia_with_rows_too_few(tmp_path, xmedia_copy):
+    savemat(tmp_path / "XMediaFeatures.mat", xmedia_copy | {"T_te_BOW": xmedia_copy["T_te_BOW"][:2]})
+    with pytest.raises(BadInput, match="T_te_BOW has 2 rows, teImgCat 3"):
+        xmedia.read("test", tmp_path)
+
+
 def cell(*views):
     out = np.empty((1, len(views)), dtype=object)
     out[0, :] = views
@@ -73,6 +79,17 @@ def test_xmedianet(tmp_path, xmedianet_copy):
     np.testing.assert_array_equal(everything.labels[7:], test.labels)
     assert everything.image_ids[7:] == test.image_ids
     np.testing.assert_array_equal(xmedianet.read("val", tmp_path).labels, everything.labels[5:7])
+
+
+def test_xmedianet_with_rows_too_few_or_one_view(tmp_path, xmedianet_copy):
+    file = tmp_path / "XMediaNet5View_Doc2Vec.mat"
+    whole = xmedianet_copy["test"][0]
+    savemat(file, xmedianet_copy | {"test": cell(whole[0], whole[1][:2])})
+    with pytest.raises(BadInput, match="test, view 2: 2 rows for 3 labels"):
+        xmedianet.read("test", tmp_path)
+    savemat(file, xmedianet_copy | {"test": cell(whole[0])})
+    with pytest.raises(BadInput, match="test holds 1 views"):
+        xmedianet.read("test", tmp_path)
 
 
 def test_xmedianet_rows_that_are_no_pairs(tmp_path, xmedianet_copy):

@@ -1,5 +1,7 @@
+import dataclasses
 import subprocess
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ from scipy import sparse
 from diptych.features.bag_of_words import BagOfWords
 from diptych.features.composition import Composition, named, names, read
 from diptych.features.feature import Feature
+from diptych.features.network import Network
 from diptych.features.power import Power
 from diptych.features.standard import Standard
 from diptych.features.tfidf import TfIdf
 from diptych.kinds import BadInput
+from diptych.parts.fitted import Above, AtLeast, Regex, Triple
 
 ROWS = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
 
@@ -103,3 +107,40 @@ def test_reading_names_imports_nothing_heavy():
         "assert not {'torch', 'sklearn', 'scipy', 'cv2', 'onnxruntime'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_setting_out_of_its_bounds_is_told(name):
+    kind = named(name)
+    wrong = {
+        AtLeast: lambda bound: str(bound.least - 1),
+        Above: lambda bound: str(bound.limit),
+        Triple: lambda bound: "1,2",
+        Regex: lambda bound: "[",
+    }
+    for field, hint in typing.get_type_hints(kind, include_extras=True).items():
+        for bound in getattr(hint, "__metadata__", ()):
+            with pytest.raises(BadInput, match=f"{name}: {field} is .*; it has to be ") as error:
+                kind.configured({field: wrong[type(bound)](bound)})
+            assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_items_give_no_rows_as_wide_as_others(name, captions, pictures, tmp_path):
+    """Networks are tested with their files, in test_network."""
+    kind = named(name)
+    if issubclass(kind, Network):
+        pytest.skip("see test_network")
+    (tmp_path / "vectors.txt").write_text("dog 1 2 3\nred 4 5 6\n")
+    quick = {"words": "4", "topics": "3", "passes": "1"} | (
+        {"file": str(tmp_path / "vectors.txt")} if name == "word_vectors" else {}
+    )
+    known = {field.name for field in dataclasses.fields(kind)} - ({"file"} if kind.side == "any" else set())
+    fitted = kind.configured({key: value for key, value in quick.items() if key in known})
+    items, nothing = {"image": (pictures, []), "text": (captions, []), "any": (ROWS, ROWS[:0])}[kind.side]
+    some = fitted.fit(items).transform(items)
+    none = fitted.transform(nothing)
+    assert none.shape == (0, some.shape[1])
+    assert none.dtype == np.float32
+    if kind.side == "any":
+        assert fitted.transform(sparse.csr_matrix(ROWS[:0])).shape == (0, 5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from diptych.features.feature import empty, paths_of, rows_of, texts_of
+from diptych.features.feature import paths_of, rows_of, texts_of
 from diptych.features.given import Given
 from diptych.kinds import BadInput
 
@@ -37,12 +37,6 @@ def test_a_text_without_a_word_is_named_by_its_row(nothing):
 
 def test_letters_of_every_script_are_words():
     assert texts_of("tfidf", ["狗", "собака", "7"]) == ["狗", "собака", "7"]
-
-
-def test_empty_names_the_rows_of_zeros():
-    rows = np.array([[0, 1], [0, 0], [2, 0], [0, 0]], dtype=np.float32)
-    assert empty(rows).tolist() == [1, 3]
-    assert empty(sparse.csr_matrix(rows)).tolist() == [1, 3]
 
 
 def test_rows_of_leaves_what_it_was_given_alone():

@@ -84,6 +84,15 @@ def test_a_tensor_that_is_not_there_is_told(net, pictures):
         Network(net, layer="fc7").transform(pictures)
 
 
+def test_no_pictures_give_no_rows_as_wide_as_others(net, pictures):
+    for options in ({"layer": "a/hidden:0"}, {"size": 8}):
+        wide = Network(net, **options).transform(pictures[:1]).shape[1]
+        assert Network(net, **options).transform([]).shape == (0, wide)
+    assert read(f"mobilenetv2@file={net}@size=8@layer=features").transform([]).shape == (0, 192)
+    for name in ("mobilenetv2", "efficientnetv2"):
+        assert read(name).transform([]).shape == (0, 1280)  # told without the file
+
+
 def test_channels_last_fixed_size_and_fixed_batch_are_read_from_the_file(tmp_path, pictures):
     (tmp_path / "last.onnx").write_bytes(onnx(side=6, channels_last=True, batch=1))
     rows = Network(str(tmp_path / "last.onnx"), layer="a/hidden:0", mean=(0.0,) * 3, std=(1.0,) * 3).transform(pictures)

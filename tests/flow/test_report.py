@@ -317,6 +317,7 @@ def test_comparing_leaves_out_queries_without_an_answer_and_takes_the_mean_of_ra
         ({"protocol_text": "train against train"}, "protocol_text"),
         ({"ties": "stable"}, "ties"),
         ({"counts": {"queries": 3}}, "counts"),
+        ({"data": "0123abcd"}, "data .names and texts of queries and items. differs"),
         ({"per_query": {"i2t": {"map@all": [0.1, 0.2, 0.3]}}}, "i2t map@all"),
         ({"per_query": {}}, "no metric in common"),
     ],

@@ -20,20 +20,21 @@ import pytest
 
 from diptych.flow import catalogue
 from diptych.kinds import BadInput, Hamming, Listed, Pairs, Sets, SharedLabels, cosine, dot, hamming, l2, sets
-from diptych.method import Method, Needs
+from diptych.method import Descent, Method, Needs
 from diptych.metrics import measures, ranking
-from diptych.parts.fitted import Fitted
+from diptych.parts.fitted import Above, AtLeast, Below, Fitted
 
 NAMES = sorted(catalogue.methods())
-QUICK = {"landmarks": 64, "epochs": 10}
+QUICK = {"landmarks": 64, "epochs": 10, "batch": 64, "hidden": 64, "image_hidden": 64}
 """Fields by name whose defaults are meant for more than 600 pairs, and what they are here."""
+ROUGH = {"patience": {"rate": 0.3, "epochs": 40}}
+"""Fields that matter only where training goes up and down, and the settings that make it do so."""
 CODE_LINES = 110
 
 
 def runs(name: str) -> bool:
     """Whether it can be fitted here: what descends wants torch."""
-    descends = any(kind.__name__ == "Descent" for kind in catalogue.method(name).__mro__)
-    return not descends or importlib.util.find_spec("torch") is not None
+    return not issubclass(catalogue.method(name), Descent) or importlib.util.find_spec("torch") is not None
 
 
 def fitted_of(needs: tuple[str, ...] = typing.get_args(Needs)) -> list[Any]:
@@ -161,18 +162,33 @@ def test_every_field_has_a_default(name):
     ],
 )
 def test_every_field_changes_the_outputs(name, field, small, fitted):
-    before = outputs(fitted(name), small.test)
+    rough = ROUGH.get(field, {})
+    before = outputs(of(name, **rough).fit(small.train) if rough else fitted(name), small.test)
     hint = typing.get_type_hints(catalogue.method(name))[field]
     tried = []
     for value in others(hint, getattr(fitted(name), field)):
         try:
-            after = outputs(of(name, **{field: value}).fit(small.train), small.test)
+            after = outputs(of(name, **rough, **{field: value}).fit(small.train), small.test)
         except ValueError:  # a value may be refused, as long as one that is not changes something
             continue
         if max(map(apart, before, after)) > 1e-4:
             return
         tried.append(value)
     pytest.fail(f"{name}: {field} changes nothing; tried {tried}")
+
+
+@pytest.mark.parametrize(
+    "name", [case for case in fitted_of() if issubclass(catalogue.method(case.values[0]), Descent)]
+)
+def test_every_trainable_parameter_is_moved_by_its_loss(name, small):
+    import torch
+
+    method = of(name, decay=0.0, held_out=0.0, epochs=2).fit(small.train)  # decay alone would move them, too
+    with torch.random.fork_rng():
+        torch.manual_seed(method.seed)
+        start = method.network(method.facts_)
+    for weight, tensor in start.named_parameters():
+        assert not tensor.requires_grad or not np.array_equal(method.weights_[weight], tensor.detach()), weight
 
 
 @pytest.mark.parametrize("name", fitted_of())
@@ -250,7 +266,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from scipy.sparse import load_npz
-from diptych.method import Method, Needs
+from diptych.method import Descent, Method, Needs
 home = Path(sys.argv[1])
 images, texts = np.load(home / "images.npy"), load_npz(home / "texts.npz")
 for name in sys.argv[2:]:
@@ -326,6 +342,47 @@ def test_no_pairs_are_bad_input(name, small):
     with pytest.raises(BadInput) as error:
         of(name).fit(small.train.select(np.arange(0)))
     assert one_line(error)
+
+
+@pytest.mark.parametrize("name", fitted_of(("pairs", "labels", "some labels")))
+@pytest.mark.parametrize("side", ["images", "texts"])
+def test_a_side_that_is_always_the_same_is_bad_input(name, side, small):
+    rows = getattr(small.train, side)
+    flat = rows[np.zeros(rows.shape[0], dtype=int)]
+    with pytest.raises(BadInput, match=f"all {side} have the same features") as error:
+        of(name).fit(dataclasses.replace(small.train, **{side: flat}))
+    assert one_line(error)
+
+
+@pytest.mark.parametrize("name", fitted_of(("pairs", "labels", "some labels")))
+def test_one_picture_is_bad_input(name, small):
+    with pytest.raises(BadInput, match="same") as error:
+        of(name).fit(small.train.select(np.arange(1)))
+    assert one_line(error)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_setting_out_of_its_bounds_is_bad_input(name):
+    kind = catalogue.method(name)
+    outside = {
+        AtLeast: lambda bound: bound.least - 1,
+        Above: lambda bound: bound.limit,
+        Below: lambda bound: bound.limit,
+    }
+    for field in dataclasses.fields(kind):
+        values = ["nan", "inf", "-inf"] if isinstance(field.default, float) else []
+        values += [str(outside[type(bound)](bound)) for bound in kind._bounds(field.name) if type(bound) in outside]
+        for value in values:
+            with pytest.raises(BadInput, match=f"{name}: {field.name} is .*; it has to be ") as error:
+                kind.configured({field.name: value})
+            assert one_line(error)
+
+
+@pytest.mark.parametrize("name", [name for name, shelf in catalogue.methods().items() if shelf == "subspace"])
+def test_every_number_of_a_closed_form_has_a_bound(name):
+    kind = catalogue.method(name)
+    for field in dataclasses.fields(kind):
+        assert kind._bounds(field.name) or isinstance(field.default, str | bool), field.name
 
 
 @pytest.mark.parametrize("name", fitted_of(("labels",)))

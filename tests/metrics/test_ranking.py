@@ -5,10 +5,21 @@ import numpy as np
 import pytest
 from metric_oracles import judgements
 
-from diptych.kinds import BadInput, LabelCosine, Listed, Run, SharedLabels, cosine, hamming, l2
+from diptych.kinds import BadInput, LabelCosine, Listed, Run, SharedLabels, cosine, dot, hamming, l2
 from diptych.metrics import ranking as module
 from diptych.metrics.measures import measure
-from diptych.metrics.ranking import TIES, distance_histograms, fold_slices, rank, rank_run, rank_scores, rankings
+from diptych.metrics.ranking import (
+    TIES,
+    best_first,
+    distance_histograms,
+    fold_slices,
+    policy,
+    rank,
+    rank_run,
+    rank_scores,
+    rankings,
+    score_blocks,
+)
 
 NAMES = ("map@all", "map@4", "map@4:hits", "map@4:first", "r@2", "recall@5", "p@3", "mrr", "medr")
 
@@ -87,7 +98,7 @@ def test_items_stand_best_first_and_equal_ones_in_their_order(kind):
         scores[:, 3:6] = np.array([-0.0, 0.0, -0.0])
         scores[:, 9:11] = np.array([np.inf, -np.inf])
     expected = np.lexsort((np.broadcast_to(np.arange(300), scores.shape), -scores.astype(np.float64)), axis=1)
-    np.testing.assert_array_equal(module._best_first(scores), expected)
+    np.testing.assert_array_equal(module.best_first(scores), expected)
 
 
 @pytest.mark.parametrize("ties", TIES)
@@ -182,3 +193,42 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
     done = subprocess.run([sys.executable, "-c", script, kind], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 100
+
+
+@pytest.mark.parametrize("space", [cosine, dot, l2])
+@pytest.mark.parametrize("width", [10, 33, 300])
+def test_items_that_are_the_same_tie_whatever_the_product_rounds(space, width):
+    rng = np.random.default_rng(width)
+    which = rng.integers(0, 40, 501)  # a width that no vector register divides
+    items = space.settle(rng.standard_normal((40, width)))[which]
+    queries = space.settle(rng.standard_normal((23, width)))
+    scores = np.concatenate([block for _, block in score_blocks(queries, items, space, 7)])
+    np.testing.assert_allclose(scores, space.score(queries, items), rtol=1e-4, atol=1e-4)
+    for item in range(40):
+        twins = scores[:, which == item]
+        assert (twins == twins[:, :1]).all()
+    relevant = Listed(np.arange(23), rng.integers(0, 501, 23), list(map(str, range(23))), list(map(str, range(501))))
+    found = rank(queries, items, space, relevant)
+    assert found.size.tolist() == [int((which == which[item]).sum()) for item in relevant.items]
+
+
+def test_items_that_all_differ_are_scored_as_they_stand():
+    rng = np.random.default_rng(0)
+    items = rng.standard_normal((50, 6)).astype(np.float32)
+    items[:, :2] = 1.0  # what is looked at first tells none apart
+    ((_, scores),) = score_blocks(items[:5], items, dot, 5)
+    np.testing.assert_array_equal(scores, items[:5] @ items.T)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.int32])
+@pytest.mark.parametrize("depth", [1, 7, 30, 60])
+def test_the_best_are_those_of_a_stable_sort(dtype, depth):
+    scores = np.random.default_rng(depth).integers(-4, 5, (20, 60)).astype(dtype)
+    expected = np.argsort(-scores.astype(float), axis=1, kind="stable")[:, :depth]
+    np.testing.assert_array_equal(best_first(scores, depth), expected)
+
+
+def test_a_tie_policy_is_known_by_its_name():
+    assert [policy(name) for name in TIES] == list(TIES)
+    with pytest.raises(BadInput, match="no policy 'stabel'; did you mean 'stable'"):
+        policy("stabel")

@@ -146,6 +146,35 @@ def test_top_svd_is_the_svd(shape, k):
     assert (U[np.abs(U).argmax(axis=0), np.arange(k)] > 0).all()
 
 
+@pytest.mark.parametrize("shape", [(30, 20), (600, 700), (700, 600)])
+def test_directions_beyond_the_rank_are_left_out(shape):
+    rng = np.random.default_rng(3)
+    T = rng.standard_normal((shape[0], 9)) @ rng.standard_normal((9, shape[1]))
+    U, s, V = top_svd(T, 15)
+    np.testing.assert_allclose(s, linalg.svdvals(T)[:9], rtol=1e-9)
+    np.testing.assert_allclose((U * s) @ V.T, T, atol=1e-9)
+    assert top_svd(0 * T, 15)[0].shape == (shape[0], 0)
+    values, vectors = top_eigen(T @ T.T, 15)
+    np.testing.assert_allclose(values, s**2, rtol=1e-9)
+    np.testing.assert_allclose((vectors * values) @ vectors.T, T @ T.T, atol=1e-6)
+
+
+def test_sides_that_do_not_vary_together_are_bad_input():
+    with pytest.raises(BadInput, match="do not vary together"):
+        bilinear(np.zeros((4, 3)), None, None, 2)
+
+
+@pytest.mark.parametrize("of", [np.asarray, sparse.csr_matrix])
+def test_moments_know_whether_each_side_varies(of):
+    one, other = np.full((5, 3), 0.1), np.full((5, 3), 0.1)
+    other[4, 2] = 0.2
+    with pytest.raises(BadInput, match="all texts have the same features"):
+        Moments().add(of(other), of(one)).check()
+    with pytest.raises(BadInput, match="all images have the same features"):
+        Moments().add(of(one), of(other)).check()
+    Moments().add(of(other[:4]), of(one)[:4]).add(of(other[4:]), of(one[4:] + 1)).check()
+
+
 def test_bilinear_is_the_generalised_eigenproblem(rows):
     X, Y = rows
     C_xx, C_xy, C_yy = covariances(X, Y)

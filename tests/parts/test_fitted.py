@@ -1,17 +1,18 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from diptych.features.power import Power
 from diptych.kinds import BadInput
 from diptych.method import Method
 from diptych.methods.subspace.cca import CCA
 from diptych.methods.subspace.kcca import KCCA
-from diptych.parts.fitted import Fitted
+from diptych.parts.fitted import Above, AtLeast, Fitted, Regex, Triple
 from diptych.parts.kernels import KernelMap
 
 
@@ -52,6 +53,45 @@ def test_a_wrong_setting_says_so_in_one_line(key, text, says):
         Knobs.configured({key: text})
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@dataclass
+class Bounded(Fitted):
+    dims: Annotated[int, AtLeast(1)] = 3
+    rate: Annotated[float, Above(0)] = 0.5
+    landmarks: Annotated[int | None, AtLeast(2)] = None
+    scale: Annotated[tuple[float, ...], Triple(), Above(0)] = ()
+    word: Annotated[str, Regex()] = "a"
+    free: float = 0.0
+    shift: tuple[float, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "says"),
+    [
+        ("dims", "0", "dims is 0; it has to be at least 1"),
+        ("rate", "0", "rate is 0.0; it has to be above 0"),
+        ("rate", "nan", "rate is nan; it has to be a finite number"),
+        ("free", "-inf", "free is -inf; it has to be a finite number"),
+        ("shift", "1,nan", "shift is (1.0, nan); it has to be a finite number"),
+        ("landmarks", "1", "landmarks is 1; it has to be at least 2"),
+        ("scale", "1,2", "scale is (1.0, 2.0); it has to be three numbers"),
+        ("scale", "1,2,0", "scale is (1.0, 2.0, 0.0); it has to be above 0"),
+        ("word", "[", "word is '['; it has to be a regular expression"),
+        ("word", "(a)(b)", "word is '(a)(b)'; it has to be a regular expression with at most one group"),
+    ],
+)
+def test_a_value_out_of_bounds_says_so_in_one_line(key, text, says):
+    with pytest.raises(BadInput) as error:
+        Bounded.configured({key: text})
+    assert f"{Bounded.paper_name()}: {says}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_value_on_its_bound_is_taken():
+    told = {"dims": "1", "rate": "1e-9", "landmarks": "none", "scale": "1,2,3", "word": "(a|b)", "shift": "-1"}
+    assert Bounded.configured(told) == Bounded(1, 1e-9, None, (1.0, 2.0, 3.0), "(a|b)", shift=(-1.0,))
+    assert Bounded.configured({"landmarks": "2"}).landmarks == 2
 
 
 def test_settings_and_learned_are_told_apart():
@@ -150,3 +190,79 @@ def test_a_folder_of_another_version_says_so(folder):
     assert "gone" in refused(folder)
     change(folder, **{"class": "diptych.methods.subspace.no_such_method:CCA"})
     assert "no_such_method" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("class", 7),
+        ("class", None),
+        ("class", "diptych..kinds:BadInput"),
+        ("settings", []),
+        ("settings", {"dims": "many"}),
+        ("settings", {"dims": -1}),
+        ("settings", {"dims": True}),
+        ("learned", [1]),
+        ("learned", {"__class__": "x"}),
+        ("learned", {"encode_texts": "x"}),
+        ("learned", {"_moments_": "x"}),
+        ("parts", [1]),
+        ("parts", "."),
+        ("parts", ["."]),
+        ("parts", ["../kept"]),
+        ("parts", ["gone_"]),
+    ],
+)
+def test_a_malformed_config_is_refused(folder, key, value):
+    change(folder, **{key: value})
+    refused(folder)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"7", b"null", b"\xff"])
+def test_a_config_of_no_entries_is_refused(folder, content):
+    (folder / "config.json").write_bytes(content)
+    assert "config.json does not read" in refused(folder)
+
+
+@pytest.mark.parametrize("name", ["encode_texts", "__class__", ".A_"])
+def test_an_array_never_stands_in_for_a_method(folder, name):
+    save_file({name: np.eye(2)}, folder / "weights.safetensors")
+    assert "refused" in refused(folder)
+
+
+def test_an_array_and_a_part_of_an_array_of_one_name_are_refused(folder):
+    save_file({"A_": np.eye(2), "A_.b": np.eye(2)}, folder / "weights.safetensors")
+    assert "A_" in refused(folder)
+
+
+def test_a_subclass_with_another_default_keeps_the_bounds_of_a_field():
+    @dataclass
+    class Base(Fitted):
+        width: Annotated[int, AtLeast(1)] = 5
+
+    @dataclass
+    class Wider(Base):
+        width: int = 9
+
+    assert Wider.configured({"width": "7"}).width == 7
+    with pytest.raises(BadInput, match="width is 0; it has to be at least 1"):
+        Wider.configured({"width": "0"})
+
+
+def test_a_dict_of_arrays_is_kept_by_name(tmp_path, monkeypatch):
+    @dataclass
+    class Layers(Fitted):
+        __module__ = "diptych.parts.fitted"
+        __qualname__ = "Layers"
+
+    monkeypatch.setattr("diptych.parts.fitted.Layers", Layers, raising=False)
+    one = Layers()
+    one.weights_ = {"a.0.weight": np.eye(2, dtype=np.float32), "b": np.arange(3), "n": np.array(4)}
+    one.names_ = {"plain": 1}
+    one.save_pretrained(tmp_path)
+    two = Layers.from_pretrained(tmp_path)
+    assert two.names_ == one.names_
+    assert two.weights_.keys() == one.weights_.keys()
+    for name, array in one.weights_.items():
+        np.testing.assert_array_equal(two.weights_[name], array)
+        assert two.weights_[name].dtype == array.dtype

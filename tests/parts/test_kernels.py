@@ -67,3 +67,9 @@ def test_blocks_do_not_show():
     assert made.transform(rows[:0]).shape == (0, made.whiten_.shape[1])
     with pytest.raises(BadInput, match="4 wide; this kernel map was fitted on 3"):
         made.transform(np.ones((2, 4)))
+
+
+def test_landmarks_that_are_all_the_same_are_bad_input():
+    rows = np.full((50, 3), 0.5)
+    with pytest.raises(BadInput, match="all the same; set landmarks higher"):
+        KernelMap(landmarks=10).fit(rows)

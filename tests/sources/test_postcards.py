@@ -1,5 +1,8 @@
 import json
 import re
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -333,6 +336,34 @@ def test_an_interrupted_painting_leaves_no_folder_and_is_taken_up(tmp_path, monk
     write(tmp_path / "straight", 12, seed=1, workers=1)
     assert contents(home) == contents(tmp_path / "straight")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cards", "straight"]
+
+
+def test_processes_that_want_one_folder_at_the_same_time_all_get_it(tmp_path):
+    home = tmp_path / "cards"
+    (tmp_path / ".cards.part").mkdir()  # what a process left that died before it had begun
+    code = f"from diptych.sources import postcards; postcards.write({str(home)!r}, 120, seed=2, workers=1)"
+    several = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate(timeout=120)[1] for process in several] == [""] * 3
+    assert [process.returncode for process in several] == [0] * 3
+    write(tmp_path / "straight", 120, seed=2, workers=1)
+    assert contents(home) == contents(tmp_path / "straight")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cards", "straight"]
+
+
+def test_a_killed_process_leaves_no_lock_behind(tmp_path):
+    home = tmp_path / "cards"
+    code = f"from diptych.sources import postcards; postcards.write({str(home)!r}, 400, seed=2, workers=1)"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    part = tmp_path / ".cards.part"
+    while process.poll() is None and not any(part.glob("images/*.png")):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    left = {path.name for path in part.glob("images/*.png")}
+    assert 0 < len(left) < 400
+    write(home, 60, seed=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cards"]
+    assert len(list((home / "images").iterdir())) == 60
 
 
 def test_a_painted_folder_is_left_alone_and_another_is_not_overwritten(tmp_path):

@@ -75,7 +75,7 @@ def searched(prepared: Prepared, out: Path, queries: tuple[str, ...]) -> list[An
 def main(arguments: list[str]) -> None:
     """`python -m diptych.app.demo [PICTURES]`: writes into ./demo."""
     try:
-        demo(Path(arguments[0]) if arguments else None, Path("demo"))
+        demo(Path(arguments[0]).expanduser() if arguments else None, Path("demo"))
     except BadInput as error:
         sys.stderr.write(f"demo: {error}\n")
         raise SystemExit(2) from None

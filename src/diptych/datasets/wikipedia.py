@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from diptych.datasets._checked import counted, known, present
-from diptych.kinds import BadInput, Card, Pairs, Protocol
+from diptych.kinds import Array, BadInput, Card, Pairs, Protocol
+from diptych.sources import mat
 
 CARD = Card(
     name="wikipedia",
@@ -39,21 +40,32 @@ CARD = Card(
 
 def read(split: str, home: Path) -> Pairs:
     """`train`, `test` or `all`: float64 features on both sides and one label of ten."""
-    from scipy.io import loadmat
-
     known(CARD, split)
-    arrays = loadmat(present(CARD, home / "raw_features.mat"))
-    n_classes = len(present(CARD, home / "categories.list").read_text(encoding="utf-8").split())
     parts = {"train": ["train"], "test": ["test"], "all": ["train", "test"]}[split]
-    images, texts, labels, image_ids, text_ids = [], [], [], [], []
+    file = present(CARD, home / "raw_features.mat")
+    arrays = mat.arrays(file, [f"{side}_{part[:2]}" for part in parts for side in "IT"])
+    n_classes = len(present(CARD, home / "categories.list").read_text(encoding="utf-8").split())
+    images: list[Array] = []
+    texts: list[Array] = []
+    labels, image_ids, text_ids = [], [], []
     for part in parts:
-        images.append(arrays[f"I_{part[:2]}"])
-        texts.append(arrays[f"T_{part[:2]}"])
+        for side, name in ((images, f"I_{part[:2]}"), (texts, f"T_{part[:2]}")):
+            side.append(mat.rows(file, name, arrays[name]))
         path = present(CARD, home / f"{part}set_txt_img_cat.list")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if not len(lines) == len(images[-1]) == len(texts[-1]):
+            raise BadInput(
+                f"{path}: {len(lines)} lines for {len(images[-1])} pictures and {len(texts[-1])} texts in {file.name}; "
+                "fetch both again"
+            )
+        for number, line in enumerate(lines, 1):
             fields = line.split()
             if len(fields) != 3:
                 raise BadInput(f"{path}, line {number}: expected `text image class`, found {line[:60]!r}")
+            if not (fields[2].isdecimal() and 1 <= int(fields[2]) <= n_classes):
+                raise BadInput(
+                    f"{path}, line {number}: class {fields[2]!r} is none of 1 to {n_classes}, as categories.list has"
+                )
             text_ids.append(fields[0])
             image_ids.append(fields[1])
             labels.append(int(fields[2]) - 1)

@@ -15,6 +15,7 @@ import numpy as np
 
 from diptych.datasets._checked import counted, known, present
 from diptych.kinds import BadInput, Card, Pairs, Protocol
+from diptych.sources import mat
 
 CARD = Card(
     name="xmedia",
@@ -35,28 +36,25 @@ CARD = Card(
 
 def read(split: str, home: Path) -> Pairs:
     """`train`, `test` or `all`: features on both sides and one label of 20."""
-    from scipy.io import loadmat
-
     known(CARD, split)
     path = present(CARD, home / "XMediaFeatures.mat")
     parts = {"train": ["tr"], "test": ["te"], "all": ["tr", "te"]}[split]
     names = [f"{name}_{part}_{kind}" for part in parts for name, kind in (("I", "CNN"), ("T", "BOW"))]
     # The classes are counted on all rows, so that train and test number them alike.
     categories = [f"{part}{side}Cat" for part in ("tr", "te") for side in ("Img", "Txt")]
-    arrays = loadmat(path, variable_names=names + categories)
-    missing = sorted(set(names + categories) - set(arrays))
-    if missing:
-        raise BadInput(f"{path}: no array {', '.join(missing)}; {CARD.get}")
+    arrays = mat.arrays(path, names + categories)
     for part in ("tr", "te"):
         if not np.array_equal(arrays[f"{part}ImgCat"].ravel(), arrays[f"{part}TxtCat"].ravel()):
             raise BadInput(f"{path}: {part}ImgCat and {part}TxtCat differ, so rows of pictures and texts are no pairs")
     classes = np.unique(np.concatenate([arrays["trImgCat"].ravel(), arrays["teImgCat"].ravel()]))
     labels = np.concatenate([arrays[f"{part}ImgCat"].ravel() for part in parts])[:, None] == classes
     ids = tuple(f"{part}{row}" for part in parts for row in range(arrays[f"{part}ImgCat"].size))
-    images = np.concatenate([_dense(arrays[f"I_{part}_CNN"]) for part in parts])
-    texts = np.concatenate([_dense(arrays[f"T_{part}_BOW"]) for part in parts])
+    images, texts = (
+        np.concatenate([mat.rows(path, name, arrays[name]).astype(np.float32, copy=False) for name in side])
+        for side in (names[::2], names[1::2])
+    )
+    for name in names:
+        n = arrays[f"{name[2:4]}ImgCat"].size
+        if arrays[name].shape[0] != n:
+            raise BadInput(f"{path}: {name} has {arrays[name].shape[0]} rows, {name[2:4]}ImgCat {n}; fetch it again")
     return counted(CARD, split, Pairs(images, texts, None, labels, ids, ids))
-
-
-def _dense(rows: object) -> np.ndarray:
-    return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float32)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 
 from diptych.features.feature import Feature, Side, texts_of
 from diptych.kinds import BadInput, Progress
+from diptych.parts.fitted import AtLeast, Regex
 
 
 @dataclass
@@ -21,10 +22,10 @@ class BagOfWords(Feature):
     pattern         what a word is, in lower-case text
     """
 
-    words: int = 5000
-    min_documents: int = 2
-    grams: int = 1
-    pattern: str = r"\b\w\w+\b"
+    words: Annotated[int, AtLeast(1)] = 5000
+    min_documents: Annotated[int, AtLeast(1)] = 2
+    grams: Annotated[int, AtLeast(1)] = 1
+    pattern: Annotated[str, Regex()] = r"\b\w\w+\b"
 
     side: ClassVar[Side] = "text"
 

@@ -6,13 +6,14 @@ Swain & Ballard, "Color indexing", IJCV 7, 1991, over the whole picture and the 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
 from diptych.features.feature import Feature, Side, paths_of
 from diptych.kinds import Array, Progress
+from diptych.parts.fitted import AtLeast
 from diptych.sources import cache
 
 _SIDE = 96
@@ -26,10 +27,10 @@ class Colour(Feature):
     hue, saturation, value    how finely each is told apart
     """
 
-    grid: int = 2
-    hue: int = 8
-    saturation: int = 3
-    value: int = 3
+    grid: Annotated[int, AtLeast(1)] = 2
+    hue: Annotated[int, AtLeast(1)] = 8
+    saturation: Annotated[int, AtLeast(1)] = 3
+    value: Annotated[int, AtLeast(1)] = 3
 
     side: ClassVar[Side] = "image"
     then: ClassVar[str] = "power"
@@ -46,7 +47,7 @@ class Colour(Feature):
         colours = self.hue * self.saturation * self.value
         cells = np.reshape(rows, (len(rows), self.grid**2, colours)).astype(np.float32)
         parts = np.concatenate([cells.sum(axis=1, keepdims=True), cells], axis=1)
-        return (parts / parts.sum(axis=2, keepdims=True)).reshape(len(rows), -1)
+        return (parts / parts.sum(axis=2, keepdims=True)).reshape(len(rows), (1 + self.grid**2) * colours)
 
     def _counts(self, image: Image.Image) -> Array:
         """(grid² colours,) uint16 pixels of each colour in each cell."""

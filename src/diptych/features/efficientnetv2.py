@@ -20,3 +20,4 @@ class EfficientNetV2(ArrayOrNetwork):
     size: int = 256
 
     array: ClassVar[str] = "efficientnetv2b0_1280_uint8.npz"
+    width: ClassVar[int] = 1280

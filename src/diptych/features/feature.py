@@ -54,7 +54,10 @@ def rows_of(name: str, items: Any) -> Any:
         return items.tocsr().astype(np.float32)
     if not hasattr(items, "shape"):
         kind = type(items[0]).__name__ if len(items) else "nothing"
-        raise BadInput(f"{name} reads rows of numbers, not {kind}; name an extractor, such as mobilenetv2 or tfidf")
+        raise BadInput(
+            f"{name} reads rows of numbers, not {kind}; name an extractor, such as mobilenetv2 or tfidf, "
+            "or a file of rows, given@file=rows.npz"
+        )
     if items.ndim != 2 or items.dtype.kind not in "fiub":
         raise BadInput(f"{name} reads an (n, d) array of numbers, not {items.dtype} of shape {items.shape}")
     return np.asarray(items, dtype=np.float32)
@@ -72,17 +75,16 @@ def texts_of(name: str, items: Any) -> list[str]:
     if getattr(items, "ndim", 1) != 1 or any(not isinstance(item, str) for item in items):
         raise BadInput(f"{name} reads texts, and was given numbers; arrays go through `given`")
     for row, text in enumerate(items):
-        if not re.search(r"[^\W_]", text):
+        if not has_word(text):
             raise BadInput(f"text {row} ({text[:40]!r}) holds no word; write at least one, or leave it out")
     return list(items)
+
+
+def has_word(text: str) -> bool:
+    """Whether a text has a letter or a digit."""
+    return re.search(r"[^\W_]", text) is not None
 
 
 def with_values(rows: Any, values: Array) -> Any:
     """CSR rows with other values in the same places."""
     return type(rows)((values, rows.indices, rows.indptr), shape=rows.shape)
-
-
-def empty(rows: Any) -> Array:
-    """Which rows hold nothing but zeros: texts of which no word is known. They are equally far from everything."""
-    filled = (rows != 0).sum(axis=1)
-    return np.flatnonzero(np.asarray(filled).ravel() == 0)

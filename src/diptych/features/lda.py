@@ -7,13 +7,14 @@ latent Dirichlet allocation", NIPS 2010.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
 from diptych.features.bag_of_words import BagOfWords
 from diptych.features.feature import texts_of
 from diptych.kinds import Progress
+from diptych.parts.fitted import AtLeast
 
 _LEARNED = ("components_", "exp_dirichlet_component_")
 
@@ -26,9 +27,9 @@ class LDA(BagOfWords):
     passes    times the training texts are gone through
     """
 
-    topics: int = 50
-    passes: int = 10
-    seed: int = 0
+    topics: Annotated[int, AtLeast(1)] = 50
+    passes: Annotated[int, AtLeast(1)] = 10
+    seed: Annotated[int, AtLeast(0)] = 0
 
     def fit(self, items: Any, progress: Progress | None = None) -> Self:
         counts = self._learn_words(texts_of(self.paper_name(), items))
@@ -43,12 +44,15 @@ class LDA(BagOfWords):
 
     def transform(self, items: Any, progress: Progress | None = None) -> Any:
         # Each of these is a documented attribute of a fitted model; `transform` reads no other.
+        counts = super().transform(items, progress)
+        if not counts.shape[0]:  # scikit-learn wants a row
+            return np.empty((0, self.topics), dtype=np.float32)
         model = self._model()
         for name in _LEARNED:
             setattr(model, name, getattr(self, name))
         model.doc_topic_prior_ = 1.0 / self.topics
         model.n_features_in_ = len(self.vocabulary_)
-        return model.transform(super().transform(items, progress)).astype(np.float32)
+        return model.transform(counts).astype(np.float32)
 
     def _model(self, **more: Any) -> Any:
         from sklearn.decomposition import LatentDirichletAllocation

@@ -21,3 +21,4 @@ class MobileNetV2(ArrayOrNetwork):
     layer: str = "MobilenetV2/Logits/AvgPool"
 
     array: ClassVar[str] = "mobilenetv2_1280_uint8.npz"
+    width: ClassVar[int] = 1280

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
 
 from diptych.features.feature import Feature, Side, paths_of
 from diptych.kinds import Array, BadInput, Floats, Progress
+from diptych.parts.fitted import Above, AtLeast, Triple
 from diptych.sources import cache
 
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -46,9 +47,9 @@ class Network(Feature):
 
     file: str = ""
     layer: str = ""
-    size: int = 0
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
+    size: Annotated[int, AtLeast(0)] = 0
+    mean: Annotated[tuple[float, ...], Triple()] = ()
+    std: Annotated[tuple[float, ...], Triple(), Above(0)] = ()
     resize: Literal["squash", "crop"] = "squash"
     channels: Literal["rgb", "bgr"] = "rgb"
 
@@ -60,8 +61,9 @@ class Network(Feature):
 
     def run(self, paths: list[Path], progress: Progress | None = None) -> Floats:
         """(n, d) float32 rows of these pictures, through the cache or the network."""
-        if not paths:
-            return np.empty((0, 0), dtype=np.float32)
+        if not paths:  # how wide a row is, only the network knows
+            blank = self._describe([Image.new("RGB", (8, 8))])
+            return np.empty((0, len(blank[0])), dtype=np.float32)
         file = self._file()
         facts = {field.name: getattr(self, field.name) for field in fields(Network) if field.name != "file"}
         rows = cache.per_picture(
@@ -239,9 +241,14 @@ class ArrayOrNetwork(Network):
     given: bool = True
 
     array: ClassVar[str]
+    width: ClassVar[int]
+    """Of a row that lies there, and of the network where no other layer is named."""
 
     def transform(self, items: Any, progress: Progress | None = None) -> Any:
         paths = paths_of(self.paper_name(), items)
+        if not paths:
+            own = (self.file, self.layer) == (type(self).file, type(self).layer)
+            return np.empty((0, self.width), dtype=np.float32) if own else self.run([], progress)
         rows: dict[int, Floats] = {}
         if self.given:
             for folder in {path.parent.parent for path in paths}:
@@ -253,8 +260,9 @@ class ArrayOrNetwork(Network):
                 dense = values[[row_of[paths[at].name] for at in here]].astype(np.float32) * scale + offset
                 rows.update(zip(here, dense, strict=True))
         others = [at for at in range(len(paths)) if at not in rows]
-        rows.update(zip(others, self.run([paths[at] for at in others], progress), strict=True))
-        return np.stack([rows[at] for at in range(len(paths))]) if rows else np.empty((0, 0), dtype=np.float32)
+        if others:
+            rows.update(zip(others, self.run([paths[at] for at in others], progress), strict=True))
+        return np.stack([rows[at] for at in range(len(paths))])
 
 
 @lru_cache(maxsize=4)

@@ -6,19 +6,20 @@ Perronnin, Sánchez & Mensink, "Improving the Fisher kernel for large-scale imag
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from diptych.features.feature import Step, rows_of, with_values
 from diptych.kinds import Array, Progress
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
 class Power(Step):
     """x -> sign(x) |x|^power, then unit length. A row of zeros stays zero."""
 
-    power: float = 0.5
+    power: Annotated[float, AtLeast(0)] = 0.5
 
     def transform(self, items: Any, progress: Progress | None = None) -> Any:
         rows = rows_of(self.paper_name(), items)

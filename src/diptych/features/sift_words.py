@@ -12,13 +12,14 @@ import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from PIL import Image
 
 from diptych.features.feature import Feature, Side, paths_of
 from diptych.kinds import Array, BadInput, Floats, Progress
+from diptych.parts.fitted import AtLeast
 from diptych.sources import cache
 
 # Pixels: the long side pictures are brought to, the size of a keypoint (a patch is six times as wide), the step of the
@@ -37,10 +38,10 @@ class SiftWords(Feature):
     sample    training pictures that the words are learned from, at most
     """
 
-    words: int = 256
-    grid: int = 1
-    sample: int = 1000
-    seed: int = 0
+    words: Annotated[int, AtLeast(1)] = 256
+    grid: Annotated[int, AtLeast(1)] = 1
+    sample: Annotated[int, AtLeast(1)] = 1000
+    seed: Annotated[int, AtLeast(0)] = 0
 
     side: ClassVar[Side] = "image"
     then: ClassVar[str] = "power"
@@ -81,7 +82,7 @@ class SiftWords(Feature):
         cells = np.reshape(rows, (len(rows), self.grid**2, self.words)).astype(np.float32)
         whole = cells.sum(axis=1, keepdims=True)
         parts = whole if self.grid == 1 else np.concatenate([whole, cells], axis=1)
-        return (parts / np.maximum(parts.sum(axis=2, keepdims=True), 1)).reshape(len(rows), -1)
+        return (parts / np.maximum(parts.sum(axis=2, keepdims=True), 1)).reshape(len(rows), parts.shape[1] * self.words)
 
     def _counts(self, image: Image.Image) -> Array:
         """(grid² words,) uint16 patches of each word in each cell."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from diptych.features.bag_of_words import BagOfWords
 from diptych.features.feature import Feature, Side, texts_of, with_values
 from diptych.features.tfidf import inverse_document_frequency
 from diptych.kinds import Array, BadInput, Progress
+from diptych.parts.fitted import AtLeast, Regex
 
 
 @dataclass
@@ -36,8 +37,8 @@ class WordVectors(Feature):
 
     file: str = "glove6B_50d_union.npz"
     weight: Literal["tfidf", "mean"] = "tfidf"
-    words: int = 20000
-    pattern: str = r"\b\w+\b"
+    words: Annotated[int, AtLeast(0)] = 20000
+    pattern: Annotated[str, Regex()] = r"\b\w+\b"
 
     side: ClassVar[Side] = "text"
 

@@ -18,7 +18,7 @@ class Encoder(Fitted):
 
     images_, texts_   the features of each side
     method_           the method on top of them
-    trained_on_       method, dataset, protocol, split, seed and version, as plain JSON
+    trained_on_       method, dataset, protocol, split and a digest of it, seed and version, as plain JSON
     """
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ from diptych.kinds import (
 )
 from diptych.metrics import measures, ranking, statistics
 
-METRICS = ("map@all", "map@50", "r@1", "r@5", "r@10", "recall@10", "mrr", "medr")
+METRICS = ("map@all", "map@50", "r@1", "r@5", "r@10", "recall@1", "recall@5", "recall@10", "mrr", "medr")
 DIRECTIONS = ("i2t", "t2i")
 RUN_DEPTH = 100
 
@@ -52,16 +52,17 @@ class Direction:
         return ranking.rankings(self.queries, self.items, self.space, self.qrels, ties, graded)
 
     def run(self, depth: int, rows: Array | None = None) -> Run:
-        """The best `depth` items of each query (of these rows only, when given), best first, never an n x n matrix."""
+        """The best `depth` items of each query (of these rows only, when given), best first, never an n x n matrix.
+
+        Equal scores stand in the order of the items, so those that a cut leaves out are the last ones.
+        """
         queries = self.queries if rows is None else self.queries[rows]
         ids = self.qrels.query_ids if rows is None else tuple(self.qrels.query_ids[row] for row in rows)
         depth = min(depth, len(self.items))
         best, scores = [], []
         step = max(1, ranking.BLOCK // len(self.items))
-        for start in range(0, len(queries), step):
-            block = self.space.score(queries[start : start + step], self.items)
-            near = np.argpartition(-block, depth - 1, axis=1)[:, :depth]
-            near = np.take_along_axis(near, np.argsort(-np.take_along_axis(block, near, 1), axis=1, kind="stable"), 1)
+        for _, block in ranking.score_blocks(queries, self.items, self.space, step):
+            near = ranking.best_first(block, depth)
             best.append(near)
             scores.append(np.take_along_axis(block, near, 1))
         return Run(ids, self.qrels.item_ids, np.concatenate(best), np.concatenate(scores).astype(np.float64))
@@ -116,7 +117,10 @@ def evaluate(
     its own. Raises BadInput for whatever the caller can mend.
     """
     found = dataset if isinstance(dataset, Dataset) else catalogue.dataset(dataset)
-    if str(method) in catalogue.methods() or not (Path(method) / "config.json").is_file():
+    known = catalogue.methods()
+    if str(method) not in known and not (Path(method) / "config.json").is_file():
+        raise BadInput(f"{str(method)!r} is no method and no fitted folder{nearest(str(method), known)}")
+    if str(method) in known:
         catalogue.method(str(method)).configured(settings)  # a wrong name or setting is told before any work
         prepared = prepare(
             found,
@@ -157,9 +161,7 @@ def measure(
     """
     for metric in metrics:
         measures.known(metric)
-    policy = next((known for known in ranking.TIES if known == ties), None)
-    if policy is None:
-        raise BadInput(f"there is no tie policy {ties!r}{nearest(ties, ranking.TIES)}")
+    policy = ranking.policy(ties)
     rules, seed = prepared.rules, prepared.seed
     qrels = prepared.judgements()
     seconds = dict.fromkeys(("features", "fit", "encode", "score"), 0.0)
@@ -184,6 +186,8 @@ def measure(
     }
     with clock(seconds, "score"):
         values = _measured(directions, query, rules.folds, metrics, policy)
+    trained, met = prepared.shown(encoder.trained_on_)
+    trained += ", and asked about pictures it was trained on" if met else ""
     means = {
         direction: {metric: measures.summary(metric, each) for metric, each in found.items()}
         for direction, found in values.items()
@@ -192,14 +196,14 @@ def measure(
         method=encoder.trained_on_.get("method", encoder.method_.paper_name()),
         dataset=prepared.dataset.card.name,
         protocol=rules.name,
-        seed=seed,
+        seed=encoder.trained_on_.get("seed", seed),
         i2t=means["i2t"],
         t2i=means["t2i"],
         seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
         bytes_per_item=stored_images[:1].nbytes,
         versions=_versions(),
         settings=encoder.method_.settings(),
-        protocol_text=str(rules),
+        protocol_text=rules.told(trained),
         ties=ties,
         features={"images": prepared.images.text, "texts": prepared.texts.text},
         counts={"queries": query.n_images, "images": database.n_images, "texts": database.n_texts},
@@ -210,6 +214,9 @@ def measure(
         per_query={
             direction: {metric: _kept(each) for metric, each in found.items()} for direction, found in values.items()
         },
+        data=prepared.digest(rules.query, rules.database),
+        trained_on=encoder.trained_on_,
+        rsum=measures.rsum(means["i2t"], means["t2i"]) if {"r@1", "r@5", "r@10"} <= set(metrics) else None,
     )
     return Evaluation(report, encoder, prepared, directions)
 

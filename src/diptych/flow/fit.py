@@ -15,7 +15,8 @@ def fit(method: str, prepared: Prepared, settings: dict[str, str] | None = None)
     Raises BadInput for whatever the caller can mend.
     """
     leaf = catalogue.method(method).configured(settings)
-    seeded(prepared.seed, leaf)
+    if "seed" not in (settings or {}):
+        seeded(leaf, prepared.seed)
     leaf.fit(prepared.rows(prepared.rules.train))
     encoder = Encoder.of(prepared.images, prepared.texts, leaf)
     encoder.trained_on_ = {
@@ -23,6 +24,7 @@ def fit(method: str, prepared: Prepared, settings: dict[str, str] | None = None)
         "dataset": prepared.dataset.card.name,
         "protocol": prepared.rules.name,
         "split": prepared.rules.train,
+        "data": prepared.digest(prepared.rules.train),
         "seed": prepared.seed,
         "diptych": __version__,
     }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
+import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from diptych.features import composition
 from diptych.features.composition import Composition
+from diptych.features.feature import has_word
 from diptych.flow import catalogue
 from diptych.flow.catalogue import Dataset
 from diptych.kinds import BadInput, Listed, Pairs, Progress, Protocol, Qrels, SharedLabels
@@ -32,23 +36,29 @@ class Prepared:
     learned: bool = False
     progress: Progress | None = None
     seconds: float = 0.0
+    _pairs: dict[str, Pairs] = field(default_factory=dict)
     _items: dict[str, Pairs] = field(default_factory=dict)
     _rows: dict[str, Pairs] = field(default_factory=dict)
 
+    def pairs(self, split: str) -> Pairs:
+        """Pictures and strings of a split, as the dataset has them."""
+        if split not in self._pairs:
+            self._pairs[split] = self.dataset.read(split)
+        return self._pairs[split]
+
     def items(self, split: str) -> Pairs:
-        """Pictures and strings of a split, the texts of a picture joined where the protocol says so."""
+        """The same split with the texts of a picture joined where the protocol says so."""
         if split not in self._items:
-            pairs = self.dataset.read(split)
-            self._items[split] = pairs.joined() if self.rules.joined else pairs
+            self._items[split] = self.pairs(split).joined() if self.rules.joined else self.pairs(split)
         return self._items[split]
 
     def rows(self, split: str) -> Pairs:
         """The same split as feature rows."""
         if split not in self._rows:
-            items = self.items(split)
+            items = self._worded(split)
             start = time.perf_counter()
             if not self.learned:
-                train = self.items(self.rules.train)
+                train = self._worded(self.rules.train)
                 self.images.fit(train.images, self.progress)
                 self.texts.fit(train.texts, self.progress)
                 self.learned = True
@@ -57,10 +67,44 @@ class Prepared:
             self.seconds += time.perf_counter() - start
         return self._rows[split]
 
+    def digest(self, *splits: str) -> str:
+        """Tells one set of pictures and texts from another: by names, strings, owners and labels, not by pixels."""
+        found = hashlib.sha256()
+        for pairs in map(self.pairs, splits):
+            strings = pairs.texts if isinstance(pairs.texts, list) else []
+            found.update(json.dumps([pairs.image_ids, pairs.text_ids, strings]).encode())
+            found.update(pairs.owner.tobytes())
+            found.update(b"" if pairs.labels is None else pairs.labels.tobytes())
+        return found.hexdigest()[:16]
+
+    def shown(self, trained_on: Mapping[str, Any]) -> tuple[str, bool]:
+        """What a fit learned from, in words, and whether pictures that are asked here were among it.
+
+        trained_on   as `flow.fit` writes it; data of the same name may be other data, so digests decide
+        """
+        name, split = trained_on.get("dataset", "data unknown"), trained_on.get("split", "")
+        ours = name == self.dataset.card.name and split in {*self.dataset.card.splits, "all"}
+        if not ours or self.digest(split) != trained_on.get("data"):
+            return f"fitted elsewhere on {name}" + (f":{split}" if split else ""), False
+        met = not set(self.pairs(split).image_ids).isdisjoint(self.pairs(self.rules.query).image_ids)
+        return f"trained on {split}", met
+
+    def _worded(self, split: str) -> Pairs:
+        """The items of a split that has texts, each with a word in it, so that what is wrong can be named."""
+        pairs = self.items(split)
+        if not pairs.n_texts:
+            raise BadInput(f"{self.dataset.card.name}: split {split} has {pairs.n_images} pictures and no texts")
+        for name, text in zip(pairs.text_ids, pairs.texts, strict=True) if isinstance(pairs.texts, list) else ():
+            if not has_word(text):
+                raise BadInput(f"text {name} ({text[:40]!r}) holds no word; write at least one, or leave it out")
+        return pairs
+
     def judgements(self) -> tuple[Qrels, Qrels]:
         """Who answers whom: pictures asking for texts, and texts asking for pictures."""
         query, database = self.items(self.rules.query), self.items(self.rules.database)
         if self.rules.relevance == "label":
+            if self.rules.folds > 1:
+                raise BadInput(f"protocol {self.rules.name} judges by label, and folds are for annotated pairs alone")
             for split, pairs in ((self.rules.query, query), (self.rules.database, database)):
                 if pairs.labels is None:
                     raise BadInput(f"protocol {self.rules.name} judges by label, and split {split} has no labels")
@@ -86,24 +130,29 @@ def prepare(
 ) -> Prepared:
     """A dataset by name or path, with features in the language of `features.composition`, or already learned ones.
 
-    Features left open are those of the card. `split` asks that split of itself, whatever the protocol says.
+    Features left open are those of the card. `split` asks that split of itself, whatever the protocol says, and the
+    protocol is then called `NAME@SPLIT`. `seed` is for every part whose settings name no seed of their own.
     Raises BadInput for whatever the caller can mend.
     """
     found = dataset if isinstance(dataset, Dataset) else catalogue.dataset(dataset)
     rules = found.card.protocol(protocol)
-    if split:
-        rules = replace(rules, query=split, database=split)
+    if not 0 <= seed < 2**32:
+        raise BadInput(f"seed {seed}: a seed is a whole number from 0 to {2**32 - 1}")
+    if split and (rules.query, rules.database) != (split, split):
+        rules = replace(rules, name=f"{rules.name}@{split}", query=split, database=split)
     images, texts = image_features or found.card.image_features, text_features or found.card.text_features
     learned = isinstance(images, Composition)
     images = composition.read(images, "image") if isinstance(images, str) else images
     texts = composition.read(texts, "text") if isinstance(texts, str) else texts
-    for chain in images.chains() + texts.chains() if not learned else ():
-        seeded(seed, *chain)
+    for features in (images, texts) if not learned else ():
+        for chain, written in zip(features.chains(), features.text.split("+"), strict=True):
+            for part, said in zip_longest(chain, written.split(":"), fillvalue=""):
+                if isinstance(part, Fitted) and "@seed=" not in said:  # `:raw` names a step that is none
+                    seeded(part, seed)
     return Prepared(found, rules, images, texts, seed, learned, progress)
 
 
-def seeded(seed: int, *parts: Fitted) -> Any:
-    """Hand a seed to every part that has one."""
-    for part in parts:
-        if any(setting.name == "seed" for setting in dataclasses.fields(part)):  # type: ignore[arg-type]
-            setattr(part, "seed", seed)  # noqa: B010 - only some parts have one
+def seeded(part: Fitted, seed: int) -> None:
+    """Hand a seed to a part that has one among its settings."""
+    if "seed" in part.settings():
+        setattr(part, "seed", seed)  # noqa: B010 - only some parts have one

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,10 +38,7 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     Returns the path of the page. Relevance by label is left out: nearly every item may be relevant to a query, and the
     data set's labels say the same in less. Raises BadInput when the folder cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{folder}: no folder can be made here ({error.strerror}); give another one") from None
+    writable(folder)
     evaluation.report.save(folder / "report.json")
     for side, direction in evaluation.directions.items():
         direction.run(RUN_DEPTH).write_trec(folder / f"{side}.run", tag=evaluation.report.method)
@@ -49,6 +47,16 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     page = folder / "report.html"
     page.write_text(_page(evaluation), encoding="utf-8", errors="replace")
     return page
+
+
+def writable(folder: Path) -> Path:
+    """The folder, made if need be. Raises BadInput when it cannot be made or written to; ask before long work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise BadInput(f"{folder}: no folder can be made here ({error.strerror}); give another one") from None
 
 
 # ----------------------------------------------------------------------------------------------- how figures are said
@@ -111,11 +119,12 @@ def compare(a: Report, b: Report) -> list[Difference]:
     `medr` is compared by its mean (`meanr`), since a paired test is one of means. Raises BadInput when the two did not
     ask the same queries of the same database under the same protocol and ties.
     """
-    for name in ("dataset", "protocol", "protocol_text", "ties", "counts"):
+    for name in ("dataset", "protocol", "protocol_text", "ties", "counts", "data"):
         of_a, of_b = getattr(a, name), getattr(b, name)
         if of_a != of_b:
+            what = "data (names and texts of queries and items)" if name == "data" else name
             raise BadInput(
-                f"{name} differs: {_said(of_a)} against {_said(of_b)}; evaluate both methods in the same way to compare"
+                f"{what} differs: {_said(of_a)} against {_said(of_b)}; evaluate both methods in the same way to compare"
             )
     found = []
     for direction in DIRECTIONS:
@@ -138,6 +147,11 @@ def compare(a: Report, b: Report) -> list[Difference]:
 
 def _said(value: object) -> str:
     return ", ".join(f"{n} {name}" for name, n in value.items()) if isinstance(value, dict) else repr(value)
+
+
+def rsum(report: Report) -> str:
+    """The rsum as papers print it, in percent, so at most 600; "" where it was not measured."""
+    return "" if report.rsum is None else f"rsum {100 * report.rsum:.1f} of 600 (r@1, r@5 and r@10, both directions)"
 
 
 # ------------------------------------------------------------------------------------------------------------- charts
@@ -438,7 +452,7 @@ def _page(evaluation: Evaluation) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     report = evaluation.report
-    policy = next(known for known in ranking.TIES if known == report.ties)
+    policy = ranking.policy(report.ties)
     curves = {side: Curves.of(direction, policy) for side, direction in evaluation.directions.items()}
     stage = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -459,6 +473,7 @@ def _page(evaluation: Evaluation) -> str:
         ask=ASK,
         is_rank=is_rank,
         figure=figure,
+        rsum=rsum(report),
         headline=[metric for metric in ("map@all", "r@1", "r@5", "r@10") if metric in report.i2t],
         charts=list(charts(evaluation, curves)),
         box={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},

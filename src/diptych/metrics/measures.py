@@ -221,7 +221,7 @@ def rsum(i2t: Mapping[str, float], t2i: Mapping[str, float]) -> float:
 
 def _read(name: str) -> tuple[str, int | None]:
     """The function's name and the cut-off: 0 for `all`, None where the measure has none."""
-    match = re.fullmatch(r"([a-z]+)(?:@(all|[1-9][0-9]*))?(:[a-z]+)?", name)
+    match = re.fullmatch(r"([a-z]+)(?:@(all|[1-9][0-9]{0,14}))?(:[a-z]+)?", name)
     base = (match[1] + (match[3] or "")) if match else name
     if match and match[2] and base in CUT:
         return base, 0 if match[2] == "all" else int(match[2])

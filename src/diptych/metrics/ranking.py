@@ -20,6 +20,15 @@ from diptych.kinds import Array, BadInput, Floats, Ints, Qrels, Run, Space, coun
 Ties = Literal["expected", "stable", "optimistic", "pessimistic"]
 TIES: tuple[Ties, ...] = ("expected", "stable", "optimistic", "pessimistic")
 
+
+def policy(name: str) -> Ties:
+    """The tie policy of this name. Raises BadInput with the nearest one there is."""
+    for known in TIES:
+        if known == name:
+            return known
+    raise BadInput(f"ties: no policy {name!r}{nearest(name, TIES)}")
+
+
 BLOCK = 4_000_000
 """Scores held at a time when a query has a handful of answers: 16 MB of float32."""
 
@@ -99,16 +108,28 @@ def rankings(
             yield _from_histograms(everything, relevant, ties, count(items), start)
         return
     rows = max(1, (BLOCK if qrels.sparse else DENSE_BLOCK) // count(items))
+    for start, scores in score_blocks(queries, items, space, rows):
+        yield rank_scores(scores, qrels, start, ties, graded)
+
+
+def score_blocks(queries: Array, items: Array, space: Space, rows: int) -> Iterator[tuple[int, Array]]:
+    """(row of the first query, (b, n_d) scores) of `rows` queries after another; equal items score equally.
+
+    A matrix product rounds the same item differently from one column to the next, which would break true ties by
+    position. So real-valued items that stand there several times are scored once.
+    """
+    distinct = None
+    if items.dtype.kind == "f" and count(items):
+        distinct, items = _distinct(items)
     for start in range(0, count(queries), rows):
         scores = space.score(queries[start : start + rows], items)
-        yield rank_scores(scores, qrels, start, ties, graded)
+        yield start, scores if distinct is None else scores[:, distinct]
 
 
 def rank_scores(scores: Array, qrels: Qrels, start: int = 0, ties: Ties = "expected", graded: bool = False) -> Ranking:
     """The ranking by ready-made scores (b, n_d), higher is nearer, of the queries from row `start` of the qrels."""
     stop = start + len(scores)
-    if ties not in TIES:
-        raise BadInput(f"ties: no policy {ties!r}{nearest(ties, TIES)}")
+    policy(ties)
     if scores.shape[1] != qrels.shape[1] or stop > qrels.shape[0]:
         raise BadInput(
             f"scores: rows {start} to {stop} of {scores.shape[1]} items, but the judgements are {qrels.shape}"
@@ -142,8 +163,7 @@ def rank_run(run: Run, qrels: Qrels, ties: Ties = "expected") -> Ranking:
     nothing; queries and items without judgements are irrelevant, as in trec_eval. Raises BadInput when scores are not
     best first.
     """
-    if ties not in TIES:
-        raise BadInput(f"ties: no policy {ties!r}{nearest(ties, TIES)}")
+    policy(ties)
     row_of = {name: row for row, name in enumerate(run.query_ids)}
     item_row = {name: row for row, name in enumerate(qrels.item_ids)}
     # The last entry serves the -1 of a query that has fewer answers.
@@ -236,8 +256,7 @@ def fold_slices(n: int, folds: int) -> list[slice]:
 
 
 def _check(ties: str, qrels: Qrels, n_queries: int, n_items: int) -> None:
-    if ties not in TIES:
-        raise BadInput(f"ties: no policy {ties!r}{nearest(ties, TIES)}")
+    policy(ties)
     if not n_queries or not n_items:
         raise BadInput(f"{n_queries} queries against {n_items} items: there is nothing to rank")
     if qrels.shape != (n_queries, n_items):
@@ -265,7 +284,7 @@ def _standing_by_counting(scores: Array, query: Ints, item: Ints, grade: Array, 
 
 def _standing_by_sorting(scores: Array, marks: Array, ties: Ties) -> Standing:
     """Sort each row; `marks` (b, n_d) are the grades, or whether items are relevant."""
-    order = _best_first(scores)
+    order = best_first(scores)
     marks = np.take_along_axis(marks, order, axis=1)
     query, place = np.nonzero(marks)
     if ties == "stable":
@@ -279,17 +298,33 @@ def _standing_by_sorting(scores: Array, marks: Array, ties: Ties) -> Standing:
     return query, start[group] % scores.shape[1], size[group], marks[query, place]
 
 
-def _best_first(scores: Array) -> Ints:
-    """(b, n_d) items of each row by falling score, equal ones in the order they stand in."""
+def _distinct(items: Array) -> tuple[Ints | None, Array]:
+    """Where each item stands among the distinct ones, and those; (None, the items) when all are distinct."""
+    flat = np.ascontiguousarray(items).reshape(len(items), -1)
+    heads = np.ascontiguousarray(flat[:, :2])  # the first two values nearly always settle it, and cheaply
+    if len(np.unique(heads.view(f"V{heads[:1].nbytes}"))) == len(items):
+        return None, items
+    seen: dict[bytes, int] = {}
+    place = np.array([seen.setdefault(row.tobytes(), len(seen)) for row in flat])
+    if len(seen) == len(items):
+        return None, items
+    return place, items[np.unique(place, return_index=True)[1]]
+
+
+def best_first(scores: Array, depth: int | None = None) -> Ints:
+    """(b, depth) items of each row by falling score, equal ones in the order they stand in; all items by default."""
     if scores.dtype.kind in "iu" and scores.dtype.itemsize > 2:
-        return np.argsort(~scores, axis=1, kind="stable")
+        return np.argsort(~scores, axis=1, kind="stable")[:, :depth]
     if scores.dtype.itemsize > 4:
-        return np.argsort(-scores, axis=1, kind="stable")
+        return np.argsort(-scores, axis=1, kind="stable")[:, :depth]
     # Sorting values is several times as fast as argsort, so the item rides in the lower half of a 64-bit value. Bits of
     # a float order like whole numbers once negative ones are turned round; adding 0 makes one zero of two.
     bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)
     falling = np.where(bits >> 31, bits, ~bits & np.uint32(0x7FFFFFFF))
     keys = falling.astype(np.uint64) << np.uint64(32) | np.arange(scores.shape[1], dtype=np.uint64)
+    if depth is not None and depth < keys.shape[1]:
+        keys.partition(depth, axis=1)
+        keys = keys[:, :depth]
     keys.sort(axis=1)
     return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from diptych.kinds import Array, BadInput, count, take
+from diptych.kinds import Array, BadInput, batches, count, take
 
 BLOCK_BYTES = 64 << 20  # of rows at a time: large enough for full BLAS speed, small beside the Gram matrices
 
@@ -30,6 +30,7 @@ class Moments:
 
     def __init__(self) -> None:
         self.n = 0.0
+        self._x_varies = self._y_varies = False
 
     def add(self, X: Any, Y: Any, owner: Array | None = None) -> Self:
         """Count these pairs in. Raises BadInput when there are none, or a width is not that of the rows before."""
@@ -42,6 +43,8 @@ class Moments:
         for name, rows, width in (("images", X, len(self._at_x)), ("texts", Y, len(self._at_y))):
             if rows.shape[1] != width:
                 raise BadInput(f"{name} are {rows.shape[1]} wide, the rows before were {width}")
+        self._x_varies = self._x_varies or differ(X, self._first_x)
+        self._y_varies = self._y_varies or differ(Y, self._first_y)
         step = max(1, int(BLOCK_BYTES / (row_bytes(X) + row_bytes(Y) * pairs / count(X))))
         if one_to_one:
             for start in range(0, pairs, step):
@@ -60,6 +63,7 @@ class Moments:
 
     def _start(self, X: Any, Y: Any) -> None:
         d_x, d_y = X.shape[1], Y.shape[1]
+        self._first_x, self._first_y = first_row(X), first_row(Y)
         # Shifting a sparse block would make it dense; its means are small, so it is summed where it stands.
         self._at_x = np.zeros(d_x) if hasattr(X, "tocsr") else np.asarray(X[:4096], dtype=np.float64).mean(axis=0)
         self._at_y = np.zeros(d_y) if hasattr(Y, "tocsr") else np.asarray(Y[:4096], dtype=np.float64).mean(axis=0)
@@ -93,6 +97,11 @@ class Moments:
             self._x += np.asarray(x.T @ share).ravel()
             self._y += column_sums(y)
 
+    def check(self) -> None:
+        """Raise BadInput when all rows of a side so far are the same: no direction stands out."""
+        must_vary(self._x_varies, "images")
+        must_vary(self._y_varies, "texts")
+
     @property
     def mean_x(self) -> Array:
         return self._at_x + self._x / self.n
@@ -118,6 +127,24 @@ class Moments:
         C = products / self.n
         C -= np.outer(left / self.n, right / self.n)
         return np.asarray(C)
+
+
+def first_row(rows: Any) -> Array:
+    """(1, d) dense."""
+    row = take(rows, slice(0, 1))
+    return np.array(row.toarray() if hasattr(row, "toarray") else row)
+
+
+def differ(rows: Any, first: Array) -> bool:
+    """Whether any row is another than `first`; of rows that vary it seldom reads more than a block."""
+    blocks = (block.toarray() if hasattr(block, "toarray") else block for block in batches(rows, 256))
+    return any(bool((np.asarray(block) != first).any()) for block in blocks)
+
+
+def must_vary(varies: bool, side: str) -> None:
+    """Raise BadInput when the rows of a side do not vary."""
+    if not varies:
+        raise BadInput(f"all {side} have the same features; there is nothing to learn from")
 
 
 def row_bytes(rows: Any) -> float:
@@ -159,20 +186,23 @@ def ridged(C: Array, ridge: float) -> Array:
 def top_svd(T: Array, k: int) -> tuple[Array, Array, Array]:
     """The k largest singular triplets U (m, k), s (k,), V (n, k), with signs fixed so that a result is repeatable.
 
+    Fewer than k where T has a smaller rank: directions of no more than rounding are left out.
     Through the eigenvectors of the smaller Gram matrix when far fewer than all are wanted.
     """
     from scipy.linalg import eigh, svd
 
-    k = min(k, *T.shape)
+    k, rounding = min(k, *T.shape), max(T.shape) * float(np.finfo(np.float64).eps)
     if min(T.shape) <= 256 or k > min(T.shape) // 2:
         U, s, Vt = svd(T, full_matrices=False)
+        k = min(k, int((s > s[0] * rounding).sum()))
         U, s, V = U[:, :k], s[:k], Vt[:k].T
     else:
         wide = T.shape[0] < T.shape[1]
         G = T @ T.T if wide else T.T @ T
         values, near = eigh(G, subset_by_index=(len(G) - k, len(G) - 1))
-        near, s = near[:, ::-1], np.sqrt(np.maximum(values[::-1], 0.0))
-        far = (T.T if wide else T) @ near / np.maximum(s, 1e-300)
+        k = int((values > values[-1] * rounding).sum())  # the values are squares of s
+        near, s = near[:, ::-1][:, :k], np.sqrt(values[::-1][:k])
+        far = (T.T if wide else T) @ near / s
         U, V = (near, far) if wide else (far, near)
     sign = np.sign(U[np.abs(U).argmax(axis=0), np.arange(k)])
     return U * sign, s, V * sign
@@ -181,33 +211,42 @@ def top_svd(T: Array, k: int) -> tuple[Array, Array, Array]:
 def bilinear(C: Array, M_x: Array | None, M_y: Array | None, dims: int) -> tuple[Array, Array, Array]:
     """Directions A (d_x, k), B (d_y, k) and values s (k,) of  max a'Cb  with a'M_x a = b'M_y b = 1.
 
-    None stands for the identity. k is at most dims and the smaller width. Raises BadInput when a matrix is singular.
+    None stands for the identity. k is at most dims and the rank of C. Raises BadInput when a matrix is singular or C
+    is zero.
     """
-    from scipy.linalg import LinAlgError, cholesky, solve_triangular
+    from scipy.linalg import solve_triangular
 
-    def factor(M: Array) -> Array:
-        try:
-            return np.asarray(cholesky(M, lower=True))
-        except LinAlgError:
-            raise BadInput(
-                "the covariance of the features is singular; set a larger ridge, such as ridge=0.01"
-            ) from None
-
-    L_x = None if M_x is None else factor(M_x)
-    L_y = None if M_y is None else factor(M_y)
+    L_x = None if M_x is None else cholesky_factor(M_x)
+    L_y = None if M_y is None else cholesky_factor(M_y)
     T = C if L_x is None else solve_triangular(L_x, C, lower=True)
     T = T if L_y is None else solve_triangular(L_y, T.T, lower=True).T
     A, s, B = top_svd(T, dims)
+    if not len(s):
+        raise BadInput("the features of images and texts do not vary together; there is nothing to learn from")
     A = A if L_x is None else solve_triangular(L_x, A, lower=True, trans=1)
     B = B if L_y is None else solve_triangular(L_y, B, lower=True, trans=1)
     return A, B, s
 
 
+def cholesky_factor(M: Array) -> Array:
+    """L with L L' = M, lower. Raises BadInput when M is singular."""
+    from scipy.linalg import LinAlgError, cholesky
+
+    try:
+        return np.asarray(cholesky(M, lower=True))
+    except LinAlgError:
+        raise BadInput("the covariance of the features is singular; set a larger ridge, such as ridge=0.01") from None
+
+
 def top_eigen(M: Array, k: int) -> tuple[Array, Array]:
-    """The k largest eigenvalues of a symmetric matrix, falling, and their eigenvectors as columns, signs fixed."""
+    """The k largest eigenvalues of a covariance, falling, and their eigenvectors as columns, signs fixed.
+
+    Fewer than k where M has a smaller rank, as in `top_svd`.
+    """
     from scipy.linalg import eigh
 
     k = min(k, len(M))
     values, vectors = eigh(M, subset_by_index=(len(M) - k, len(M) - 1))
-    vectors = vectors[:, ::-1]
-    return values[::-1], vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)])
+    k = int((values > values[-1] * len(M) * np.finfo(np.float64).eps).sum())
+    values, vectors = values[::-1][:k], vectors[:, ::-1][:, :k]
+    return values, vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)])

@@ -1,7 +1,8 @@
 """What every method and every feature is: a dataclass of hyper-parameters that learns something and can be kept.
 
 Fields of the dataclass are hyper-parameters, each with a default. What fitting learns is an attribute whose name ends
-in `_`: arrays, plain JSON values, or other `Fitted` things. A folder keeps them as safetensors and JSON, never pickle.
+in `_`: arrays, dicts of arrays by name, plain JSON values, or other `Fitted` things. A folder keeps them as
+safetensors and JSON, never pickle.
 """
 
 from __future__ import annotations
@@ -9,14 +10,84 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import math
+import re
 import types
 import typing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from diptych.kinds import BadInput, nearest
+
+# A field declares what its values are besides their type: `dims: Annotated[int, AtLeast(1)] = 512`. Of a tuple, a bound
+# on numbers holds for each of them. Every float has to be finite, and None is never out of bounds.
+
+
+class Bound(typing.Protocol):
+    """What a value of a field has to be: "it has to be {bound}"."""
+
+    def allows(self, value: Any) -> bool: ...
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    least: float
+
+    def allows(self, value: Any) -> bool:
+        return all(one >= self.least for one in _each(value))
+
+    def __str__(self) -> str:
+        return f"at least {self.least:g}"
+
+
+@dataclass(frozen=True)
+class Above:
+    limit: float
+
+    def allows(self, value: Any) -> bool:
+        return all(one > self.limit for one in _each(value))
+
+    def __str__(self) -> str:
+        return f"above {self.limit:g}"
+
+
+@dataclass(frozen=True)
+class Below:
+    limit: float
+
+    def allows(self, value: Any) -> bool:
+        return all(one < self.limit for one in _each(value))
+
+    def __str__(self) -> str:
+        return f"below {self.limit:g}"
+
+
+@dataclass(frozen=True)
+class Triple:
+    """Three values, or none of them."""
+
+    def allows(self, value: Any) -> bool:
+        return len(value) in (0, 3)
+
+    def __str__(self) -> str:
+        return "three numbers"
+
+
+@dataclass(frozen=True)
+class Regex:
+    """A regular expression; of several groups nobody could say which one is meant."""
+
+    def allows(self, value: Any) -> bool:
+        try:
+            return re.compile(value).groups <= 1
+        except re.error:
+            return False
+
+    def __str__(self) -> str:
+        return "a regular expression with at most one group"
 
 
 class Fitted:
@@ -37,7 +108,8 @@ class Fitted:
     def configured(cls, settings: dict[str, str] | None = None) -> Self:
         """An instance from `key=value` strings, each read as the type of its field.
 
-        Raises BadInput for a name that is no hyper-parameter and for a value that does not read as its type.
+        Raises BadInput for a name that is no hyper-parameter, and for a value that does not read as its type or is out
+        of its bounds.
         """
         hints = typing.get_type_hints(cls)
         values = {}
@@ -45,7 +117,34 @@ class Fitted:
             if key not in (names := [field.name for field in dataclasses.fields(cls)]):
                 raise BadInput(f"{cls.paper_name()} has no setting {key!r}{nearest(key, names)}")
             values[key] = _read(f"{cls.paper_name()}: {key}", hints[key], text)
+        return cls._of(values)
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> Self:
+        """An instance with these settings. Raises BadInput for a value of another type or out of its bounds."""
+        plain = typing.get_type_hints(cls)
+        for key, value in values.items():
+            if key not in (field.name for field in dataclasses.fields(cls)):
+                raise BadInput(f"{cls.paper_name()} has no setting {key!r}")
+            where = f"{cls.paper_name()}: {key} is {value!r}; it has to be"
+            if not _is(value, plain[key]):
+                raise BadInput(f"{where} {_named(plain[key])}")
+            if not all(math.isfinite(one) for one in _each(value) if isinstance(one, float)):
+                raise BadInput(f"{where} a finite number")
+            for bound in cls._bounds(key):
+                if value is not None and not bound.allows(value):
+                    raise BadInput(f"{where} {bound}")
         return cls(**values)
+
+    @classmethod
+    def _bounds(cls, name: str) -> list[Bound]:
+        """Those of a field, wherever it was declared: a subclass that gives it another default keeps them."""
+        return [
+            bound
+            for base in cls.__mro__
+            if name in vars(base).get("__annotations__", {})
+            for bound in getattr(typing.get_type_hints(base, include_extras=True)[name], "__metadata__", ())
+        ]
 
     def learned(self) -> dict[str, Any]:
         """What fitting learned: attribute -> value."""
@@ -66,6 +165,9 @@ class Fitted:
                 parts.append(name)
             elif isinstance(value, np.ndarray | np.generic):
                 arrays[name] = np.asarray(value, order="C")
+            elif isinstance(value, dict) and value and all(isinstance(array, np.ndarray) for array in value.values()):
+                # No attribute has a dot in its name, so what follows the first one is the key.
+                arrays |= {f"{name}.{key}": np.asarray(array, order="C") for key, array in value.items()}
             else:
                 plain[name] = value
         save_file(arrays, home / "weights.safetensors")
@@ -80,21 +182,13 @@ class Fitted:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Read what `save_pretrained` wrote. The folder names a class of this package; code is never read from it."""
-        from safetensors.numpy import load_file
+        """Read what `save_pretrained` wrote. The folder names a class of this package; code is never read from it.
 
+        Raises BadInput for a folder that is none of ours, damaged, or of another version.
+        """
         home = Path(folder)
-        try:
-            config = json.loads((home / "config.json").read_text(encoding="utf-8"))
-            module, _, name = config["class"].partition(":")
-            arrays = load_file(home / "weights.safetensors")
-        except FileNotFoundError as error:
-            missing = Path(error.filename or "weights.safetensors").name  # safetensors names no file
-            raise BadInput(f"{home}: no {missing} in it; not a fitted folder") from None
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise BadInput(f"{home}/config.json does not read as a fitted thing ({error})") from None
-        except Exception as error:  # safetensors raises its own class, defined in Rust
-            raise BadInput(f"{home}/weights.safetensors is damaged ({error}); fit again") from None
+        config, arrays = _config(home), _arrays(home)
+        module, _, name = config["class"].partition(":")
         if not module.startswith("diptych."):
             raise BadInput(f"{home}/config.json names {module}, which is not part of diptych; refused")
         try:
@@ -105,20 +199,91 @@ class Fitted:
             raise BadInput(f"{home} holds {module}:{name}, which is no {cls.__name__}")
         try:
             # JSON has no tuples: a tuple field gets its tuple back.
-            settings = {key: tuple(v) if isinstance(v, list) else v for key, v in config["settings"].items()}
-            thing, learned, parts = found(**settings), config["learned"], config["parts"]
-        except (KeyError, TypeError) as error:
+            thing = found._of({key: tuple(v) if isinstance(v, list) else v for key, v in config["settings"].items()})
+        except (BadInput, TypeError) as error:  # TypeError: an abstract class
             raise BadInput(f"{home}/config.json is of another version of {name} ({error}); fit again") from None
-        for key, value in {**arrays, **learned}.items():
-            setattr(thing, key, value)
-        for part in parts:
+        learned: dict[str, Any] = {}
+        for key, array in arrays.items():
+            attribute, dot, part = key.partition(".")
+            if attribute in learned and not (dot and isinstance(learned[attribute], dict)):
+                raise BadInput(f"{home}/weights.safetensors holds {attribute} twice; fit again")
+            if dot:
+                learned.setdefault(attribute, {})[part] = array
+            else:
+                learned[attribute] = array
+        learned |= config["learned"]
+        for attribute in [*learned, *config["parts"]]:
+            # Nothing in a folder may stand in for a method, or lead out of the folder.
+            if not re.fullmatch(r"[A-Za-z]\w*_", attribute):
+                raise BadInput(f"{home}: {attribute!r} is no name of what was learned, such as A_; refused")
+        for attribute, value in learned.items():
+            setattr(thing, attribute, value)
+        for part in config["parts"]:
             setattr(thing, part, Fitted.from_pretrained(home / part))
         return thing
 
 
+def _config(home: Path) -> dict[str, Any]:
+    """What `config.json` says: class, settings, learned and parts."""
+    file = home / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadInput(f"{home}: no config.json in it; not a fitted folder") from None
+    except ValueError as error:  # of JSON and of UTF-8
+        raise BadInput(f"{file} does not read as a fitted thing ({error})") from None
+    for key, kind in {"class": str, "settings": dict, "learned": dict, "parts": list}.items():
+        if not isinstance(config, dict) or not isinstance(config.get(key), kind):
+            raise BadInput(f"{file} does not read as a fitted thing ({key} is no {kind.__name__})")
+    if not all(isinstance(part, str) for part in config["parts"]):
+        raise BadInput(f"{file} does not read as a fitted thing (parts is no list of names)")
+    return dict(config)
+
+
+def _arrays(home: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(home / "weights.safetensors")
+    except FileNotFoundError:
+        raise BadInput(f"{home}: no weights.safetensors in it; not a fitted folder") from None
+    except Exception as error:  # its own class, defined in Rust, and what its header makes of numpy
+        raise BadInput(f"{home}/weights.safetensors is damaged ({error}); fit again") from None
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """The types a hint leaves open; those of a union, else itself."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _named(hint: Any) -> str:
+    return " or ".join(getattr(option, "__name__", str(option)) for option in _options(hint))
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Whether a value is of the annotated type."""
+    for option in _options(hint):
+        origin, inner = typing.get_origin(option), typing.get_args(option)
+        if origin is typing.Literal:
+            found = value in inner
+        elif origin is tuple:
+            found = isinstance(value, tuple) and all(_is(part, inner[0]) for part in value)
+        elif option in (int, float):
+            found = isinstance(value, int | option) and not isinstance(value, bool)
+        else:
+            found = isinstance(value, origin or option)
+        if found:
+            return True
+    return False
+
+
 def _read(where: str, hint: Any, text: str) -> Any:
     """A string as a value of the annotated type; `none` for an optional one."""
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    options = _options(hint)
     if types.NoneType in options and text.lower() == "none":
         return None
     for option in options:
@@ -138,8 +303,7 @@ def _read(where: str, hint: Any, text: str) -> Any:
             raise
         except (ValueError, KeyError):
             continue
-    names = " or ".join(getattr(option, "__name__", str(option)) for option in options)
-    raise BadInput(f"{where}: {text!r} does not read as {names}")
+    raise BadInput(f"{where}: {text!r} does not read as {_named(hint)}")
 
 
 def _plain(value: Any) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
 from diptych.kinds import Array, BadInput, batches, count, take
-from diptych.parts.fitted import Fitted
+from diptych.parts.fitted import Above, AtLeast, Fitted
 
 
 def squared_distance(X: Array, Z: Array) -> Array:
@@ -36,9 +36,9 @@ class KernelMap(Fitted):
     """
 
     kernel: Literal["rbf", "chi2"] = "rbf"
-    scale: float = 1.0
-    landmarks: int | None = None
-    seed: int = 0
+    scale: Annotated[float, Above(0)] = 1.0
+    landmarks: Annotated[int | None, AtLeast(2)] = None
+    seed: Annotated[int, AtLeast(0)] = 0
 
     def fit(self, rows: Any) -> Self:
         from scipy.linalg import eigh
@@ -48,6 +48,8 @@ class KernelMap(Fitted):
         chosen = np.sort(np.random.default_rng(self.seed).permutation(n)[:m])
         self.landmarks_ = _dense(take(rows, chosen))
         distance = self._distance(self.landmarks_)
+        if not distance.any():
+            raise BadInput(f"the {m} landmarks drawn from {n} rows are all the same; set landmarks higher")
         self.width_ = np.float64(self.scale * distance.mean())
         values, vectors = eigh(np.exp(-distance / self.width_))
         # Directions that the kernel hardly sees are noise: whitening would blow them up.

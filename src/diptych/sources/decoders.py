@@ -33,6 +33,8 @@ MAX_BYTES = 1_000_000_000
 _MEMORY = 2 << 30
 """Bytes that a worker may ask for beyond what it starts with, where the system can hold it to that."""
 
+_LATE = "took more than {seconds:g} s to read; leave it out"
+
 _ENOUGH = 64  # pixels a side: a JPEG is read to its end, but most of the work of turning it into pixels is spared
 
 
@@ -127,11 +129,13 @@ class Decoders:
         for _ in range(self.workers):
             self._idle.put(None)  # a place for a worker that is not there yet
         self._threads = ThreadPoolExecutor(self.workers)
+        self._ended = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for worker in list(self._all):
             worker.end()  # nobody waits for the files that they have in hand
@@ -146,17 +150,22 @@ class Decoders:
 
     def _one(self, path: str, beside: Sequence[str]) -> Look:
         worker = self._idle.get()
+        reason = ""
         try:
-            if worker is None or not worker.alive():
-                worker = _Worker()
-                self._all.add(worker)
-            answer = worker.ask({"path": path, "beside": list(beside)}, self.seconds)
+            for _ in range(2):  # it may have died of something else: a file is blamed when it takes two with it
+                if worker is None:
+                    worker = _Worker()
+                    self._all.add(worker)
+                answer = worker.ask({"path": path, "beside": list(beside)}, self.seconds)
+                if isinstance(answer, Look):
+                    return answer
+                self._all.discard(worker)
+                worker, reason = None, answer
+                if answer == _LATE or self._ended:
+                    break
         finally:
             self._idle.put(worker)
-        if isinstance(answer, str):
-            self._all.discard(worker)
-            return Look(path, answer)
-        return Look(**{**answer, "captions": tuple(answer["captions"]), "tags": tuple(answer["tags"])})
+        return Look(path, reason.format(seconds=self.seconds))
 
 
 class _Worker:
@@ -173,10 +182,7 @@ class _Worker:
             start_new_session=True,  # Ctrl-C is for the caller, who ends the workers in good order
         )
 
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def ask(self, question: dict[str, Any], seconds: float) -> dict[str, Any] | str:
+    def ask(self, question: dict[str, Any], seconds: float) -> Look | str:
         """The answer; else what happened, and the worker is gone."""
         late = threading.Event()
 
@@ -196,12 +202,12 @@ class _Worker:
         finally:
             timer.cancel()
         if line.endswith(b"\n"):
-            answer: dict[str, Any] = json.loads(line)
-            return answer
+            answer = json.loads(line)
+            return Look(**{**answer, "captions": tuple(answer["captions"]), "tags": tuple(answer["tags"])})
         self.end()
-        if late.is_set():
-            return f"took more than {seconds:g} s to read; leave it out"
-        return f"the decoder died of it (exit code {self._process.returncode}); leave it out"
+        return (
+            _LATE if late.is_set() else f"the decoder died of it (exit code {self._process.returncode}); leave it out"
+        )
 
     def end(self) -> None:
         self._process.kill()

@@ -18,6 +18,9 @@ from diptych.kinds import BadInput
 
 MAX_PIXELS = 80_000_000
 
+MAX_EXIF = 4_000_000
+"""Bytes of EXIF in a JPEG. The standard has one block of 64 kB; PIL takes a time that grows with the square of more."""
+
 
 def read(path: str | Path) -> bytes:
     """The bytes of a file. Raises BadInput naming it."""
@@ -41,6 +44,8 @@ def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's own bound is a warning; ours is below
+            if start[:2] == b"\xff\xd8" and _exif_bytes(file) > MAX_EXIF:
+                raise BadInput(f"{name}: more than {MAX_EXIF:,} bytes of EXIF; save it again without")
             picture = Image.open(file)
         with picture:
             width, height = picture.size
@@ -89,6 +94,22 @@ def _rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return picture.convert("RGB")
+
+
+def _exif_bytes(file: BinaryIO) -> int:
+    """The length of the EXIF blocks of a JPEG, by the headers of its segments alone. Leaves the file at its start."""
+    total = 0
+    file.seek(2)
+    while True:
+        head = file.read(10)
+        if len(head) < 4 or head[0] != 0xFF or head[1] == 0xDA:  # the picture itself, or nothing that can be followed
+            break
+        length = int.from_bytes(head[2:4], "big")
+        if head[1] == 0xE1 and head[4:] == b"Exif\0\0":
+            total += length
+        file.seek(2 + length - len(head), io.SEEK_CUR)
+    file.seek(0)
+    return total
 
 
 @lru_cache(maxsize=1)

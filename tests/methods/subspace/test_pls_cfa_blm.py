@@ -134,3 +134,15 @@ def test_blm_components_explain_both_sides_as_pca_does(latent):
     for k in range(3):
         assert abs(np.corrcoef(x[:, k], joint[:, k])[0, 1]) > 0.7
         assert abs(np.corrcoef(y[:, k], joint[:, k])[0, 1]) > 0.7
+
+
+@pytest.mark.parametrize("kind", [PLS, CFA, BLM])
+def test_more_dims_than_pairs_stay_finite_and_stop_at_the_rank(kind):
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((40, 6))
+    rows = [shared @ rng.standard_normal((6, d)) + rng.standard_normal((40, d)) for d in (600, 560)]
+    made = kind(dims=200).fit(Pairs(*rows))
+    images, texts = made.encode_images(rows[0]), made.encode_texts(rows[1])
+    assert images.shape == texts.shape == (40, 39)  # 40 centred rows have rank 39
+    assert np.isfinite(images).all() and np.isfinite(texts).all()
+    assert ((images @ texts.T).argmax(axis=1) == np.arange(40)).mean() > 0.9

@@ -246,8 +246,10 @@ class Search:
         """(n,) whether an item shows any of the things that no answer may show, or they are said of it."""
         calibration, sample = self._rating()
         middle, deviation = spread(self.vectors, rows, sample)
-        above = self.vectors.space.score(rows, self.vectors.of(ids.tolist())) - middle[:, None]
-        shows = (above >= calibration.veto * np.maximum(deviation, 1e-12)[:, None]).any(axis=0)
+        best = self.nearest.current().search(rows, 1)[0][:, 0]
+        # Where scores spread more below the middle than above, so many deviations may be beyond the best of them.
+        bound = middle + np.minimum(calibration.veto * deviation, (best - middle) / 2)
+        shows = (self.vectors.space.score(rows, self.vectors.of(ids.tolist())) >= bound[:, None]).any(axis=0)
         for term in terms:
             match = _match([term.value]) if term.kind == "text" else ""
             if match:

@@ -324,7 +324,7 @@ class Store:
 
     def full_path(self, kept: str) -> str:
         """Where the file of an item lies."""
-        return str(self.home / kept)
+        return kept if Path(kept).is_absolute() else f"{self.home}{os.sep}{kept}"
 
     # ------------------------------------------------------------------------------------------------------------ items
 

@@ -98,14 +98,15 @@ class Calibration:
     """What was measured on a collection.
 
     text, picture   thresholds of queries in words and of a picture; None where nothing could be measured
-    veto            deviations above the middle from which a picture shows what a NOT excludes
+    veto            deviations above the middle from which a picture shows what a NOT excludes, or half the way to the
+                    best if that is less; found from captions, else 1
     items           pictures there were then
     sample          ids of the pictures that stand for the collection
     """
 
     text: Thresholds | None = None
     picture: Thresholds | None = None
-    veto: float = 2.0
+    veto: float = 1.0
     items: int = 0
     sample: tuple[int, ...] = ()
 
@@ -142,7 +143,7 @@ def calibrate(vectors: Vectors, encode: Callable[[list[str]], Array], seed: int 
         present, far = _asked(vectors, encode([piece for piece, _ in pieces]), sample, [said for _, said in pieces])
         found, veto = present, _parting(*far) if far else None
     return Calibration(
-        _of_text(absent, found), _of_pictures(vectors, sample, random), veto or 2.0, len(ids), tuple(chosen.tolist())
+        _of_text(absent, found), _of_pictures(vectors, sample, random), veto or 1.0, len(ids), tuple(chosen.tolist())
     )
 
 

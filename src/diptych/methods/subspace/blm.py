@@ -7,20 +7,22 @@ side alone gives its content by ridge regression,  b = (A_x'A_x + r I)^{-1} A_x'
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from diptych.kinds import Array
 from diptych.method import Streaming
-from diptych.parts.algebra import Moments, top_eigen
+from diptych.parts.algebra import Moments, cholesky_factor, ridged, top_eigen
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
 class BLM(Streaming):
     """ridge is relative to the mean content a side explains; without it weakly seen contents blow up."""
 
-    dims: int = 64
-    ridge: float = 0.1
+    dims: Annotated[int, AtLeast(1)] = 64
+    ridge: Annotated[float, AtLeast(0)] = 0.1
 
     def directions(self, moments: Moments) -> tuple[Array, Array]:
         s_x, s_y = (np.sqrt(np.maximum(np.diag(C), 1e-12)) for C in (moments.c_xx, moments.c_yy))
@@ -33,5 +35,6 @@ class BLM(Streaming):
         return w_x[:, None] * self._content(A_x), w_y[:, None] * self._content(A_y)
 
     def _content(self, A: Array) -> Array:
-        G = A.T @ A
-        return np.asarray(np.linalg.solve(G + self.ridge * np.trace(G) / len(G) * np.eye(len(G)), A.T).T)
+        from scipy.linalg import cho_solve
+
+        return np.asarray(cho_solve((cholesky_factor(ridged(A.T @ A, self.ridge)), True), A.T).T)

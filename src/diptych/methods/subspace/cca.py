@@ -6,19 +6,21 @@ Each coordinate is weighted by its correlation to the power `power` (normalised 
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from diptych.kinds import Array
 from diptych.method import Streaming
 from diptych.parts.algebra import Moments, bilinear, ridged
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
 class CCA(Streaming):
     """ridge is a share of the mean variance of each side."""
 
-    dims: int = 512
-    ridge: float = 2.0
-    power: float = 1.0
+    dims: Annotated[int, AtLeast(1)] = 512
+    ridge: Annotated[float, AtLeast(0)] = 2.0
+    power: Annotated[float, AtLeast(0)] = 1.0
 
     def directions(self, moments: Moments) -> tuple[Array, Array]:
         M_x, M_y = ridged(moments.c_xx, self.ridge), ridged(moments.c_yy, self.ridge)

@@ -7,20 +7,22 @@ power `power`, the square root by default, which restores the scale that orthono
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from diptych.kinds import Array
 from diptych.method import Streaming
 from diptych.parts.algebra import Moments, bilinear
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
 class CFA(Streaming):
     """Each side is divided by its Frobenius norm first, so that neither outweighs the other."""
 
-    dims: int = 512
-    power: float = 0.5
+    dims: Annotated[int, AtLeast(1)] = 512
+    power: Annotated[float, AtLeast(0)] = 0.5
 
     def directions(self, moments: Moments) -> tuple[Array, Array]:
         f_x, f_y = np.sqrt(np.trace(moments.c_xx)), np.sqrt(np.trace(moments.c_yy))

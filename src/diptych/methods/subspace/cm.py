@@ -5,12 +5,14 @@ correlation analysis with few directions, a light ridge, and every direction cou
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from diptych.methods.subspace.cca import CCA
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
 class CM(CCA):
-    dims: int = 7
-    ridge: float = 0.1
-    power: float = 0.0
+    dims: Annotated[int, AtLeast(1)] = 7
+    ridge: Annotated[float, AtLeast(0)] = 0.1
+    power: Annotated[float, AtLeast(0)] = 0.0

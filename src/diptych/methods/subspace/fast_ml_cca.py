@@ -6,13 +6,14 @@ N(i) are the `few` pairs whose labels are nearest to those of pair i, so the sum
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from diptych.kinds import Array
 from diptych.method import ClosedForm
 from diptych.parts.algebra import bilinear, ridged
+from diptych.parts.fitted import Above, AtLeast
 
 
 @dataclass
@@ -20,12 +21,12 @@ class FastMLCCA(ClosedForm):
     """seed: which of the pairs with equal labels come first. ridge: the share of the diagonal in the paper's code."""
 
     needs = "labels"
-    dims: int = 512
-    few: int = 100
-    sigma: float = 1.0
-    ridge: float = 0.25
-    power: float = 1.0
-    seed: int = 0
+    dims: Annotated[int, AtLeast(1)] = 512
+    few: Annotated[int, AtLeast(1)] = 100
+    sigma: Annotated[float, Above(0)] = 1.0
+    ridge: Annotated[float, AtLeast(0)] = 0.25
+    power: Annotated[float, AtLeast(0)] = 1.0
+    seed: Annotated[int, AtLeast(0)] = 0
 
     def solve(self, X: Array, Y: Array, L: Any) -> tuple[Array, Array]:
         from scipy.sparse import csr_matrix

@@ -7,13 +7,14 @@ training rows (Nyström); with every row a landmark it is exact, so one path ser
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
 from diptych.kinds import Array, Pairs
 from diptych.method import Method, check, featured
 from diptych.parts.algebra import Moments, bilinear
+from diptych.parts.fitted import Above, AtLeast
 from diptych.parts.kernels import KernelMap
 
 
@@ -21,13 +22,13 @@ from diptych.parts.kernels import KernelMap
 class KCCA(Method):
     """kernel, scale, landmarks, seed: see `KernelMap`. Both sides use the same kind of kernel."""
 
-    dims: int = 512
+    dims: Annotated[int, AtLeast(1)] = 512
     kernel: Literal["rbf", "chi2"] = "rbf"
-    scale: float = 1.0
-    landmarks: int | None = 1000
-    ridge: float = 1e-3
-    power: float = 1.0
-    seed: int = 0
+    scale: Annotated[float, Above(0)] = 1.0
+    landmarks: Annotated[int | None, AtLeast(2)] = 1000
+    ridge: Annotated[float, AtLeast(0)] = 1e-3
+    power: Annotated[float, AtLeast(0)] = 1.0
+    seed: Annotated[int, AtLeast(0)] = 0
 
     def fit(self, train: Pairs) -> Self:
         check(train, self.needs)

@@ -7,21 +7,22 @@ follows. With f = ΦΦ', Φ the unit label rows, C_xy = (X'Φ)(Y'Φ)' and no n x
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from diptych.kinds import Array
 from diptych.method import ClosedForm
 from diptych.parts.algebra import bilinear, ridged
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
 class MLCCA(ClosedForm):
     needs = "labels"
-    dims: int = 512
-    ridge: float = 0.25
-    power: float = 1.0
+    dims: Annotated[int, AtLeast(1)] = 512
+    ridge: Annotated[float, AtLeast(0)] = 0.25
+    power: Annotated[float, AtLeast(0)] = 1.0
 
     def solve(self, X: Array, Y: Array, L: Any) -> tuple[Array, Array]:
         phi = L / np.maximum(np.linalg.norm(L, axis=1, keepdims=True), 1e-12)

@@ -6,19 +6,21 @@ over variables brought to unit variance: covariance, unlike correlation, follows
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from diptych.kinds import Array
 from diptych.method import Streaming
 from diptych.parts.algebra import Moments, bilinear
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
 class PLS(Streaming):
     """standardise: bring every variable to unit variance first."""
 
-    dims: int = 512
+    dims: Annotated[int, AtLeast(1)] = 512
     standardise: bool = True
 
     def directions(self, moments: Moments) -> tuple[Array, Array]:

@@ -5,12 +5,13 @@ them. Not to be confused with the hashing method of the same initials (Zhang & L
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from diptych.kinds import Array, Pairs
 from diptych.method import Method
 from diptych.methods.subspace.cm import CM
 from diptych.methods.subspace.sm import SM
+from diptych.parts.fitted import Above, AtLeast
 
 
 @dataclass
@@ -18,9 +19,9 @@ class SCM(Method):
     """dims, ridge as in `CM`; strength, centre as in `SM`."""
 
     needs = "labels"
-    dims: int = 7
-    ridge: float = 0.1
-    strength: float = 1.0
+    dims: Annotated[int, AtLeast(1)] = 7
+    ridge: Annotated[float, AtLeast(0)] = 0.1
+    strength: Annotated[float, Above(0)] = 1.0
     centre: bool = False
 
     def fit(self, train: Pairs) -> Self:

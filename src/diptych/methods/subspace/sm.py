@@ -6,12 +6,13 @@ shares.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
 from diptych.kinds import Array, BadInput, Pairs
 from diptych.method import Method, check, dense, featured
+from diptych.parts.fitted import Above
 
 
 @dataclass
@@ -19,7 +20,7 @@ class SM(Method):
     """strength: inverse of the L2 penalty on standardised features. centre: subtract each row's mean probability."""
 
     needs = "labels"
-    strength: float = 0.01
+    strength: Annotated[float, Above(0)] = 0.01
     centre: bool = True
 
     def fit(self, train: Pairs) -> Self:

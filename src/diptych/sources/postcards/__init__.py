@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -64,7 +66,8 @@ def write(
     a line `{image, captions, labels, attributes}` each.
 
     The folder appears when all of it is there. Work that was interrupted is taken up where it stopped; a folder that
-    holds these scenes already is left as it is.
+    holds these scenes already is left as it is. Of several processes that want one folder, one paints and all others
+    wait for it.
 
     workers   processes; default: one a core. The bytes do not depend on it.
 
@@ -75,13 +78,12 @@ def write(
     world = json.dumps({"world": WORLD, "n": n, "seed": seed, "first": first, "unseen": unseen})
     if _holds(home, world):
         return scenes
-    if home.exists() and any(home.iterdir()):
-        raise BadInput(f"{home} holds something other than these {n} postcards; choose an empty or a new folder")
-    try:
+    with _alone(home):
+        if _holds(home, world):  # another process was first
+            return scenes
+        if home.exists() and any(home.iterdir()):
+            raise BadInput(f"{home} holds something other than these {n} postcards; choose an empty or a new folder")
         _paint_into(home, world, scenes, seed, workers, progress)
-    except OSError:
-        if not _holds(home, world):  # else another process finished the same folder first
-            raise
     return scenes
 
 
@@ -136,6 +138,41 @@ def _paint_into(
     if home.exists():
         home.rmdir()
     part.rename(home)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One process at a time, by a lock on a file beside `home`; the system opens the lock of a process that dies."""
+    file = home.with_name(f".{home.name}.lock")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with open(file, "ab") as held:
+            _lock(held.fileno())
+            # Whoever was first has deleted the file, and others may have made a new one: only a lock on that counts.
+            if not (file.exists() and os.path.samestat(os.fstat(held.fileno()), file.stat())):
+                continue
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows deletes no open file
+                    file.unlink()
+            return
+
+
+def _lock(file: int) -> None:
+    """Wait for the lock. Painting processes do not inherit it, so it never outlives the one that asked for it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        while True:
+            with suppress(OSError):
+                msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+                return
+            time.sleep(0.2)
+    else:
+        import fcntl
+
+        fcntl.lockf(file, fcntl.LOCK_EX)
 
 
 def _cores() -> int:

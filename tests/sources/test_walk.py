@@ -1,0 +1,110 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from diptych.kinds import BadInput
+from diptych.sources.walk import pictures, walk
+
+
+def touch(path, content=b"x"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def names(tree, root):
+    return [os.path.relpath(file.path, root) for file in tree.files]
+
+
+def test_pictures_are_found_in_the_order_of_their_paths_and_what_is_hidden_or_no_picture_is_not(tmp_path):
+    for name in ("b.JPG", "a/c.png", "a/.hidden.png", ".git/d.png", "a/note.md", "a/z/e.heic", "a/f.webp"):
+        touch(tmp_path / name)
+    tree = walk(tmp_path)
+    assert names(tree, tmp_path) == ["a/c.png", "a/f.webp", "a/z/e.heic", "b.JPG"]
+    assert all((file.size, file.mtime_ns) == (1, Path(file.path).stat().st_mtime_ns) for file in tree.files)
+    assert not tree.refused and not tree.closed
+
+
+def test_words_beside_a_picture_are_known_and_their_change_shows(tmp_path):
+    touch(tmp_path / "a.jpg")
+    for name in ("a.txt", "A.jpg.xmp", "b.txt"):
+        touch(tmp_path / name)
+    (before,) = walk(tmp_path).files
+    assert [Path(path).name for path in before.beside] == ["a.txt", "A.jpg.xmp"]
+    touch(tmp_path / "a.txt", b"longer")
+    (after,) = walk(tmp_path).files
+    assert after.beside_at != before.beside_at and (after.size, after.mtime_ns) == (before.size, before.mtime_ns)
+
+
+def test_a_link_is_followed_inside_the_root_and_refused_where_it_leads_out(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    touch(root / "real" / "a.png")
+    touch(outside / "secret.png")
+    (root / "inside.png").symlink_to(root / "real" / "a.png")
+    (root / "escape.png").symlink_to(outside / "secret.png")
+    (root / "escape").symlink_to(outside)
+    (root / "sibling").symlink_to(tmp_path / "root-sibling")
+    touch(tmp_path / "root-sibling" / "b.png")
+    (root / "a.png").symlink_to(root / "nowhere.png")
+    touch(root / "words.png")
+    (root / "words.txt").symlink_to(outside / "secret.png")
+    tree = walk(root)
+    assert names(tree, root) == ["inside.png", "real/a.png", "words.png"]
+    assert {os.path.relpath(path, root) for path, _ in tree.refused} == {"escape.png", "escape", "sibling"}
+    assert not tree.files[-1].beside
+
+
+def test_a_circle_of_links_ends_and_no_picture_is_found_twice(tmp_path):
+    touch(tmp_path / "a" / "b" / "c.png")
+    (tmp_path / "a" / "b" / "up").symlink_to(tmp_path / "a")
+    (tmp_path / "again").symlink_to(tmp_path / "a" / "b")
+    (tmp_path / "self").symlink_to(tmp_path)
+    found = walk(tmp_path).files
+    assert len(found) == len({os.path.realpath(file.path) for file in found}) == 1
+
+
+def test_a_root_that_is_a_link_is_walked(tmp_path):
+    touch(tmp_path / "real" / "a.png")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert names(walk(tmp_path / "link"), tmp_path / "link") == ["a.png"]
+
+
+def test_a_missing_root_is_an_error_and_an_empty_one_is_empty(tmp_path):
+    with pytest.raises(BadInput, match="not there; is the disk mounted"):
+        walk(tmp_path / "usb")
+    assert walk(tmp_path).files == []
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever may read everything cannot be shut out")
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path):
+    touch(tmp_path / "closed" / "a.png")
+    (tmp_path / "closed").chmod(0)
+    try:
+        assert walk(tmp_path).closed == [str(tmp_path / "closed")]
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.uname().sysname == "Darwin", reason="the file system has Unicode names only")
+def test_a_name_that_is_no_unicode_is_refused(tmp_path):
+    touch(tmp_path / "good.png")
+    with open(os.fsencode(tmp_path) + b"/bad\xff.png", "wb") as file:
+        file.write(b"x")
+    tree = walk(tmp_path)
+    assert names(tree, tmp_path) == ["good.png"]
+    assert [why for _, why in tree.refused] == ["its name is not Unicode; rename it"]
+
+
+def test_a_pipe_with_the_name_of_a_picture_is_left_alone(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    assert walk(tmp_path).files == []
+
+
+def test_single_pictures_are_what_the_walk_finds(tmp_path):
+    touch(tmp_path / "a.jpg")
+    touch(tmp_path / "a.txt")
+    touch(tmp_path / "b.jpg")
+    assert pictures([str(tmp_path / "a.jpg")]).files == walk(tmp_path).files[:1]
+    with pytest.raises(BadInput, match=r"a\.txt: not a picture"):
+        pictures([str(tmp_path / "a.txt")])
