@@ -27,7 +27,7 @@ from diptych.parts.fitted import Above, AtLeast, Below, Fitted
 NAMES = sorted(catalogue.methods())
 QUICK = {"landmarks": 64, "epochs": 10, "batch": 64, "hidden": 64, "image_hidden": 64}
 """Fields by name whose defaults are meant for more than 600 pairs, and what they are here."""
-ROUGH = {"patience": {"rate": 0.3, "epochs": 40}}
+ROUGH = {"patience": {"rate": 0.02, "held_out": 0.06, "epochs": 30}}
 """Fields that matter only where training goes up and down, and the settings that make it do so."""
 CODE_LINES = 110
 

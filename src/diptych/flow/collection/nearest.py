@@ -93,7 +93,8 @@ class Nearest:
         return choice.choose(n, self.vectors.identity.width, self.vectors.space, **wishes).index
 
     def _queries(self) -> Array:
-        captions = [number for (number,) in self.store.rows("SELECT id FROM vectors WHERE side = 'text' ORDER BY id")]
+        sql = "SELECT id FROM vectors INDEXED BY vectors_item WHERE side = 'text' AND encoder = ?"
+        captions = sorted(number for (number,) in self.store.rows(sql, (self.vectors.encoder,)))
         if len(captions) < _QUERIES // 10:
             return self.asking()
         some = np.random.default_rng(0).choice(captions, min(_QUERIES, len(captions)), replace=False)

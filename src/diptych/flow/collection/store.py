@@ -26,8 +26,12 @@ FILE, LOCK = "diptych.db", "diptych.lock"
 
 Value = str | int | float
 
+WORDS = (
+    "CREATE VIRTUAL TABLE words USING fts5 (name, captions, tags, tokenize = 'porter unicode61 remove_diacritics 2')"
+)
+
 SCHEMA = (
-    """
+    f"""
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE roots (path TEXT PRIMARY KEY);
     CREATE TABLE items (
@@ -48,7 +52,7 @@ SCHEMA = (
         row INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL);
     CREATE UNIQUE INDEX vectors_item ON vectors (item, side, encoder, row);
     CREATE TABLE removed (item INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
-    CREATE VIRTUAL TABLE words USING fts5 (name, captions, tags, tokenize = 'porter unicode61 remove_diacritics 2');
+    {WORDS};
     """,
 )
 """What brings an empty file to version 1, that to version 2, and so on."""
@@ -110,6 +114,11 @@ class Item:
         """Captions and tags, each with whether it was given; what was given and found counts as given."""
         captions, tags = set(self.given.captions), set(self.given.tags)
         return [(text, text in captions) for text in self.captions], [(tag, tag in tags) for tag in self.tags]
+
+    def said(self) -> tuple[str, str, str]:
+        """What full-text search sees of it: its name, its captions, its tags."""
+        name = self.path.rpartition("/")[2]
+        return name.rpartition(".")[0] or name, "\n".join(self.captions), "\n".join(self.tags)
 
     def crc(self) -> int:
         """A checksum of everything that is kept of it besides its vectors."""
@@ -393,7 +402,7 @@ class Store:
         if item.status == "ok":
             run(
                 "INSERT INTO words (rowid, name, captions, tags) VALUES (?, ?, ?, ?)",
-                (item.id, name.rpartition(".")[0] or name, "\n".join(item.captions), "\n".join(item.tags)),
+                (item.id, *item.said()),
             )
         return item
 
