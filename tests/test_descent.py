@@ -443,6 +443,21 @@ def test_what_is_frozen_stays_as_it_was(pairs):
     np.testing.assert_array_equal(Frozen().fit(pairs).weights_["texts.weight"], before.texts.weight)
 
 
+def test_what_is_frozen_stays_as_it_was_among_players_too(pairs):
+    class Frozen(Game):
+        def network(self, facts):
+            net = super().network(facts)
+            net.images.requires_grad_(False)
+            return net
+
+    torch.manual_seed(0)
+    before = Frozen().network({"image_width": 8, "text_width": 6, "texts": pairs.n_texts})
+    after = Frozen(epochs=2).fit(pairs).weights_
+    for name, tensor in before.images.named_parameters():
+        np.testing.assert_array_equal(after[f"images.{name}"], tensor.detach())
+    assert not np.array_equal(after["texts.weight"], before.texts.weight)
+
+
 def test_memory_serves_training_and_is_not_kept(pairs, tmp_path):
     made = Game(held_out=0.0).fit(pairs)
     assert {name.partition(".")[0] for name in made.weights_} == {"images", "texts", "judge"}

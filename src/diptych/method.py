@@ -317,11 +317,24 @@ class Descent(Method):
 
     def encode_images(self, items: Any) -> Array:
         _same_width(items, "images", self.facts_["image_width"])
-        return self.space.settle(self.outputs(self._network().images, items))
+        return self.space.settle(self.outputs(self.trained().images, items))
 
     def encode_texts(self, items: Any) -> Array:
         _same_width(items, "texts", self.facts_["text_width"])
-        return self.space.settle(self.outputs(self._network().texts, items))
+        return self.space.settle(self.outputs(self.trained().texts, items))
+
+    def trained(self) -> Any:
+        """The network with what was learned, ready to encode; built when first asked for."""
+        if getattr(self, "_net", None) is None:
+            import torch
+
+            with torch.random.fork_rng([]):
+                net = self.network(self.facts_)
+            with torch.no_grad():
+                for name, tensor in _tensors(net).items():
+                    tensor.copy_(torch.from_numpy(self.weights_[name]))
+            self._net = net.to(_device()).eval()
+        return self._net
 
     def outputs(self, encoder: Any, items: Any) -> Array:
         """What a module of the network makes of items, a block at a time: without dropout, before `space.settle`."""
@@ -368,8 +381,9 @@ class Descent(Method):
             for player, stepper in game:
                 if len(game) > 1:  # what others move stands still, and is not differentiated
                     net.requires_grad_(False)
-                    for parameter in player.parameters:
-                        parameter.requires_grad_(True)
+                    for group in stepper.param_groups:
+                        for parameter in group["params"]:
+                            parameter.requires_grad_(True)
                 terms = player.loss(net, _run(net.images, batch.images), _run(net.texts, batch.texts), batch)
                 if not terms:
                     continue
@@ -447,19 +461,6 @@ class Descent(Method):
             "text_width": _width(train.texts),
             "classes": None if train.labels is None else train.labels.shape[1],
         }
-
-    def _network(self) -> Any:
-        """The fitted network, built when first asked for."""
-        if getattr(self, "_net", None) is None:
-            import torch
-
-            with torch.random.fork_rng([]):
-                net = self.network(self.facts_)
-            with torch.no_grad():
-                for name, tensor in _tensors(net).items():
-                    tensor.copy_(torch.from_numpy(self.weights_[name]))
-            self._net = net.to(_device()).eval()
-        return self._net
 
 
 _BLOCK = 1024
