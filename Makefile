@@ -2,6 +2,7 @@
 # make test                     every check there is; what CI runs
 # make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
 # make reproduce                run every row of reproductions/ and render docs/reproductions.md
+# make mini                     train the bundled encoder anew; recipes/mini/README.md tells how
 # make docs                     render the generated parts of the documentation
 # make clean                    remove .venv and caches
 
@@ -10,7 +11,7 @@ PICTURES ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench reproduce docs clean
+.PHONY: demo test bench reproduce mini docs clean
 
 demo: .venv/.demo
 	$(BIN)/python -m diptych.app.demo $(if $(PICTURES),"$(PICTURES)")
@@ -27,6 +28,9 @@ bench: .venv/.bench
 
 reproduce: .venv/.test
 	$(BIN)/python docs/reproduce.py
+
+mini: .venv/.test
+	$(BIN)/python recipes/mini/train.py
 
 docs: .venv/.test
 	$(BIN)/python docs/generate.py

@@ -106,7 +106,11 @@ def commands() -> str:
 
     text = ""
     group: Any = typer.main.get_command(app)
+    every: dict[str, Any] = {}
     for name, command in group.commands.items():
+        every[name] = command
+        every |= {f"{name} {inner}": found for inner, found in getattr(command, "commands", {}).items()}
+    for name, command in every.items():
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         options = [p for p in command.params if p.param_type_name == "option"]
         metavars = [p.metavar or p.name.upper() for p in arguments]

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-HEAVY = ("torch", "faiss", "sklearn", "scipy", "cv2", "onnxruntime", "transformers")
+HEAVY = ("torch", "faiss", "sklearn", "scipy", "cv2", "onnxruntime", "transformers", "tokenizers", "huggingface_hub")
+EVERY_SHELF = "from diptych.encoders import shelf; [model.here for model in shelf.models()]"
 EVERY_METHOD = "from diptych.flow.catalogue import *; [MethodFacts.of(name) for name in methods()]"
 EVERY_DATASET = "from diptych.flow.catalogue import *; [dataset(name).card.facts() for name in datasets()]"
 
@@ -25,7 +26,7 @@ def test_the_check_sees_what_is_loaded():
     assert loaded("import scipy.linalg") == ["scipy"]
 
 
-@pytest.mark.parametrize("code", ["import diptych", "import diptych.kinds", EVERY_METHOD, EVERY_DATASET])
+@pytest.mark.parametrize("code", ["import diptych", "import diptych.kinds", EVERY_SHELF, EVERY_METHOD, EVERY_DATASET])
 def test_nothing_heavy_is_loaded(code):
     assert loaded(code) == []
 

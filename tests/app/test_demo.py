@@ -4,17 +4,35 @@ from pathlib import Path
 
 import pytest
 
-from diptych.app.demo import METHODS, demo
-from diptych.kinds import Report
+from diptych.app.demo import METHODS, PLAIN, QUERIES, demo, main
+from diptych.sources import postcards
 
 
-def test_the_demo_fits_every_method_and_leaves_what_it_speaks_of(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_demo_indexes_searches_and_measures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     demo(None, tmp_path, cards=60)
     said = capsys.readouterr().out
+    assert "60 pictures searchable" in said
+    assert all(query in said for query in QUERIES if "{" not in query)
     rows = [line.split()[0] for line in said.splitlines() if line and line.split()[0] in METHODS]
     assert rows[: len(METHODS)] == list(METHODS)
-    assert len(list((tmp_path / "postcards" / "images").iterdir())) == 60
-    report = Report.load(tmp_path / "report")
-    assert report.method in METHODS and report.method in (tmp_path / "report" / "report.html").read_text("utf-8")
-    assert report.counts["queries"] == 12  # a fifth of the cards
-    assert (tmp_path / "encoder" / "config.json").is_file() and (tmp_path / "search.html").is_file()
+    page = (tmp_path / "search.html").read_text("utf-8")
+    assert page.count("data:image/jpeg;base64,") >= 30
+
+
+def test_the_demo_on_a_persons_own_pictures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    postcards.write(tmp_path / "mine", 30, seed=5)
+    demo(tmp_path / "mine" / "images", tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "30 pictures searchable" in said and all(query in said for query in PLAIN if "{" not in query)
+    assert not (tmp_path / "mine" / "images" / ".diptych").exists()
+
+
+def test_a_folder_without_pictures_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path / "empty")])
+    assert ended.value.code == 2
+    assert "empty" in capsys.readouterr().err

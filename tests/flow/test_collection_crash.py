@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from diptych.flow.collection import Collection
 KILLS = int(os.environ.get("DIPTYCH_KILLS", "8"))
 SEED = int(os.environ.get("DIPTYCH_SEED", "3"))
 BATCH = 4
+SUMS = (("+", 1), ("-", 1), ("+", 2), ("-", 3))
 
 CHILD = """
 import sys, time
@@ -87,6 +89,8 @@ def test_kill_9_loses_nothing_acknowledged_and_repeats_nothing_done(tmp_path):
     ):
         whole.add(pictures)
         assert len(collection) == n and collection.verify(contents=True) == []
-        for query in [*COLOURS, *(f"{a} + {b}" for a in COLOURS for b in COLOURS if a < b)]:
+        queries = [f"{one} {sign} {weight}:{other}" for one, other in permutations(COLOURS, 2) for sign, weight in SUMS]
+        assert KILLS >= 7 and len(queries) >= 200
+        for query in queries:
             interrupted, uninterrupted = collection.search(query).results, whole.search(query).results
             assert [(hit.path, hit.score) for hit in interrupted] == [(hit.path, hit.score) for hit in uninterrupted]

@@ -14,7 +14,9 @@ import pytest
 from collection_world import COLOURS, Palette, album
 
 from diptych.flow.collection import Collection, Damaged
-from diptych.kinds import BadInput
+from diptych.index import choice
+from diptych.index.ivf import IVF
+from diptych.kinds import BadInput, cosine
 
 FLIPS = int(os.environ.get("DIPTYCH_FLIPS", "40"))
 SEED = int(os.environ.get("DIPTYCH_SEED", "11"))
@@ -112,6 +114,31 @@ def test_a_damaged_index_is_built_anew_and_the_answers_are_the_same(whole, tmp_p
         flipped(files[int(rng.integers(0, 2))], rng)
         with Collection.open(tmp_path / "c", Palette()) as collection:
             assert told(collection) == sound
+
+
+def test_a_damaged_row_that_a_reader_left_on_the_disk_is_met_by_the_query_that_needs_it(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "c")
+    (file,) = (tmp_path / "c" / "index").glob("*.index")
+    flat = choice.load(file)
+    scores, ids = flat.search(Palette().encode_texts(["red"]), len(flat))
+    inverted = IVF(cosine, 16, cells=4, precise=True)
+    inverted.train(flat._rows.values)
+    inverted.add(flat._rows.ids, flat._rows.values)
+    inverted.save(file)
+    with Collection.open(tmp_path / "c", Palette()) as collection:
+        assert [hit.id for hit in collection.search("red", k=50, keywords=0).results] == ids[0].tolist()
+        assert len(choice.load(file, mapped=True)) == len(collection)
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 64
+    file.write_bytes(data)
+    with Collection.open(tmp_path / "c", Palette()) as collection:
+        found = collection.search("red", k=50, keywords=0).results
+        assert [hit.id for hit in found] == ids[0].tolist()
+        assert [hit.score for hit in found] == pytest.approx(scores[0].tolist(), abs=1e-6)
+    with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
+        collection.annotate(3, tags=["another"])
+        collection.reindex()
+    assert len(choice.load(*(tmp_path / "c" / "index").glob("*.index"))) == len(ids[0])
 
 
 def test_an_index_of_a_later_state_than_a_restored_backup_is_not_believed(whole, tmp_path):

@@ -88,6 +88,46 @@ def test_any_changed_byte_is_a_typed_error_of_one_line(make: Callable[[], Index]
     assert len(choice.load(path)) == 300
 
 
+def test_rows_left_on_the_disk_answer_as_those_that_were_read_and_can_go_on(tmp_path: Path) -> None:
+    index, path = ivf(), tmp_path / "i.faiss"
+    queries = cosine.settle(ROWS[:20])
+    index.save(path)
+    written = path.read_bytes()
+    mapped = choice.load(path, mapped=True)
+    for change in (lambda each: None, lambda each: (each.remove([0, 2, 4]), each.add([7], queries[:1]))):
+        for each in (index, mapped):
+            change(each)
+        for mine, other in zip(mapped.search(queries, 9), index.search(queries, 9), strict=True):
+            np.testing.assert_array_equal(mine, other)
+    assert path.read_bytes() == written
+    mapped.save(path)
+    assert sorted(choice.load(path).ids) == sorted(index.ids)
+
+
+def test_a_changed_byte_is_met_when_the_index_is_loaded_or_when_its_row_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "i.faiss"
+    ivf().save(path)
+    query = cosine.settle(ROWS[:1])
+    whole = path.read_bytes()
+    rows = len(whole) - 2 * ROWS.size
+    rng = np.random.default_rng(3)
+    for place in [rows - 1, rows, len(whole) - 1, *rng.choice(len(whole), 100)]:
+        changed = bytearray(whole)
+        changed[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(changed)
+        if place < rows:
+            with pytest.raises(files.DamagedIndex):
+                choice.load(path, mapped=True)
+            continue
+        index = choice.load(path, mapped=True)
+        with pytest.raises(files.DamagedIndex, match="build the index again"):
+            index.search(query, 300)
+        with pytest.raises(files.DamagedIndex):
+            index.add([7], query)
+        spoilt = index.ids[(place - rows) // 32]
+        assert spoilt not in index.search(query, 5, among=index.ids[index.ids != spoilt])[1]
+
+
 def test_a_forged_pair_with_a_right_checksum_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "i.faiss"
     ivf().save(path)

@@ -90,3 +90,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_load_reads_a_file(tmp_path):
     Image.fromarray(noise(3, 4)).save(tmp_path / "a.png")
     assert np.array_equal(np.asarray(pictures.load(tmp_path / "a.png")), noise(3, 4))
+
+
+def test_a_crop_is_the_middle_of_what_was_resized_and_a_thin_strip_costs_no_memory():
+    for width, height in [(64, 48), (33, 50), (9, 16), (20, 31), (4, 640)]:
+        picture = Image.fromarray(noise(6, 8)).resize((width, height), Image.Resampling.BICUBIC)
+        wide, high = (24 * side // min(width, height) for side in (width, height))
+        left, top = (wide - 24) // 2, (high - 24) // 2
+        whole = picture.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + 24, top + 24))
+        seen = pictures.Sight(24, "crop").of(picture).astype(int)
+        # Rows and columns may be resized in the other order, with a rounding between.
+        assert np.abs(seen - np.asarray(whole)).max() <= 2, (width, height)
+    strip = Image.new("RGB", (1, 4_000_000), "red")
+    assert (pictures.Sight(224, "crop").of(strip) == (255, 0, 0)).all()

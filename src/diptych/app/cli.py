@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from diptych.app import find, measure
+from diptych.app import find, measure, models
 from diptych.app.shell import app
 from diptych.kinds import BadInput
 
-__all__ = ["app", "find", "main", "measure"]
+__all__ = ["app", "find", "main", "measure", "models"]
 
 
 def main() -> None:

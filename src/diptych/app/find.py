@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +28,10 @@ CollectionOption = Annotated[
 TopOption = Annotated[int, typer.Option("--top", "-t", help="How many answers.")]
 PathsOption = Annotated[bool, typer.Option("--paths", "-f", help="Print paths only.")]
 HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a contact sheet to this file.")]
+PreviewOption = Annotated[
+    bool | None,
+    typer.Option("--preview/--no-preview", "-p", help="Show the pictures; by default where the terminal can."),
+]
 DiverseOption = Annotated[float, typer.Option("--diverse", help="0 to 1: hold back pictures like those before them.")]
 
 
@@ -35,26 +41,56 @@ def index(
     collection: Annotated[
         Path | None, typer.Option("--collection", "-c", help="By default .diptych in the first folder.")
     ] = None,
-    model: Annotated[Path | None, typer.Option("--model", help="A folder that `diptych fit` wrote.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="A name of `diptych models`, hub:owner/name, or a folder; by default mini."),
+    ] = None,
     captions: Annotated[Path | None, typer.Option("--captions", help="A table of captions; see formats.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Look again at files that failed before.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep looking for changes until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make folders of pictures searchable, or bring a collection up to date with them."""
     from diptych.flow.collection import Collection
 
     where = collection or (_beside(folders[0]) if folders else _near())
-    with Collection.open(where, model, write=True) as found, progress() as told:
-        report = found.add(*(folders or ()), captions=captions, retry=retry, progress=told)
-        facts = {"collection": str(where), "items": len(found), **asdict(report)}
-    if as_json:
-        say(facts)
-        return
-    told_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
-    counted = ", ".join(f"{number} {what}" for what in told_of if (number := getattr(report, what)))
-    say_line(f"{facts['items']} pictures in {where}: {counted}; {report.seconds:.1f} s")
-    for path, why in report.failures:
-        say_line(f"not indexed: {path}: {why}")
+    with Collection.open(where, model, write=True) as found:
+        try:
+            with progress() as told:
+                report = found.add(*(folders or ()), captions=captions, retry=retry, progress=told)
+        except KeyboardInterrupt:
+            again = shlex.join(["diptych", "index", *map(str, folders or ()), "--collection", str(where)])
+            sys.stderr.write(f"stopped; {len(found)} pictures are indexed and kept. Go on: {again}\n")
+            raise typer.Exit(130) from None
+        if as_json:
+            say({"collection": str(where), "items": len(found), **asdict(report)})
+        else:
+            told_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
+            counted = ", ".join(f"{number} {what}" for what in told_of if (number := getattr(report, what)))
+            say_line(f"{len(found)} pictures in {where}: {counted}; {report.seconds:.1f} s")
+            for path, why in report.failures:
+                say_line(f"not indexed: {path}: {why}")
+        if watch:
+            _watch(found, folders or (), as_json)
+
+
+def _watch(found: Collection, folders: Sequence[Path], as_json: bool) -> None:
+    """Tell every change on a line of its own, until Ctrl-C."""
+
+    def changed(what: str, path: str, why: str) -> None:
+        if as_json:
+            say({"change": what, "path": path, "why": why})
+        else:
+            say_line(f"{what}\t{path}" + f"\t{why}" * bool(why))
+        sys.stdout.flush()
+
+    sys.stdout.flush()
+    sys.stderr.write("watching; Ctrl-C ends it\n")
+    try:
+        for _ in found.watch(*folders, changed=changed):
+            pass
+    except KeyboardInterrupt:
+        sys.stderr.write(f"stopped; {len(found)} pictures are indexed\n")
 
 
 @app.command()
@@ -65,13 +101,15 @@ def search(
     offset: Annotated[int, typer.Option("--offset", help="Answers to pass over.")] = 0,
     diverse: DiverseOption = 0.0,
     keywords: Annotated[float, typer.Option("--keywords", help="0 to 1: what words in captions weigh.")] = 0.5,
+    regions: Annotated[bool, typer.Option("--regions", help="Say which part of each answers best.")] = False,
     paths: PathsOption = False,
     html: HtmlOption = None,
+    preview: PreviewOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures: words, `dog + beach - people`, ./like-this.jpg, NOT people, year >= 2020 AND tag:family."""
     with _opened(collection) as found:
-        _show(found.search(query, top, offset, diverse, keywords), paths, html, as_json)
+        _show(found.search(query, top, offset, diverse, keywords, regions), paths, html, preview, as_json)
 
 
 @app.command()
@@ -82,11 +120,12 @@ def similar(
     diverse: DiverseOption = 0.0,
     paths: PathsOption = False,
     html: HtmlOption = None,
+    preview: PreviewOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the pictures most like one."""
     with _opened(collection) as found:
-        _show(found.similar(_item(picture), top, 0, diverse), paths, html, as_json)
+        _show(found.similar(_item(picture), top, 0, diverse), paths, html, preview, as_json)
 
 
 @app.command()
@@ -162,7 +201,9 @@ def verify(
 @app.command()
 def reindex(
     collection: CollectionOption = None,
-    model: Annotated[Path | None, typer.Option("--model", help="Encode everything anew with this one.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Encode everything anew with this one; as for index.")
+    ] = None,
     memory: Annotated[float | None, typer.Option("--memory", help="Megabytes the index may take.")] = None,
     latency: Annotated[float | None, typer.Option("--latency", help="Milliseconds a query may take.")] = None,
     as_json: JsonOption = False,
@@ -233,15 +274,24 @@ def _flat(facts: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
 SAID = {"match": "match", "weak": "weak match", "none": "no good match", "unrated": ""}
 
 
-def _show(answer: Answer, paths: bool, html: Path | None, as_json: bool) -> None:
+def _show(answer: Answer, paths: bool, html: Path | None, preview: bool | None, as_json: bool) -> None:
     """An answer as JSON, as bare paths, or one line a hit: score, path, why. The verdict goes to standard error."""
+    from diptych.app import thumbnails
+
+    form = thumbnails.form() if preview is not False and not (paths or as_json) else None
+    if preview and form is None:
+        raise BadInput(f"--preview: {thumbnails.NONE}; --html FILE writes a page with the pictures")
     if html is not None:
         from diptych.app import sheet
 
         sheet.write([answer], html)
         sys.stderr.write(f"wrote {html}\n")
     if as_json:
-        say(asdict(answer))
+        facts = asdict(answer)
+        for hit in facts["results"]:
+            if hit["region"] is None:
+                del hit["region"]
+        say(facts)
     elif paths:
         for hit in answer.results:
             say_line(hit.path)
@@ -251,3 +301,5 @@ def _show(answer: Answer, paths: bool, html: Path | None, as_json: bool) -> None
         for hit in answer.results:
             said = "; ".join(filter(None, (SAID[hit.verdict], *hit.why)))
             say_line(f"{hit.score:.3f}\t{hit.path}\t{said}".rstrip())
+            if form is not None:
+                say_line(thumbnails.drawn(hit.path, form))

@@ -56,7 +56,10 @@ def datasets(as_json: JsonOption = False) -> None:
 
 @app.command()
 def evaluate(
-    method: Annotated[str, typer.Argument(help="A method's name, or a fitted folder, which is measured as it is.")],
+    method: Annotated[
+        str,
+        typer.Argument(help="A method's name; or a fitted folder or a model as --model takes it, measured as it is."),
+    ],
     dataset: DatasetOption,
     settings: SetOption = None,
     image_features: ImagesOption = "",
@@ -71,7 +74,7 @@ def evaluate(
     as_json: JsonOption = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write report.html, report.json and runs here.")] = None,
 ) -> None:
-    """Fit a method on a dataset and measure it, or measure a fitted folder."""
+    """Fit a method on a dataset and measure it, or measure what was fitted or fetched."""
     from diptych.app import tables
     from diptych.flow import evaluate as flow
     from diptych.flow import report

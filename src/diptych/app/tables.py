@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from diptych.encoders.shelf import Model
 from diptych.flow.catalogue import MethodFacts
 from diptych.flow.report import Difference, figure, is_rank, rsum
 from diptych.kinds import Card, Report
@@ -82,6 +83,16 @@ def methods(facts: Sequence[MethodFacts]) -> None:
     columns = [Column("method"), Column("family"), Column("needs"), Column("space"), Column("year", figures=True)]
     rows = [[f.name, f.family, f.needs, f.space, str(f.year or ""), f.paper] for f in facts]
     _show(f"{len(rows)} methods", [*columns, Column("paper", folds=True)], rows)
+
+
+def models(found: Sequence[Model]) -> None:
+    """What there is to encode with."""
+    columns = [Column("model"), Column("here"), Column("MB", figures=True), Column("terms"), Column("what", folds=True)]
+    rows = [
+        [m.name, "yes" if m.here else "no", f"{m.bytes / 1e6:.0f}" if m.bytes else "", m.terms, m.what] for m in found
+    ]
+    said = "fetch one with `diptych models get NAME`; any other: hub:owner/name, or a folder"
+    _show(f"{len(rows)} models", columns, rows, said)
 
 
 def datasets(cards: Sequence[Card]) -> None:

@@ -37,6 +37,10 @@ class Feature(Fitted):
         """(n, d) float32 rows of n items: an array, or scipy.sparse CSR where most values are zero."""
         raise NotImplementedError
 
+    def outside(self) -> Any:
+        """What tells files apart that it reads from elsewhere, as JSON: their contents; None where it reads none."""
+        return None
+
     @classmethod
     def learns(cls) -> bool:
         """Whether fitting does anything."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from diptych.features.feature import Feature, rows_of
 from diptych.kinds import BadInput, Floats, Progress
+from diptych.sources import cache
 
 
 @dataclass
@@ -29,18 +30,25 @@ class Given(Feature):
 
     file: str = ""
 
+    def outside(self) -> Any:
+        return cache.file_fingerprint(self._path()) if self.file else None
+
     def transform(self, items: Any, progress: Progress | None = None) -> Any:
         if not self.file:
             return rows_of(self.paper_name(), items)
         if hasattr(items, "shape") and items.ndim == 2:
             raise BadInput(f"given: {self.file} has rows for names, and these are rows already; leave out @file=")
-        path = Path(self.file)
-        if not path.is_file():
-            raise BadInput(f"given: no file {path}; write `names` and `features` into it with numpy.savez")
+        path = self._path()
         features, row_of = _read(path, path.stat().st_mtime_ns)
         rows = [_row(path, str(item), row_of) for item in items]
         _apart(path, list(map(str, items)), rows)
         return features[rows]
+
+    def _path(self) -> Path:
+        path = Path(self.file)
+        if not path.is_file():
+            raise BadInput(f"given: no file {path}; write `names` and `features` into it with numpy.savez")
+        return path
 
 
 def _row(path: Path, item: str, row_of: dict[str, int]) -> int:

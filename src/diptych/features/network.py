@@ -76,6 +76,9 @@ class Network(Feature):
         )
         return np.stack(rows).astype(np.float32)
 
+    def outside(self) -> Any:
+        return _identity(self._file())
+
     def _describe(self, images: list[Image.Image]) -> list[Array]:
         return [_kept(row) for row in self._loaded(images)]
 
@@ -136,7 +139,7 @@ class Network(Feature):
         layer = self.layer or outputs[0]
         if layer not in outputs:
             try:
-                session = onnxruntime.InferenceSession(model + _as_output(layer), options, providers=processors)
+                session = onnxruntime.InferenceSession(model + as_output(layer), options, providers=processors)
             except Exception:
                 raise BadInput(f"{file}: no tensor {layer!r} in it; its outputs are {', '.join(outputs)}") from None
         entry = session.get_inputs()[0]
@@ -302,7 +305,7 @@ def _identity(file: Path) -> Any:
     return [_hash(path, path.stat().st_mtime_ns) if path.is_file() else path.as_posix() for path in files]
 
 
-def _as_output(tensor: str) -> bytes:
+def as_output(tensor: str) -> bytes:
     """Bytes that, put after those of an ONNX file, make an inner tensor an output.
 
     A message of protocol buffers that stands twice is merged, and its lists are joined. So `graph` (field 7) is written

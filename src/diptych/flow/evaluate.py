@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from diptych.encoders import shelf
+from diptych.encoders.dual import DualEncoder
 from diptych.flow import catalogue
 from diptych.flow.catalogue import Dataset
 from diptych.flow.encoder import Encoder
@@ -73,7 +76,7 @@ class Evaluation:
     """A report with what stands behind it, for those who want to look."""
 
     report: Report
-    encoder: Encoder
+    encoder: Encoder | DualEncoder
     prepared: Prepared
     directions: dict[str, Direction]
 
@@ -110,16 +113,18 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a method, fitted here on the protocol's training split, or a fitted folder as it is.
+    """Measure a method, fitted here on the protocol's training split, or an encoder as it is.
 
+    method     a method's name, else what `encoders.shelf.open` takes: a fitted folder, `mini`, `hub:…`
     settings   hyper-parameters as `key=value` strings
-    The rest are those of `prepare` and `measure`. A fitted folder is asked all rows of a dataset that has no splits of
-    its own. Raises BadInput for whatever the caller can mend.
+    The rest are those of `prepare` and `measure`. An encoder is asked all rows of a dataset that has no splits of its
+    own. Raises BadInput for whatever the caller can mend.
     """
     found = dataset if isinstance(dataset, Dataset) else catalogue.dataset(dataset)
     known = catalogue.methods()
-    if str(method) not in known and not (Path(method) / "config.json").is_file():
-        raise BadInput(f"{str(method)!r} is no method and no fitted folder{nearest(str(method), known)}")
+    if not (str(method) in known or shelf.names_one(method)):
+        names = [*known, *shelf.names()]
+        raise BadInput(f"{str(method)!r} is no method and no fitted folder or model{nearest(str(method), names)}")
     if str(method) in known:
         catalogue.method(str(method)).configured(settings)  # a wrong name or setting is told before any work
         prepared = prepare(
@@ -134,11 +139,13 @@ def evaluate(
         return measure(str(method), prepared, settings=settings, metrics=metrics, ties=ties)
     if settings or image_features or text_features:
         raise BadInput(f"{method} is fitted already; its settings and features cannot be changed, fit it anew")
-    encoder = Encoder.from_pretrained(method)
+    encoder = shelf.open(method)
+    if not isinstance(encoder, Encoder | DualEncoder):
+        raise BadInput(f"{method} holds {type(encoder).__name__}, which is no encoder of pictures and texts")
     prepared = prepare(
         found,
-        image_features=encoder.images_,
-        text_features=encoder.texts_,
+        image_features=encoder.images_ if isinstance(encoder, Encoder) else "",
+        text_features=encoder.texts_ if isinstance(encoder, Encoder) else "",
         split=split or ("all" if found.card.splitless else ""),
         protocol=protocol,
         seed=seed,
@@ -148,14 +155,16 @@ def evaluate(
 
 
 def measure(
-    method: str | Encoder,
+    method: str | Encoder | DualEncoder,
     prepared: Prepared,
     *,
     settings: dict[str, str] | None = None,
     metrics: Sequence[str] = METRICS,
     ties: str = "expected",
 ) -> Evaluation:
-    """Measure a method, by name, or a fitted encoder, on a dataset that is prepared already.
+    """Measure a method, by name, or an encoder, on a dataset that is prepared already.
+
+    A `DualEncoder` takes pictures and strings as they are; the features of what is prepared are not computed.
 
     metrics   names as in `metrics.measures`; ties as in `metrics.ranking`
     """
@@ -165,21 +174,21 @@ def measure(
     rules, seed = prepared.rules, prepared.seed
     qrels = prepared.judgements()
     seconds = dict.fromkeys(("features", "fit", "encode", "score"), 0.0)
-    if isinstance(method, Encoder):
+    encoder: Encoder | DualEncoder
+    if not isinstance(method, str):
         encoder = method
     else:
         prepared.rows(rules.train)
         with clock(seconds, "fit"):
             encoder = fit(method, prepared, settings)
-    query, database = prepared.rows(rules.query), prepared.rows(rules.database)
+    own = isinstance(encoder, Encoder)
+    query, database = ((prepared.rows if own else prepared.worded)(split) for split in (rules.query, rules.database))
     seconds["features"] = prepared.seconds
     with clock(seconds, "encode"):
-        images, texts = encoder.method_.encode_images(query.images), encoder.method_.encode_texts(query.texts)
-        if database is query:
-            stored_images, stored_texts = images, texts
-        else:
-            stored_images = encoder.method_.encode_images(database.images)
-            stored_texts = encoder.method_.encode_texts(database.texts)
+        images, texts = _encoded(encoder, query, prepared.progress)
+        stored_images, stored_texts = (
+            (images, texts) if database is query else _encoded(encoder, database, prepared.progress)
+        )
     directions = {
         "i2t": Direction(images, stored_texts, qrels[0], encoder.space),
         "t2i": Direction(texts, stored_images, qrels[1], encoder.space),
@@ -193,7 +202,7 @@ def measure(
         for direction, found in values.items()
     }
     report = Report(
-        method=encoder.trained_on_.get("method", encoder.method_.paper_name()),
+        method=encoder.trained_on_.get("method") or _facts(encoder)[0],
         dataset=prepared.dataset.card.name,
         protocol=rules.name,
         seed=encoder.trained_on_.get("seed", seed),
@@ -202,10 +211,10 @@ def measure(
         seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
         bytes_per_item=stored_images[:1].nbytes,
         versions=_versions(),
-        settings=encoder.method_.settings(),
+        settings=_facts(encoder)[1],
         protocol_text=rules.told(trained),
         ties=ties,
-        features={"images": prepared.images.text, "texts": prepared.texts.text},
+        features=_facts(encoder)[2],
         counts={"queries": query.n_images, "images": database.n_images, "texts": database.n_texts},
         intervals={
             direction: {metric: _interval(metric, each, seed) for metric, each in found.items()}
@@ -219,6 +228,21 @@ def measure(
         rsum=measures.rsum(means["i2t"], means["t2i"]) if {"r@1", "r@5", "r@10"} <= set(metrics) else None,
     )
     return Evaluation(report, encoder, prepared, directions)
+
+
+def _encoded(encoder: Encoder | DualEncoder, pairs: Pairs, progress: Progress | None) -> tuple[Array, Array]:
+    """Settled rows of both sides: of feature rows, or of pictures and strings."""
+    if isinstance(encoder, Encoder):
+        return encoder.method_.encode_images(pairs.images), encoder.method_.encode_texts(pairs.texts)
+    return encoder.encode_images(pairs.images, progress), encoder.encode_texts(pairs.texts, progress)
+
+
+def _facts(encoder: Encoder | DualEncoder) -> tuple[str, dict[str, Any], dict[str, str]]:
+    """Name, settings, and what stands before it on each side."""
+    if isinstance(encoder, Encoder):
+        features = {"images": encoder.images_.text, "texts": encoder.texts_.text}
+        return encoder.method_.paper_name(), encoder.method_.settings(), features
+    return encoder.name, {"digest": encoder.digest}, {"images": str(encoder.sight), "texts": encoder.reads}
 
 
 def _measured(

@@ -55,10 +55,10 @@ class Prepared:
     def rows(self, split: str) -> Pairs:
         """The same split as feature rows."""
         if split not in self._rows:
-            items = self._worded(split)
+            items = self.worded(split)
             start = time.perf_counter()
             if not self.learned:
-                train = self._worded(self.rules.train)
+                train = self.worded(self.rules.train)
                 self.images.fit(train.images, self.progress)
                 self.texts.fit(train.texts, self.progress)
                 self.learned = True
@@ -89,8 +89,8 @@ class Prepared:
         met = not set(self.pairs(split).image_ids).isdisjoint(self.pairs(self.rules.query).image_ids)
         return f"trained on {split}", met
 
-    def _worded(self, split: str) -> Pairs:
-        """The items of a split that has texts, each with a word in it, so that what is wrong can be named."""
+    def worded(self, split: str) -> Pairs:
+        """The items of a split. Raises BadInput where it has no texts, or one of them not a single word."""
         pairs = self.items(split)
         if not pairs.n_texts:
             raise BadInput(f"{self.dataset.card.name}: split {split} has {pairs.n_images} pictures and no texts")

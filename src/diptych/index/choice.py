@@ -79,12 +79,12 @@ def choose(n: int, dims: int, space: Space, memory: float | None = None, latency
     return in_time[0] if in_time else min(fitting, key=lambda choice: choice.latency)
 
 
-def load(path: str | Path) -> Index:
-    """The index that `save` wrote, of whichever kind. Raises BadInput as `Index.load` does."""
+def load(path: str | Path, mapped: bool = False) -> Index:
+    """The index that `save` wrote, of whichever kind; `mapped` and what it raises are those of `Index.load`."""
     kind = files.read_facts(path).get("kind")
     if kind not in _KINDS:
         raise BadInput(f"{path}: an index of kind {kind!r}{nearest(str(kind), _KINDS)}")
-    return _KINDS[kind].load(path)
+    return _KINDS[kind].load(path, mapped)
 
 
 def _timed(n: int, dims: int, seconds: float) -> str:

@@ -1,7 +1,10 @@
 """Arrays in one file, and beside it a JSON file that says what they are and proves that neither was touched.
 
 Index files are untrusted input: nothing is interpreted before its sha256 matches. The JSON file, `PATH.json`, holds
-facts, the layout of the arrays and the checksum of the data file, under a checksum of its own.
+facts, the layout of the arrays and the checksums of the data file, under a checksum of its own.
+
+The rows make up most of a file, and one search looks at few of them. They stand last, so that whoever wants to answer
+at once reads and proves what comes before, maps the rows, and proves each by a sum of its own when it is used.
 """
 
 from __future__ import annotations
@@ -10,23 +13,29 @@ import contextlib
 import hashlib
 import json
 import math
+import mmap
 import os
 import tempfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diptych.kinds import Array, BadInput
+from diptych.kinds import Array, BadInput, Ints
 
-FORMAT = 1
+FORMAT = 2
 """Of the files. A reader refuses any other number."""
 
 LONGEST_FACTS = 1_000_000
 """Bytes of JSON that are read at most."""
 
-_DTYPES = ("uint8", "int64", "float16", "float32")
+_DTYPES = ("uint8", "uint32", "int64", "float16", "float32")
+
+
+class DamagedIndex(BadInput):
+    """An index file does not hold what was written to it."""
 
 
 def facts_path(path: str | Path) -> Path:
@@ -35,23 +44,30 @@ def facts_path(path: str | Path) -> Path:
 
 
 def write(path: str | Path, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-    """Write both files, each replaced in one step. A crash between the two leaves a pair that `read` refuses."""
+    """Write both files, each replaced in one step. A crash between the two leaves a pair that `read` refuses.
+
+    The last array may be mapped; see `read`.
+    """
     home = Path(path)
     digest = hashlib.sha256()
+    before = digest.hexdigest()
     with _replacing(home) as file:
         for array in arrays.values():
-            # Buffers do not know float16, hence the plain bytes.
-            data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+            before = digest.hexdigest()
+            data = _bytes(array).data
             digest.update(data)
             file.write(data)
     layout = [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()]
-    described = {"format": FORMAT, **facts, "arrays": layout, "sha256": digest.hexdigest()}
+    proofs = {"sha256": digest.hexdigest(), "sha256_before_last": before}
+    described = {"format": FORMAT, **facts, "arrays": layout, **proofs}
     with _replacing(facts_path(home)) as file:
         file.write(_sealed(described))
 
 
-def read(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
+def read(path: str | Path, mapped: bool = False) -> tuple[dict[str, Any], dict[str, Array]]:
     """Facts and arrays of what `write` wrote.
+
+    mapped   the last array is neither read nor proved; it is read-only, and the disk is asked when a part of it is used
 
     Raises BadInput, naming the file, when either is missing, damaged, of another format or not of the size it says.
     """
@@ -64,14 +80,21 @@ def read(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
         # Said before anything is allocated: a forged size must not ask for more memory than the file is long.
         if home.stat().st_size != sum(sizes):
             raise _damaged(home, f"{home.stat().st_size} bytes where {sum(sizes)} were written")
+        layout = facts["arrays"]
+        # Windows replaces and removes no file that is mapped.
+        mapped = mapped and bool(layout) and sizes[-1] > 0 and os.name != "nt"
         arrays, digest = {}, hashlib.sha256()
         with open(home, "rb") as file:
-            for name, dtype, shape in facts["arrays"]:
+            for name, dtype, shape in layout[:-1] if mapped else layout:
                 array = np.fromfile(file, dtype=dtype, count=math.prod(shape))
                 digest.update(array.view(np.uint8).data)
                 arrays[name] = array.reshape(shape)
-        if digest.hexdigest() != facts["sha256"]:
-            raise _damaged(home, "its checksum differs")
+            if digest.hexdigest() != facts["sha256_before_last" if mapped else "sha256"]:
+                raise _damaged(home, "its checksum differs")
+            if mapped:
+                name, dtype, shape = layout[-1]
+                bytes_ = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                arrays[name] = np.frombuffer(bytes_, dtype, math.prod(shape), sum(sizes[:-1])).reshape(shape)
         return facts, arrays
     except FileNotFoundError:
         raise BadInput(f"{home}: no such index file; build it again") from None
@@ -100,8 +123,19 @@ def read_facts(path: str | Path) -> dict[str, Any]:
     return facts
 
 
-def _damaged(path: Path, why: str) -> BadInput:
-    return BadInput(f"{path} is damaged: {why}; build the index again")
+def row_sums(rows: Array) -> Ints:
+    """(n,) uint32 CRC-32 of each row."""
+    return np.fromiter(map(zlib.crc32, _bytes(rows)), dtype=np.uint32, count=len(rows))
+
+
+def _bytes(array: Array) -> Array:
+    """The same as bytes, since buffers do not know float16."""
+    whole = np.ascontiguousarray(array)
+    return whole.reshape(len(whole), -1).view(np.uint8) if whole.size else np.empty((len(whole), 0), dtype=np.uint8)
+
+
+def _damaged(path: Path, why: str) -> DamagedIndex:
+    return DamagedIndex(f"{path} is damaged: {why}; build the index again")
 
 
 def _sealed(facts: Mapping[str, Any]) -> bytes:

@@ -33,6 +33,8 @@ class Index(ABC):
 
     kind: ClassVar[str]
     spaces: ClassVar[tuple[str, ...]]
+    maps: ClassVar[bool] = False
+    """Whether a search uses few of the rows, so that `load` may leave them on the disk."""
 
     def __init__(self, space: Space, dims: int) -> None:
         if space.name not in self.spaces:
@@ -98,12 +100,20 @@ class Index(ABC):
         """Write the index to `path`, and its facts and checksum to `path`.json."""
         facts, arrays = self._state()
         facts |= {"kind": self.kind, "space": self.space.name, "dims": self.dims, "count": len(self)}
-        files.write(path, facts, {"ids": self._rows.ids, "rows": self._rows.values, **arrays})
+        rows = self._rows.values
+        if self.maps:
+            arrays["sums"] = files.row_sums(rows)
+        files.write(path, facts, {"ids": self._rows.ids, **arrays, "rows": rows})
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote. Raises BadInput for a file that is missing, damaged or of another kind of index."""
-        facts, arrays = files.read(path)
+    def load(cls, path: str | Path, mapped: bool = False) -> Self:
+        """Read what `save` wrote. Raises BadInput for a file that is missing, damaged or of another kind of index.
+
+        mapped   leave rows on the disk until they are used, where the index uses few of them. One that is damaged
+                 raises DamagedIndex when it is used
+        """
+        mapped = mapped and cls.maps
+        facts, arrays = files.read(path, mapped)
         if facts.get("kind") != cls.kind:
             raise BadInput(f"{path}: holds an index of kind {facts.get('kind')!r}, not {cls.kind!r}")
         try:
@@ -113,11 +123,14 @@ class Index(ABC):
                 raise ValueError(f"{ids.shape} ids and {rows.shape} rows for a count of {facts['count']}")
             if ids.dtype != np.int64 or rows.dtype != index._dtype:
                 raise ValueError(f"ids of {ids.dtype} and rows of {rows.dtype}")
+            sums = arrays["sums"] if cls.maps else None
+            if sums is not None and (sums.dtype != np.uint32 or sums.shape != ids.shape):
+                raise ValueError(f"{sums.shape} sums of {sums.dtype} for a count of {facts['count']}")
         # What Faiss throws is a RuntimeError.
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BadInput(f"{path} does not hold together: {why}; build the index again") from None
-        index._rows = Rows.of(ids, rows)
+        index._rows = Rows.of(ids, rows, sums if mapped else None)
         return index
 
     @property
@@ -140,19 +153,19 @@ class Index(ABC):
 
     def _exactly(self, queries: Array, k: int, places: Ints | None = None) -> tuple[Floats, Ints]:
         """The k best of all rows, or of those at these places, by `Space.score`."""
-        values, names = self._rows.values, self._rows.ids
-        total = len(values) if places is None else len(places)
+        names, half = self._rows.ids, self._dtype == np.float16
+        total = len(names) if places is None else len(places)
         answers = []
         for first in range(0, len(queries), _QUERIES):
             asked = queries[first : first + _QUERIES]
             scores, ids = [], []
             step = max(k, _SCORES // len(asked))
-            if values.dtype == np.float16 or self.space.name == "l2":  # which make a float32 array of the items' size
+            if half or self.space.name == "l2":  # which make a float32 array of the items' size
                 step = max(k, min(step, _ITEM_BYTES // (4 * self.dims)))
             for start in range(0, total, step):
                 some = slice(start, start + step) if places is None else places[start : start + step]
-                items = values[some]
-                if items.dtype == np.float16:
+                items = self._rows.at(some)
+                if half:
                     items = items.astype(np.float32)
                 best_scores, best_ids = best(self.space.score(asked, items), names[some], k)
                 scores.append(best_scores)

@@ -94,6 +94,7 @@ class IVF(Index):
 
     kind = "ivf"
     spaces = ("cosine", "dot", "l2")
+    maps = True
 
     def __init__(
         self, space: Space, dims: int, cells: int = 0, width: int = 128, precise: bool = False, seed: int = 0

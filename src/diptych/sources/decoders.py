@@ -2,7 +2,8 @@
 
 A worker is `python -m diptych.sources.decoders`: one JSON line in names a file, one JSON line out says what it is. It
 is a program of its own, not a fork: nothing of the calling process is copied into it, and nothing is asked of the
-caller's main module. A worker that dies or takes too long is replaced, and the file it had in hand is the reason.
+caller's main module. A worker that dies or takes too long is replaced, and the file it had in hand is the reason. What
+an encoder would see of the picture comes with the answer, so that no file is decoded twice.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
-from diptych.kinds import BadInput
+import numpy as np
+
+from diptych.kinds import Array, BadInput
 from diptych.sources import exif, folder, pictures
+from diptych.sources.pictures import Sight
 
 SECONDS = 20.0
 """How long a worker may look at one file."""
@@ -47,6 +51,7 @@ class Look:
     width, height   pixels, as it stands upright
     captions, tags  what is written in it and beside it
     note            what beside it could not be read, though the picture can
+    pixels          (side, side, 3) uint8, where a sight was asked for
     """
 
     path: str
@@ -63,12 +68,16 @@ class Look:
     captions: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     note: str = ""
+    pixels: Array | None = field(default=None, compare=False, repr=False)
 
 
-def look(path: str, beside: Sequence[str] = ()) -> Look:
-    """What is in a picture file and the files of words beside it: read, hashed and decoded in this very process."""
+def look(path: str, beside: Sequence[str] = (), sight: Sight | None = None) -> Look:
+    """What is in a picture file and the files of words beside it: read, hashed and decoded in this very process.
+
+    sight   how an encoder looks at pictures, for `pixels`
+    """
     try:
-        return _look(path, beside)
+        return _look(path, beside, sight)
     except BadInput as error:
         return Look(path, str(error).removeprefix(f"{path}: "))
     except OSError as error:
@@ -77,7 +86,7 @@ def look(path: str, beside: Sequence[str] = ()) -> Look:
         return Look(path, "takes more memory to read than it may")
 
 
-def _look(path: str, beside: Sequence[str]) -> Look:
+def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
     with open(path, "rb") as file:
         at = os.fstat(file.fileno())
         if at.st_size > MAX_BYTES:
@@ -89,8 +98,12 @@ def _look(path: str, beside: Sequence[str]) -> Look:
             width, height = picture.size
             if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
                 width, height = height, width
-            picture.draft("RGB", (_ENOUGH, _ENOUGH))
-            picture.load()
+            pixels = None
+            if sight is None:
+                picture.draft("RGB", (_ENOUGH, _ENOUGH))
+                picture.load()
+            else:
+                pixels = sight.square(pictures.upright(picture, sight.enough))
     captions, tags, note = list(words.captions), list(words.tags), ""
     for name in beside:
         try:
@@ -114,16 +127,20 @@ def _look(path: str, beside: Sequence[str]) -> Look:
         captions=tuple(dict.fromkeys(captions)),
         tags=tuple(dict.fromkeys(tags)),
         note=note,
+        pixels=pixels,
         **asdict(facts),
     )
 
 
 class Decoders:
-    """A few worker processes, started when the first file comes. Use it in a `with`; leaving it ends them."""
+    """A few worker processes, started when the first file comes. Use it in a `with`; leaving it ends them.
 
-    def __init__(self, workers: int | None = None, seconds: float = SECONDS) -> None:
+    sight   how an encoder looks at pictures: each look then has its `pixels`
+    """
+
+    def __init__(self, workers: int | None = None, seconds: float = SECONDS, sight: Sight | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
-        self.seconds = seconds
+        self.seconds, self.sight = seconds, sight
         self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         self._all: set[_Worker] = set()
         for _ in range(self.workers):
@@ -150,13 +167,14 @@ class Decoders:
 
     def _one(self, path: str, beside: Sequence[str]) -> Look:
         worker = self._idle.get()
+        question = {"path": path, "beside": list(beside), "sight": self.sight and asdict(self.sight)}
         reason = ""
         try:
             for _ in range(2):  # it may have died of something else: a file is blamed when it takes two with it
                 if worker is None:
                     worker = _Worker()
                     self._all.add(worker)
-                answer = worker.ask({"path": path, "beside": list(beside)}, self.seconds)
+                answer = worker.ask(question, self.seconds)
                 if isinstance(answer, Look):
                     return answer
                 self._all.discard(worker)
@@ -181,9 +199,15 @@ class _Worker:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for the caller, who ends the workers in good order
         )
+        self._begun = False
 
     def ask(self, question: dict[str, Any], seconds: float) -> Look | str:
         """The answer; else what happened, and the worker is gone."""
+        if not self._begun:  # how long a program takes to start, on a busy machine, is no fault of the file
+            assert self._process.stdout
+            with contextlib.suppress(OSError, ValueError):
+                self._process.stdout.readline()
+            self._begun = True
         late = threading.Event()
 
         def stop() -> None:
@@ -192,22 +216,29 @@ class _Worker:
 
         timer = threading.Timer(seconds, stop)
         timer.start()
-        line = b""
+        found = None
         try:
-            assert self._process.stdin and self._process.stdout
-            with contextlib.suppress(OSError, ValueError):  # it is gone, or it is being ended
-                self._process.stdin.write(json.dumps(question).encode() + b"\n")
-                self._process.stdin.flush()
-                line = self._process.stdout.readline()
+            # Where it is gone, or is being ended, that is an OSError, a ValueError, or too little to read.
+            with contextlib.suppress(OSError, ValueError):
+                found = self._answer(json.dumps(question).encode())
         finally:
             timer.cancel()
-        if line.endswith(b"\n"):
-            answer = json.loads(line)
-            return Look(**{**answer, "captions": tuple(answer["captions"]), "tags": tuple(answer["tags"])})
+        if found is not None:
+            return found
         self.end()
         return (
             _LATE if late.is_set() else f"the decoder died of it (exit code {self._process.returncode}); leave it out"
         )
+
+    def _answer(self, question: bytes) -> Look:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(question + b"\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        if shape := answer["pixels"]:
+            data = self._process.stdout.read(int(np.prod(shape)))
+            answer["pixels"] = np.frombuffer(data, np.uint8).reshape(shape)
+        return Look(**{**answer, "captions": tuple(answer["captions"]), "tags": tuple(answer["tags"])})
 
     def end(self) -> None:
         self._process.kill()
@@ -231,12 +262,20 @@ def _bounded() -> None:
 
 
 def _work() -> None:
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _bounded()
+    out.write(b"\n")
+    out.flush()
     for line in sys.stdin.buffer:
         question = json.loads(line)
-        out.write(json.dumps(asdict(look(question["path"], question["beside"]))).encode() + b"\n")
+        found = look(question["path"], question["beside"], question["sight"] and Sight(**question["sight"]))
+        pixels = found.pixels
+        answer = asdict(replace(found, pixels=None)) | {"pixels": None if pixels is None else pixels.shape}
+        out.write(json.dumps(answer).encode() + b"\n")
+        if pixels is not None:
+            out.write(pixels.tobytes())  # raw behind the line, since JSON would make four times as much of it
+        out.flush()
 
 
 if __name__ == "__main__":

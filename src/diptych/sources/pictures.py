@@ -6,17 +6,23 @@ import io
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from diptych.kinds import BadInput
+from diptych.kinds import Array, BadInput
 
 MAX_PIXELS = 80_000_000
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
+"""What is read, whatever a file's name says. PIL knows forty more: hardly a picture comes in one, and an attacker has
+the choice among all of them. EPS would be handed to Ghostscript, a program for programs."""
 
 MAX_EXIF = 4_000_000
 """Bytes of EXIF in a JPEG. The standard has one block of 64 kB; PIL takes a time that grows with the square of more."""
@@ -26,8 +32,8 @@ def read(path: str | Path) -> bytes:
     """The bytes of a file. Raises BadInput naming it."""
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: not readable ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
+        raise BadInput(f"{path}: not readable ({getattr(error, 'strerror', None) or error})") from None
 
 
 @contextmanager
@@ -46,7 +52,7 @@ def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")  # PIL's own bound is a warning; ours is below
             if start[:2] == b"\xff\xd8" and _exif_bytes(file) > MAX_EXIF:
                 raise BadInput(f"{name}: more than {MAX_EXIF:,} bytes of EXIF; save it again without")
-            picture = Image.open(file)
+            picture = Image.open(file, formats=_formats())
         with picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
@@ -62,7 +68,7 @@ def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
     except Exception as error:  # the readers inside PIL raise whatever a damaged file makes them stumble on
         reason = f"damaged ({error})"
         if isinstance(error, UnidentifiedImageError):
-            reason = "not a picture PIL can read"
+            reason = "not a picture that can be read"
             if start[4:8] == b"ftyp" and not _read_heic():
                 reason = "HEIC, which needs pillow-heif (pip install pillow-heif)"
         raise BadInput(f"{name}: {reason}; save it again as JPEG or PNG, or leave it out") from None
@@ -77,14 +83,73 @@ def decode(data: bytes, name: str | Path, enough: int = 0) -> Image.Image:
     Raises BadInput naming the picture when it does not decode or has more than MAX_PIXELS pixels.
     """
     with opened(io.BytesIO(data), name) as picture:
-        if enough:
-            picture.draft("RGB", (enough, enough))
-        return _rgb(ImageOps.exif_transpose(picture))
+        return upright(picture, enough)
+
+
+def upright(picture: Image.Image, enough: int = 0) -> Image.Image:
+    """What `decode` makes of a picture, of one that is open already."""
+    if enough:
+        picture.draft("RGB", (enough, enough))
+    return _rgb(ImageOps.exif_transpose(picture))
 
 
 def load(path: str | Path, enough: int = 0) -> Image.Image:
     """`decode` of a file."""
     return decode(read(path), path, enough)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How an encoder looks at pictures: as one square of pixels, the same wherever it looks and whoever decodes.
+
+    side       of the square, in pixels
+    resize     squash: the whole picture, whatever its shape. crop: the shorter side becomes `side`, and the middle is
+               taken
+    resample   the filter, by its name in PIL, in lower case
+    enough     pixels a side that suffice before that (see `decode`); 0 decodes every picture at full size
+    """
+
+    side: int
+    resize: Literal["squash", "crop"] = "squash"
+    resample: str = "bicubic"
+    enough: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.side} pixels, {self.resize}, {self.resample}"
+
+    def of(self, picture: str | Path | Image.Image) -> Array:
+        """(side, side, 3) uint8 of a file, or of a picture that is open already."""
+        if isinstance(picture, Image.Image):
+            return self.square(upright(picture))
+        return self.square(load(picture, self.enough))
+
+    def square(self, picture: Image.Image) -> Array:
+        """(side, side, 3) uint8 of what `decode` gives."""
+        box = None
+        if self.resize == "crop":
+            # The part whose pixels would be left if everything were resized first; a thin strip would not fit memory.
+            width, height = picture.size
+            short = min(width, height)
+            wide, high = (side * self.side // short for side in (width, height))
+            left, top = (wide - self.side) // 2, (high - self.side) // 2
+            right, bottom = left + self.side, top + self.side
+            across, down = width / wide, height / high
+            box = (left * across, top * down, min(right * across, width), min(bottom * down, height))
+        resample = Image.Resampling[self.resample.upper()]
+        return np.asarray(picture.resize((self.side, self.side), resample, box=box))
+
+
+def _formats() -> list[str]:
+    """Those of FORMATS that this PIL, with its plugins, can read."""
+    _register()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+@lru_cache(maxsize=1)
+def _register() -> None:
+    for plugin in ("Avif", "Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP"):
+        with suppress(ImportError):  # an older PIL has no AVIF
+            import_module(f"PIL.{plugin}ImagePlugin")
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -12,13 +13,15 @@ from typing import Any, Self
 
 import numpy as np
 
+from diptych.encoders import shelf
 from diptych.flow import query as language
 from diptych.flow.collection import duplicates, exchange, identity, ingest, sound, verdict
 from diptych.flow.collection.identity import Encodes, Identity
-from diptych.flow.collection.ingest import Entry, Ingested
+from diptych.flow.collection.ingest import Changed, Entry, Ingested, Seen
 from diptych.flow.collection.nearest import Nearest
+from diptych.flow.collection.regions import Region
 from diptych.flow.collection.search import Answer, Asked, Search
-from diptych.flow.collection.store import Item, OtherEncoder, Store
+from diptych.flow.collection.store import Damaged, Item, OtherEncoder, Store
 from diptych.flow.collection.vectors import SPACES, Vectors
 from diptych.flow.collection.verdict import Calibration
 from diptych.flow.query import Query, Term
@@ -49,17 +52,16 @@ class Collection:
     def open(cls, folder: str | Path, encoder: Encodes | str | Path | None = None, write: bool = False) -> Self:
         """A collection that is there; with `write`, one that is begun where none is.
 
-        encoder   an encoder, or the folder of a fitted one, which is remembered; None takes the remembered one
+        encoder   an encoder; or the name or folder of one (see `encoders.shelf.open`), which is remembered; None takes
+                  the remembered one, and `mini` for a new collection
         Raises OtherEncoder where the vectors are another's, Locked where another process writes, Damaged.
         """
-        store = Store(Path(folder), write)
+        store = Store(_place(folder), write)
         try:
-            at = "" if encoder is None or not isinstance(encoder, str | Path) else str(Path(encoder).resolve())
-            brought = identity.load(at) if at else encoder
-            assert not isinstance(brought, str | Path)
-            if Vectors.remembered(store) is None:
-                if brought is None:
-                    raise BadInput(f"{folder}: a new collection needs an encoder; give a fitted folder as its model")
+            if encoder is None and Vectors.remembered(store) is None:
+                encoder = shelf.DEFAULT
+            brought, at = _brought(encoder) if encoder is not None else (None, "")
+            if brought is not None and Vectors.remembered(store) is None:
                 made = Identity.of(brought)
                 if made.space not in SPACES:
                     raise BadInput(f"a collection compares by {', '.join(SPACES)}; not by {made.space}")
@@ -121,6 +123,8 @@ class Collection:
         known = [path for (path,) in self._store.rows("SELECT path FROM roots ORDER BY path")]
         if not folders and not known:
             raise BadInput("nothing to index yet; name a folder")
+        for path in (*folders, *((captions,) if captions else ())):
+            _place(path)
         report = ingest.add(
             self._vectors,
             self._encoding,
@@ -133,6 +137,36 @@ class Collection:
         )
         self._settle()
         return report
+
+    def watch(
+        self, *folders: str | Path, every: float = 2.0, workers: int | None = None, changed: Changed | None = None
+    ) -> Iterator[Ingested]:
+        """Keep the collection up to date for as long as it is asked for more: a report of each look with a change.
+
+        A look reads names, sizes and times. It comes `every` so many seconds, or later, so that looking takes a tenth
+        of the time at the most. A file whose size or time is not that of the last look is still being written, and
+        waits for the next. A folder that is not there is told and waited for.
+
+        changed   told of each file (what, path, why), when it is committed
+        """
+        seen: Seen = {}
+        trouble = ""
+        while True:
+            started = time.monotonic()
+            roots = folders or [path for (path,) in self._store.rows("SELECT path FROM roots ORDER BY path")]
+            try:
+                report = ingest.add(self._vectors, self._encoding, roots, workers=workers, changed=changed, seen=seen)
+                if report.changes:
+                    self._settle()
+                    yield report
+                trouble = ""
+            except Damaged:
+                raise
+            except BadInput as error:
+                if changed and str(error) != trouble:
+                    changed("failed", str(roots[0]) if len(roots) == 1 else str(self.folder), str(error))
+                trouble = str(error)
+            time.sleep(max(every, 9 * (time.monotonic() - started)))
 
     def put(self, entries: Iterable[Entry]) -> list[int]:
         """Write items whose vectors, captions, tags or metadata are given; their ids.
@@ -184,14 +218,14 @@ class Collection:
     ) -> Calibration:
         """Build the index anew and measure the collection; with another encoder, first encode everything with it.
 
+        encoder   as in `open`; None leaves the one there is
         memory    bytes that the index may take; None: as many as it wants. Both wishes are remembered
         latency   seconds that one query may take; None: 5 ms
 
         Encoding is committed batch by batch and goes on where it was stopped; until it is done, the old vectors answer.
         """
         if encoder is not None:
-            at = str(Path(encoder).resolve()) if isinstance(encoder, str | Path) else ""
-            brought = identity.load(at) if isinstance(encoder, str | Path) else encoder
+            brought, at = _brought(encoder)
             made = Identity.of(brought)
             vectors = self._vectors
             if made != vectors.identity:
@@ -206,11 +240,28 @@ class Collection:
             self._store.set_meta("floor", str(self._store.generation))
             self._store.set_meta("wishes", json.dumps({"memory": memory, "latency": latency}))
         self._nearest.rebuild()
-        return self._calibrate()
+        return self.calibrate()
+
+    def calibrate(self, weak: float | None = None, match: float | None = None) -> Calibration:
+        """Measure what things that are not there would score, by which answers are called a match, weak or none.
+
+        weak, match   the parts of absent things, 0 to 1, that are to be left below each; None: as before, and
+                      verdict.WEAK and MATCH at first
+        """
+        before = self._measured()
+        points = (before.points[0] if weak is None else weak), (before.points[1] if match is None else match)
+        if not 0 < points[0] <= points[1] < 1:
+            raise BadInput(f"weak, match: {points}; they lie between 0 and 1, weak below match")
+        absent = verdict.background(self._vectors, self._texts)
+        found = verdict.calibrate(self._vectors, self._texts, absent, *points)
+        with self._store.transaction():
+            absent.keep(self._vectors)
+            self._store.set_meta("calibration", found.to_json())
+        return found
 
     def backup(self, folder: str | Path) -> Path:
         """Copy the collection into a new folder while it is open, and even while another process writes to it."""
-        return exchange.backup(self._store, Path(folder))
+        return exchange.backup(self._store, _place(folder))
 
     def export(self, path: str | Path, vectors: bool = True) -> int:
         """Write all items to a `.jsonl` or `.parquet` file, or into a folder as clip-retrieval lays it out; how many.
@@ -218,7 +269,7 @@ class Collection:
         vectors   with the vector of each picture; a folder always has them
         """
         with self._store.snapshot():
-            return exchange.export(self._vectors, Path(path), vectors)
+            return exchange.export(self._vectors, _place(path), vectors)
 
     def import_(self, path: str | Path) -> int:
         """Put what `export`, or clip-retrieval, wrote; the number of items.
@@ -227,7 +278,7 @@ class Collection:
         whose they are; an export of another program is taken at its word.
         """
         n = 0
-        for entries in exchange.entries(self._vectors, Path(path)):
+        for entries in exchange.entries(self._vectors, _place(path)):
             n += len(ingest.give(self._vectors, self._encoding, entries)[0])
         self._settle()
         return n
@@ -250,17 +301,29 @@ class Collection:
         return [id for (id,) in self._store.rows(f"{sql} AND path IN (?, ?)", names)]
 
     def search(
-        self, query: str | Query, k: int = 10, offset: int = 0, diverse: float = 0.0, keywords: float = 0.5
+        self,
+        query: str | Query,
+        k: int = 10,
+        offset: int = 0,
+        diverse: float = 0.0,
+        keywords: float = 0.5,
+        regions: bool = False,
     ) -> Answer:
         """The k best answers to a query of the query language, after the first `offset`.
 
         diverse    0 to 1: how much a picture like those before it is held back
         keywords   0 to 1: what words in captions, tags and names weigh against the vectors; 0 leaves them out
+        regions    say of each hit which part of it answers best; takes a few encodings a hit
         """
-        asked = Asked(k, offset, diverse, keywords)
+        asked = Asked(k, offset, diverse, keywords, regions=regions)
         with self._reading():
-            parsed = language.parse(query, self._metadata_keys()) if isinstance(query, str) else query
-            return self._search.answer(parsed, asked)
+            return self._search.answer(self._parsed(query), asked)
+
+    def region(self, picture: int | str | Path, query: str | Query) -> Region:
+        """The part of an item, or of a picture file, that answers a query best."""
+        with self._reading():
+            path = self._store.full_path(self._one(picture).path) if isinstance(picture, int) else str(picture)
+            return self._search.region(path, self._parsed(query))
 
     def similar(self, picture: int | str | Path, k: int = 10, offset: int = 0, diverse: float = 0.0) -> Answer:
         """The pictures most like an item or a picture file, which is not among the answers itself."""
@@ -349,6 +412,9 @@ class Collection:
                 self._use(found[0], None, found[1])
             yield
 
+    def _parsed(self, query: str | Query) -> Query:
+        return language.parse(query, self._metadata_keys()) if isinstance(query, str) else query
+
     def _one(self, id: int) -> Item:
         found = self._store.items([id])
         if not found:
@@ -366,7 +432,8 @@ class Collection:
                 self._encoder = identity.load(self._encoder_at)
             except BadInput as error:
                 raise BadInput(
-                    f"{self.folder}: its encoder does not load ({error}); give it as --model FOLDER"
+                    f"{self.folder}: its encoder does not load ({error}); bring it back, or encode everything anew: "
+                    f"diptych reindex --collection {self.folder} --model MODEL"
                 ) from None
             _same(self._vectors, self._encoder, self._encoder_at)
         return self._encoder
@@ -381,18 +448,31 @@ class Collection:
             self._keys = generation, keys
         return self._keys[1]
 
+    def _measured(self) -> Calibration:
+        text = self._store.meta("calibration", "")
+        return Calibration.read(text) if text else Calibration()
+
     def _settle(self) -> None:
         """After writing: measure the collection where it has doubled since, and keep the index."""
-        measured = json.loads(self._store.meta("calibration", "{}")).get("items", 0)
-        if len(self) >= max(verdict.LEAST, 2 * measured):
-            self._calibrate()
+        if len(self) >= max(verdict.LEAST, 2 * self._measured().items):
+            self.calibrate()
         self._nearest.save()
 
-    def _calibrate(self) -> Calibration:
-        found = verdict.calibrate(self._vectors, self._texts)
-        with self._store.transaction():
-            self._store.set_meta("calibration", found.to_json())
-        return found
+
+def _brought(encoder: Encodes | str | Path) -> tuple[Encodes, str]:
+    """The encoder, and what finds it again; "" where it was handed over as an object."""
+    if not isinstance(encoder, str | Path):
+        return encoder, ""
+    _place(encoder)
+    at = shelf.settled(encoder)
+    return identity.load(at), at
+
+
+def _place(path: str | Path) -> Path:
+    """Raises BadInput for what is no path on any system; other calls would stumble on it, each in its own way."""
+    if "\0" in str(path):
+        raise BadInput(f"{str(path)!r} is no path: it holds a zero byte")
+    return Path(path)
 
 
 def _same(vectors: Vectors, brought: Encodes, at: str) -> None:
@@ -401,5 +481,5 @@ def _same(vectors: Vectors, brought: Encodes, at: str) -> None:
         folder = vectors.store.folder
         raise OtherEncoder(
             f"{folder} was indexed with {vectors.identity}, and {made} is another encoder; "
-            f"leave it out, or encode everything anew: diptych reindex --collection {folder} --model {at or 'FOLDER'}"
+            f"leave it out, or encode everything anew: diptych reindex --collection {folder} --model {at or 'MODEL'}"
         )

@@ -16,7 +16,7 @@ import numpy as np
 
 from diptych.flow.collection.identity import Encodes, Identity
 from diptych.flow.collection.ingest import BATCH, Entry, encoded, encoded_texts, write
-from diptych.flow.collection.store import FILE, Item, OtherEncoder, Store
+from diptych.flow.collection.store import FILE, Damaged, Item, OtherEncoder, Store
 from diptych.flow.collection.vectors import Vectors
 from diptych.kinds import Array, BadInput, Progress, batches
 from diptych.sources import jsonl
@@ -100,8 +100,10 @@ def backup(store: Store, folder: Path) -> Path:
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         part.replace(target)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, BadInput) as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, Damaged):
+            raise
         raise BadInput(f"{folder}: no backup could be written ({error})") from None
     return target
 

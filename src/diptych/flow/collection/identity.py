@@ -5,18 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from diptych.encoders import shelf
+from diptych.encoders.dual import DualEncoder
+from diptych.features.feature import Feature
 from diptych.kinds import Array, BadInput, Space
 from diptych.parts.fitted import Fitted
 
 
 class Encodes(Protocol):
-    """What turns pictures and texts into rows of one space; `flow.encoder.Encoder` is one."""
+    """What turns pictures and texts into rows of one space: `flow.encoder.Encoder`, and every `DualEncoder`.
+
+    One that has a `sight` and `encode_pixels` is handed the pixels that were decoded when a file was looked at.
+    """
 
     @property
     def space(self) -> Space: ...
@@ -28,24 +34,30 @@ class Encodes(Protocol):
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells one encoder from another.
+    """What tells one encoder from another. Names say which one is meant; the rest decides whether it is the same.
 
-    digest   sha256 over its classes, settings and weights
-    kind     numpy's name for what a row is made of
-    width    how many of those
+    revision        its version or commit, where it has one
+    images, texts   features, or how pictures and texts are prepared
+    digest          sha256 over everything it computes with: classes, settings, weights, preprocessing
+    kind            numpy's name for what a row is made of
+    width           how many of those
     """
 
-    name: str
+    name: str = field(compare=False)
     space: str
-    images: str
-    texts: str
+    images: str = field(compare=False)
+    texts: str = field(compare=False)
     digest: str
     kind: str
     width: int
+    revision: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, encoder: Encodes) -> Identity:
         """Raises BadInput for an encoder whose items are no single rows."""
+        if isinstance(encoder, DualEncoder):
+            facts = str(encoder.sight), encoder.reads, encoder.digest, "<f4", encoder.width, encoder.revision
+            return cls(encoder.name, encoder.space.name, *facts)
         if not isinstance(encoder, Fitted):
             raise BadInput(f"{type(encoder).__name__} is no fitted encoder; fit one with `diptych fit`")
         rows = encoder.encode_texts(["a picture"])
@@ -66,7 +78,8 @@ class Identity:
 
     def __str__(self) -> str:
         features = " and ".join(part for part in (self.images, self.texts) if part)
-        return f"{self.name} {self.digest[:12]} ({f'{features}, ' * bool(features)}{self.width} wide, {self.space})"
+        facts = [features] * bool(features) + [f"{self.width} wide", self.space]
+        return " ".join(filter(None, (self.name, self.revision[:12], self.digest[:12], f"({', '.join(facts)})")))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -76,12 +89,12 @@ class Identity:
         return np.dtype(self.kind)
 
 
-def load(folder: str | Path) -> Encodes:
-    """The encoder in a fitted folder."""
-    thing = Fitted.from_pretrained(folder)
+def load(name: str | Path) -> Encodes:
+    """The encoder of a name or in a folder, as `encoders.shelf` finds it."""
+    thing = shelf.open(name)
     if not (hasattr(thing, "encode_images") and hasattr(thing, "space")):
         raise BadInput(
-            f"{folder} holds {type(thing).__name__}, which encodes no pictures; `diptych fit` makes an encoder"
+            f"{name} holds {type(thing).__name__}, which encodes no pictures; `diptych fit` makes an encoder"
         )
     return thing  # type: ignore[return-value]
 
@@ -89,6 +102,8 @@ def load(folder: str | Path) -> Encodes:
 def _pieces(thing: Fitted) -> Iterator[bytes]:
     """Everything that an encoder computes with, in one order."""
     yield json.dumps([type(thing).__module__, type(thing).__qualname__, thing.settings()], default=str).encode()
+    if isinstance(thing, Feature) and (outside := thing.outside()) is not None:
+        yield json.dumps(outside).encode()
     for name, value in sorted(thing.learned().items()):
         if name == "trained_on_":  # where it comes from; it computes the same without
             continue

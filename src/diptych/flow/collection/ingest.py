@@ -38,6 +38,8 @@ class Ingested:
     copied            of those added or updated, the ones whose vector was there already
     encoded           pictures that the encoder was asked for
     unmatched         lines of the captions file whose picture is not in the collection
+    newly_failed      of the failures, those that were not known before
+    waiting           files that still change, and are left for the next look (see `watch`)
     failures          (path, why), of this run
     """
 
@@ -50,12 +52,26 @@ class Ingested:
     encoded: int = 0
     captioned: int = 0
     unmatched: int = 0
+    waiting: int = 0
+    newly_failed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def failed(self) -> int:
         return len(self.failures)
+
+    @property
+    def changes(self) -> int:
+        """Files that are other than before."""
+        return self.added + self.updated + self.renamed + self.removed + self.newly_failed
+
+
+Changed = Callable[[str, str, str], None]
+"""Told of one file: what happened ("added", "updated", "renamed", "removed", "failed"), its path, and why it failed."""
+
+Seen = dict[str, tuple[int, int]]
+"""Size and time of each file that is new or changed, at the last look."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +106,29 @@ def add(
     workers: int | None = None,
     seconds: float = SECONDS,
     progress: Progress | None = None,
+    changed: Changed | None = None,
+    seen: Seen | None = None,
 ) -> Ingested:
-    """Bring the collection up to date with these folders; see `Collection.add`."""
+    """Bring the collection up to date with these folders; see `Collection.add`.
+
+    seen   what the last call saw, which this one brings up to date: a file that looks otherwise is still being written,
+           and is left for the next call
+    """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
-    work = _Work(vectors, encoder)
+    work = _Work(vectors, encoder, changed)
     report = work.report
     todo = work.scan([os.path.abspath(folder) for folder in folders], retry)  # noqa: PTH100 - links keep their names
+    if seen is not None:
+        looks_now = {file.path: (file.size, file.mtime_ns) for file in todo}
+        todo = [file for file in todo if seen.get(file.path) == looks_now[file.path]]
+        report.waiting = len(looks_now) - len(todo)
+        seen.clear()
+        seen.update(looks_now)
     done = 0
-    with Decoders(workers, seconds) as decoders:
+    # Whoever encodes pixels is handed them by the process that looked at the file; no file is decoded twice.
+    sight = getattr(encoder(), "sight", None) if todo else None
+    with Decoders(workers, seconds, sight) as decoders:
         looked: list[tuple[list[Found], Iterable[Look]]] = []
         for batch in [*batches(todo, BATCH), []]:
             # One batch ahead: the next is decoded while this one is encoded.
@@ -124,8 +154,8 @@ class _Work:
     gone    the ids of items whose file was not found, until one turns up under another name
     """
 
-    def __init__(self, vectors: Vectors, encoder: Callable[[], Encodes]) -> None:
-        self.vectors, self.store, self.encoder = vectors, vectors.store, encoder
+    def __init__(self, vectors: Vectors, encoder: Callable[[], Encodes], changed: Changed | None) -> None:
+        self.vectors, self.store, self.encoder, self.changed = vectors, vectors.store, encoder, changed
         self.report = Ingested()
         self.known: dict[str, tuple[Any, ...]] = {}
         self.gone: set[int] = set()
@@ -152,12 +182,16 @@ class _Work:
             and under(path, places)
             and not under(path, closed)
         }
-        with self.store.transaction():
-            self.store.change("INSERT OR IGNORE INTO roots VALUES (?)", [(folder,) for folder in folders])
-            for path, why in refused.items():
-                old = self.known.get(path)
-                if old is None or old[5] != why:
-                    self._write(Item(path, old[0] if old else 0, "failed", why, size=0, mtime_ns=0), None)
+        roots = {root for (root,) in self.store.rows("SELECT path FROM roots")}
+        news = {path: why for path, why in refused.items() if path not in self.known or self.known[path][5] != why}
+        if news or not roots.issuperset(folders):  # else nothing is written, so that a look in vain costs no flush
+            with self.store.transaction():
+                self.store.change("INSERT OR IGNORE INTO roots VALUES (?)", [(folder,) for folder in folders])
+                for path, why in news.items():
+                    id = self.known[path][0] if path in self.known else 0
+                    self._write(Item(path, id, "failed", why, size=0, mtime_ns=0), None)
+            self.report.newly_failed += len(news)
+            self._tell([("failed", self.store.full_path(path), why) for path, why in news.items()])
         self.report.failures += [(self.store.full_path(path), why) for path, why in refused.items()]
         todo = []
         for path, file in found.items():
@@ -212,13 +246,15 @@ class _Work:
                 # The row may be of another picture than the digest. No file has this time, so it is looked at again.
                 item = replace(item, status="failed", reason="changed while it was read", digest=None, mtime_ns=0)
             items.append((item, before))
+        told: list[tuple[str, str, str]] = []
         texts = self._texts(items)
         with self.store.transaction():
             for (item, before), (_, look, _) in zip(items, new, strict=True):
                 row = rows.get(look.digest) if item.status == "ok" else None
                 keeps = before is not None and before.status == item.status == "ok" and before.digest == item.digest
                 self._write(item, None if keeps else row, texts.get(item.path), keeps)
-                self._count(item, before, look)
+                told.append((self._count(item, before, look), look.path, item.reason))
+        self._tell(told)
 
     def _item(self, path: str, file: Found, look: Look, before: Item | None) -> Item:
         kept = Item(path) if before is None else Item(path, before.id, given=before.given, metadata=before.metadata)
@@ -253,15 +289,21 @@ class _Work:
 
     def _rows(self, new: Sequence[tuple[Item, Look, Item | None]]) -> dict[str, Array | str]:
         """digest -> the row of the picture, or why it has none."""
-        wanted = {look.digest: look.path for item, look, _ in new if item.status == "ok"}
+        wanted = {look.digest: look for item, look, _ in new if item.status == "ok"}
         rows: dict[str, Array | str] = {}
         for digest in wanted:
             twin = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
             if twin:
                 rows[digest] = self.vectors.of([twin[0][0]])[0]
-        missing = {digest: path for digest, path in wanted.items() if digest not in rows}
+        missing = {digest: look for digest, look in wanted.items() if digest not in rows}
         self.report.encoded += len(missing)
-        rows.update(zip(missing, encoded(self.vectors, self.encoder, list(missing.values())), strict=True))
+        pixels = [look.pixels for look in missing.values() if look.pixels is not None]
+        if pixels and len(pixels) == len(missing):
+            seen = getattr(self.encoder(), "encode_pixels")(np.stack(pixels))  # noqa: B009 - only some encoders have it
+            rows.update(zip(missing, self.vectors.checked(seen, len(pixels)), strict=True))
+        else:
+            paths = [look.path for look in missing.values()]
+            rows.update(zip(missing, encoded(self.vectors, self.encoder, paths), strict=True))
         self.report.copied += sum(item.status == "ok" for item, _, _ in new) - len(missing)
         return rows
 
@@ -274,25 +316,39 @@ class _Work:
     def _write(self, item: Item, row: Array | str | None, texts: Array | None = None, keeps: bool = False) -> None:
         write(self.vectors, item, row if isinstance(row, np.ndarray) else None, texts, keeps)
 
-    def _count(self, item: Item, before: Item | None, look: Look) -> None:
+    def _count(self, item: Item, before: Item | None, look: Look) -> str:
+        """Put it into the report, and say what happened."""
         report = self.report
         if item.status != "ok":
             report.failures.append((look.path, item.reason))
-        elif before is None:
+            report.newly_failed += 1
+            return "failed"
+        if before is None:
             report.added += 1
-        elif before.path != item.path:
+            return "added"
+        if before.path != item.path:
             report.renamed += 1
             report.copied -= 1
-        else:
-            report.updated += 1
-            if before.digest == item.digest:
-                report.copied -= 1
+            return "renamed"
+        report.updated += 1
+        if before.digest == item.digest:
+            report.copied -= 1
+        return "updated"
+
+    def _tell(self, changes: Iterable[tuple[str, str, str]]) -> None:
+        """After the commit, so that what is told is done."""
+        if self.changed:
+            for change in changes:
+                self.changed(*change)
 
     def finish(self) -> None:
         """Remove what is gone."""
-        if self.gone:
+        if self.gone and not self.report.waiting:  # what is gone may be one of those that wait, under another name
+            gone = sorted(self.gone)
+            paths = [item.path for item in self.store.items(gone)]
             with self.store.transaction():
-                self.report.removed = self.store.delete(sorted(self.gone))
+                self.report.removed = self.store.delete(gone)
+            self._tell(("removed", self.store.full_path(path), "") for path in paths)
 
     # ---------------------------------------------------------------------------------------------------- captions file
 
@@ -369,10 +425,12 @@ def encoded(vectors: Vectors, encoder: Callable[[], Encodes], paths: Sequence[st
         return []
     try:
         return list(vectors.checked(encoder().encode_images(list(paths)), len(paths)))
-    except BadInput as error:
+    except (BadInput, MemoryError) as error:
         # One picture spoils the whole batch: alone, each of the others is well.
         if len(paths) > 1:
             return [row for path in paths for row in encoded(vectors, encoder, [path])]
+        if isinstance(error, MemoryError):
+            return ["takes more memory to encode than there is; scale it down first"]
         if paths[0] not in str(error):
             raise
         return [str(error).removeprefix(f"{paths[0]}: ")]

@@ -60,6 +60,10 @@ class Nearest:
             self.generation = generation
         return self._index
 
+    def forget(self) -> None:
+        """Go on with an index built from the store: the one from the disk does not hold what was written to it."""
+        self._index, self.generation = self._empty(), -1
+
     def save(self) -> None:
         """After writing: keep the index, where it is far enough from the one on the disk to be worth it.
 
@@ -146,7 +150,8 @@ class Nearest:
         for path, of in sorted(self._files(), key=lambda file: -file[1]):
             if self._floor() <= of <= generation:
                 with suppress(BadInput):
-                    index = choice.load(path)
+                    # Who only reads wants an answer; who writes proves the file, and mends it.
+                    index = choice.load(path, mapped=not self.store.write)
                     if (index.dims, index.space.name) == (self.vectors.identity.width, self.vectors.space.name):
                         self.generation = of
                         return index

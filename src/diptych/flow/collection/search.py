@@ -6,16 +6,20 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from diptych.flow.collection import regions
+from diptych.flow.collection import verdict as judge
 from diptych.flow.collection.identity import Encodes
 from diptych.flow.collection.nearest import Nearest
+from diptych.flow.collection.regions import Region
 from diptych.flow.collection.vectors import Vectors
-from diptych.flow.collection.verdict import TOP, Calibration, Verdict, spread
+from diptych.flow.collection.verdict import SAMPLE, TOP, Background, Calibration, Thresholds, Verdict
 from diptych.flow.query import Filter, Query, Term
+from diptych.index.files import DamagedIndex
 from diptych.kinds import Array, BadInput, Floats, Ints
 
 RANK = 60
@@ -41,7 +45,8 @@ class Hit:
 
     score     of its vector against the query's, in the measure of the encoder's space; higher is nearer
     verdict   "match", "weak", "none", or "unrated" where nothing was calibrated
-    why       reasons a person can check: a caption, words that are said of it, the filter it passed
+    why       reasons a person can check: a caption, words that are said of it, the filter it passed, the part of it
+    region    the part of it that answers best, where it was asked for
     """
 
     id: int
@@ -49,6 +54,7 @@ class Hit:
     score: float
     verdict: Verdict
     why: tuple[str, ...] = ()
+    region: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Asked:
     diverse     0 to 1: how much a picture like those before it is held back
     keywords    0 to 1: what words in captions, tags and names weigh against the vectors
     without     ids that are no answer
+    regions     whether to say which part of each answers best
     """
 
     k: int = 10
@@ -79,6 +86,7 @@ class Asked:
     diverse: float = 0.0
     keywords: float = 0.5
     without: frozenset[int] = frozenset()
+    regions: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= 10_000:
@@ -99,11 +107,19 @@ class Search:
 
     def __init__(self, vectors: Vectors, nearest: Nearest, encoder: Callable[[], Encodes]) -> None:
         self.vectors, self.store, self.nearest, self.encoder = vectors, vectors.store, nearest, encoder
-        self._rated: tuple[int, Calibration, Array] | None = None
+        self._rated: tuple[int, Calibration, Background] | None = None
+        self._sampled: tuple[int, Ints, Array] | None = None
 
     def answer(self, query: Query, asked: Asked) -> Answer:
         """Inside a snapshot."""
         started = time.perf_counter()
+        try:
+            return self._answered(query, asked, started)
+        except DamagedIndex:  # in a row that no query had met since the index was loaded
+            self.nearest.forget()
+            return self._answered(query, asked, started)
+
+    def _answered(self, query: Query, asked: Asked, started: float) -> Answer:
         among = self._among(query.where, asked.without)
         rows = self.rows((*query.terms, *query.never))
         terms, never = rows[: len(query.terms)], rows[len(query.terms) :]
@@ -111,13 +127,13 @@ class Search:
             vector = self._joined(query.terms, terms)
             ids, scores, said = self._ranked(query, vector, never, among, asked)
         else:
-            vector, said = None, set()
+            vector, said = None, set[int]()
             ids = self._listed(query, never, among, asked)
             scores = np.ones(len(ids))
         if asked.diverse and vector is not None and len(ids):
             order = _diverse(self.vectors, self.vectors.of(ids.tolist()), scores, asked.need, asked.diverse)
             ids, scores = ids[order], scores[order]
-        verdicts = self._verdicts(query, vector, scores, [id in said for id in ids.tolist()])
+        verdicts = self._verdicts(query, terms, never, ids, scores, asked.need, said, among)
         page = slice(asked.offset, asked.need)
         whys = self._whys(query, vector, ids[page].tolist(), said)
         items = self.store.items(ids[page].tolist())
@@ -125,8 +141,23 @@ class Search:
             Hit(item.id, self.store.full_path(item.path), float(score), verdict, whys[item.id])
             for item, score, verdict in zip(items, scores[page], verdicts[page], strict=True)
         ]
+        if asked.regions and vector is not None:
+            hits = [self._with_region(hit, vector) for hit in hits]
         best: Verdict = min(verdicts[: asked.need], key=BEST_FIRST.index, default="none")
         return Answer(query.text, best, tuple(hits), time.perf_counter() - started)
+
+    def region(self, path: str, query: Query) -> Region:
+        """The part of a picture file that answers best. Raises BadInput where nothing is asked that could be seen."""
+        if not query.terms:
+            raise BadInput(f"query: {query.text!r} names nothing to look for; a filter has no place in a picture")
+        return regions.best(self.vectors, self.encoder(), self._joined(query.terms, self.rows(query.terms)), path)
+
+    def _with_region(self, hit: Hit, vector: Array) -> Hit:
+        try:
+            region = regions.best(self.vectors, self.encoder(), vector, hit.path)
+        except BadInput:  # it cannot be read any more; it was found by what is kept of it
+            return hit
+        return replace(hit, region=region, why=(*hit.why, f"region: {region}"))
 
     # ------------------------------------------------------------------------------------------------------------ terms
 
@@ -153,10 +184,9 @@ class Search:
         try:
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise BadInput(
-                f"{name}: not readable ({error.strerror}); a text goes in quotes with a weight, 1:"
-            ) from None
+        except (OSError, ValueError) as error:  # a zero byte is a ValueError
+            why = getattr(error, "strerror", None) or error
+            raise BadInput(f"{name}: not readable ({why}); a text goes in quotes with a weight, 1:") from None
         known = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
         if known:
             return np.asarray(self.vectors.of([known[0][0]])[0])
@@ -244,8 +274,8 @@ class Search:
 
     def _shows(self, terms: Sequence[Term], rows: Array, ids: Ints) -> Array:
         """(n,) whether an item shows any of the things that no answer may show, or they are said of it."""
-        calibration, sample = self._rating()
-        middle, deviation = spread(self.vectors, rows, sample)
+        calibration, _ = self._rating()
+        middle, deviation = judge.spread(self.vectors.space, rows, self._sample()[1])
         best = self.nearest.current().search(rows, 1)[0][:, 0]
         # Where scores spread more below the middle than above, so many deviations may be beyond the best of them.
         bound = middle + np.minimum(calibration.veto * deviation, (best - middle) / 2)
@@ -261,35 +291,98 @@ class Search:
 
     # ---------------------------------------------------------------------------------------------------------- honesty
 
-    def _rating(self) -> tuple[Calibration, Array]:
-        """The calibration, and the rows of the pictures that stand for the collection."""
+    def _rating(self) -> tuple[Calibration, Background]:
+        """What was measured on the collection, and the things that are not there."""
         generation = self.store.generation
         if self._rated is None or self._rated[0] != generation:
             text = self.store.meta("calibration", "")
             calibration = Calibration.read(text) if text else Calibration()
-            index_ids = self.nearest.current().ids
-            ids = sorted(set(calibration.sample) & set(index_ids.tolist())) or np.sort(index_ids)[:2000].tolist()
-            self._rated = generation, calibration, self.vectors.of(ids)
+            self._rated = generation, calibration, Background.kept(self.vectors)
         return self._rated[1], self._rated[2]
 
-    def _verdicts(self, query: Query, vector: Array | None, scores: Floats, said: Sequence[bool]) -> list[Verdict]:
-        if vector is None:
-            return ["match"] * len(scores)
-        calibration, sample = self._rating()
-        kinds = {term.kind == "text" for term in query.terms}
-        thresholds = calibration.text if kinds == {True} else calibration.picture if kinds == {False} else None
-        if thresholds is None or not len(sample):
-            return ["match" if word else "unrated" for word in said]
-        if kinds == {False}:
-            return [thresholds.of(score) for score in scores.tolist()]
-        (middle,), (deviation,) = spread(self.vectors, vector, sample)
-        if not deviation:  # the encoder knows no word of it
-            return ["match" if word else "none" for word in said]
-        heights = (scores - middle) / np.sqrt(deviation)
-        # An answer is judged by its ten best together, and no hit is better than the answer it is in.
-        most = thresholds.of(float(np.sort(heights)[-TOP:].mean())) if len(heights) else "none"
-        each = [max(most, thresholds.of(height), key=BEST_FIRST.index) for height in heights.tolist()]
-        return ["match" if word else verdict for verdict, word in zip(each, said, strict=True)]
+    def _sample(self) -> tuple[Ints, Array]:
+        """The pictures that stand for the collection: ids, rows."""
+        generation = self.store.generation
+        if self._sampled is None or self._sampled[0] != generation:
+            index_ids = self.nearest.current().ids
+            here = sorted(set(self._rating()[0].sample) & set(index_ids.tolist()))
+            ids = here or np.sort(index_ids)[:SAMPLE].tolist()
+            self._sampled = generation, np.array(ids, dtype=np.int64), self.vectors.of(ids)
+        return self._sampled[1:]
+
+    def _verdicts(
+        self,
+        query: Query,
+        rows: Array,
+        never: Array,
+        ids: Ints,
+        scores: Floats,
+        need: int,
+        said: set[int],
+        among: Ints | None,
+    ) -> list[Verdict]:
+        """Of the first `need` of these hits, all of which were found. rows, never: those of the query's terms."""
+        terms, n = query.terms, min(need, len(ids))
+        if not len(terms):
+            return ["match"] * n
+        each: list[Verdict] = ["unrated"] * n
+        calibration, absent = self._rating()
+        words = [place for place, term in enumerate(terms) if term.kind == "text" and term.weight > 0]
+        if words and len(words) == len(terms) and not absent.knows(rows).any():
+            each = ["none"] * n
+        elif words and calibration.text and len(absent.rows) and n:  # a move to another encoder may have been stopped
+            null = self._in_place(terms, rows, words, absent.rows)
+            searched = len(self.nearest.current()) if among is None else len(among)
+            thresholds = calibration.text
+            if among is not None or len(never) or len(words) < len(terms):
+                # It asks in a way of its own, so what absent things reach is measured for it alone.
+                some, items = self._sample() if among is None else self._evenly(among)
+                if len(never):
+                    items = items[~self._shows(query.never, never, some)]
+                thresholds = judge.of_absent(self.vectors.space, null, items, calibration.points)
+                if searched > len(some):
+                    thresholds = thresholds.raised(calibration.shift)
+            each = self._of_words(thresholds, null, ids, scores, n, judge.best_of(searched))
+        elif not words and calibration.picture and any(term.kind != "text" for term in terms):
+            thresholds = self._of_pictures(calibration.picture, terms, rows)
+            each = [thresholds.of(score) for score in scores[:n].tolist()]
+        return ["match" if id in said else verdict for id, verdict in zip(ids[:n].tolist(), each, strict=True)]
+
+    def _of_words(
+        self, thresholds: Thresholds, null: Array, ids: Ints, scores: Floats, n: int, k: int
+    ) -> list[Verdict]:
+        """The first n hits, against absent things in the place of the words; their answer is as high as the k best."""
+        best = np.argsort(-scores)[:k]
+        rated = np.union1d(best, np.arange(n))
+        heights = np.empty(len(ids))
+        items = self.vectors.of(ids[rated].tolist())
+        heights[rated] = judge.heights(self.vectors.space, scores[rated], items, null)
+        # No hit is better than the answer it is in.
+        most = thresholds.of(float(heights[best].mean()))
+        return [max(most, thresholds.of(height), key=BEST_FIRST.index) for height in heights[:n].tolist()]
+
+    def _of_pictures(self, plain: Thresholds, terms: Sequence[Term], rows: Array) -> Thresholds:
+        """For a query of pictures: what pictures drawn at random score when they are in their place."""
+        if len(terms) == 1 and terms[0].weight > 0:
+            return plain
+        sample = self._sample()[1]
+        some = np.random.default_rng(0).permutation(len(sample))[: judge.QUERIES]
+        pictured = [place for place, term in enumerate(terms) if term.kind != "text"]
+        return judge.of_pairs(self.vectors.space, self._in_place(terms, rows, pictured, sample[some]), sample, some)
+
+    def _evenly(self, among: Ints) -> tuple[Ints, Array]:
+        """At most SAMPLE of these items, from all over: ids, rows."""
+        some = np.sort(among)[np.linspace(0, len(among) - 1, min(SAMPLE, len(among))).astype(int)]
+        return some, self.vectors.of(some.tolist())
+
+    def _in_place(self, terms: Sequence[Term], rows: Array, places: Sequence[int], others: Array) -> Array:
+        """(k, d) the query with other rows at these places, each time others of the (k, d) that are given."""
+        if len(terms) == 1 and terms[0].weight > 0:
+            return others
+        weights = [term.weight for term in terms]
+        fixed = sum((weights[place] * rows[place] for place in range(len(terms)) if place not in places), 0.0)
+        put = sum(weights[place] * np.roll(others, turn, axis=0) for turn, place in enumerate(places))
+        return self.vectors.space.settle(fixed + put)
 
     def _whys(
         self, query: Query, vector: Array | None, ids: Sequence[int], said: set[int]

@@ -108,7 +108,7 @@ def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[
 
 def _vectors(vectors: Vectors) -> Iterator[str]:
     store = vectors.store
-    sides: tuple[Side, ...] = ("image", "text")
+    sides: tuple[Side, ...] = ("image", "text", "absent", "unknown")
     for side in sides:
         for _ in vectors.blocks(side):
             pass  # reading checks every row
@@ -121,7 +121,8 @@ def _vectors(vectors: Vectors) -> Iterator[str]:
     for id, n, of in store.rows(sql, ("text", vectors.encoder)):
         yield f"item {id}: {n} vectors for {of} captions"
     for table in ("vectors", "captions", "tags", "metadata"):
-        for (id,) in store.rows(f"SELECT DISTINCT item FROM {table} WHERE item NOT IN (SELECT id FROM items)"):
+        sql = f"SELECT DISTINCT item FROM {table} WHERE item != 0 AND item NOT IN (SELECT id FROM items)"
+        for (id,) in store.rows(sql):
             yield f"item {id}: {table} of an item that is not there"
 
 

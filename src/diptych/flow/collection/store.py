@@ -8,6 +8,7 @@ broken page but not a changed letter.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -222,14 +223,15 @@ class Store:
     # ----------------------------------------------------------------------------------------------------- transactions
 
     @contextmanager
-    def _typed(self) -> Iterator[None]:
-        """Errors of SQLite as BadInput that names the file and the way out."""
+    def _typed(self, where: str = "") -> Iterator[None]:
+        """Errors of SQLite as BadInput that names the file and the way out; where: what else may be full."""
         try:
             yield
         except sqlite3.Error as error:
             text = str(error)
             if "disk is full" in text or "disk I/O" in text:
-                reason = "no room on the disk; what was acknowledged is kept. Make room and run it again"
+                reason = f"no room on the disk{f' {where}' * bool(where)}; what was acknowledged is kept. "
+                reason += "Make room and run it again"
             elif "readonly" in text or "unable to open" in text or "read-only" in text:
                 reason = "not writable; name another folder with --collection"
             elif "locked" in text or "busy" in text:
@@ -299,7 +301,7 @@ class Store:
 
     def copy_to(self, other: sqlite3.Connection) -> None:
         """Copy everything that is committed into an empty database; others may write meanwhile."""
-        with self._typed():
+        with self._typed("where it is copied to"):
             self._connection.backup(other, pages=-1)
 
     def damaged(self, what: str) -> Damaged:
@@ -333,7 +335,7 @@ class Store:
 
     def full_path(self, kept: str) -> str:
         """Where the file of an item lies."""
-        return kept if Path(kept).is_absolute() else f"{self.home}{os.sep}{kept}"
+        return kept if os.path.isabs(kept) else f"{self.home}{os.sep}{kept}"  # noqa: PTH117 - ten times as fast
 
     # ------------------------------------------------------------------------------------------------------------ items
 
@@ -438,7 +440,13 @@ def _locked(path: Path) -> IO[str]:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            file.close()
+            raise BadInput(
+                f"{path.parent}: its file system has no locks ({error.strerror}), and two who write would spoil it; "
+                "keep the collection on a local disk: --collection FOLDER"
+            ) from None
         file.seek(0)
         owner = file.read(20).strip() or "unknown"
         file.close()

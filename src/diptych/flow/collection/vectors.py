@@ -15,7 +15,8 @@ from diptych.flow.collection.identity import Identity
 from diptych.flow.collection.store import Store
 from diptych.kinds import Array, BadInput, Ints, Space, batches
 
-Side = Literal["image", "text"]
+Side = Literal["image", "text", "absent", "unknown"]
+"""A picture, one of its captions; and of item 0, which there is not, what `verdict.Background` holds."""
 
 SPACES: dict[str, Space] = {space.name: space for space in (kinds.cosine, kinds.dot, kinds.l2, kinds.hamming)}
 
@@ -34,12 +35,12 @@ class Vectors:
 
     @classmethod
     def remembered(cls, store: Store) -> tuple[Vectors, str] | None:
-        """Those of the encoder that a collection remembers, and the folder it is in; None in a new collection."""
+        """Those of the encoder that a collection remembers, and what finds it; None in a new collection."""
         kept = json.loads(store.meta("encoder", "null"))
         return kept and (cls(store, kept["number"], Identity(**kept["identity"])), kept["at"])
 
     def remember(self, at: str) -> None:
-        """Make this encoder the one of the collection, inside a transaction. at: its folder, or ""."""
+        """Make this encoder the one of the collection, inside a transaction. at: what finds it, or ""."""
         self.store.set_meta(
             "encoder", json.dumps({"number": self.encoder, "identity": asdict(self.identity), "at": at})
         )

@@ -1,18 +1,19 @@
-"""Whether an answer is good: its scores against those that the same collection gives to things it does not show.
+"""Whether an answer is good: its scores against those that things which are not there would get from the same pictures.
 
-A raw score says little: one query scores .3 against everything, another .1 against what it means. What is rated is the
-height of a score above the middle of the query's scores over the collection, (score - median) / √deviation, where the
-deviation is that of the scores below the median, which holds no matches. Not divided, the height ranks queries by how
-common their words are; divided by the whole deviation, it forgets that a query the encoder does not know hardly
-spreads at all. An answer is as high as the mean of its ten best.
+A raw score says little: one query scores .3 against everything, another .1 against what it means, and some pictures
+score high with whatever is asked. So a collection is asked, once, for some 250 things that few folders of pictures
+hold, less those that a caption says are there. What they score on a picture is its null distribution, and a hit is
+rated by its **height**: how many deviations its score lies above the mean of that (score normalisation by impostors:
+Auckenthaler, Carey & Lloyd-Thomas, Digital Signal Processing 10, 2000). An answer is as high as its best hundredth on
+average, ten hits at the most.
 
-How high an answer gets when what is asked for is not there is measured on the collection itself, by asking for things
-that few folders of pictures hold, less those that a caption says are there. `weak` and `match` are the 90 % and 97 %
-points of these heights, found on one half of the things; the other half tells how often each is passed all the same.
+How high an answer gets when what is asked for is not there is known from the same things, each rated against the
+others. `weak` and `match` are points of these heights. A query of another shape gets points of its own when it is
+asked: the absent things take the place of its words, all else stays, be it pictures, what is taken away, or a filter.
 Where there are captions, pieces of them are asked for too, and tell how often what is there is called at least weak.
 
-A picture is rated against pairs of pictures drawn at random: `weak` is more alike than 99 of 100 of them, `match` more
-than 999 of 1,000. A query of words and pictures together is not rated.
+A picture is rated against pictures drawn at random: `weak` is more alike than 99 of 100 of them, `match` more than 999
+of 1,000.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from diptych.flow.collection.vectors import Vectors
-from diptych.kinds import Array, Floats, Ints
+from diptych.flow.collection.vectors import Side, Vectors
+from diptych.kinds import Array, Floats, Ints, Space
 
 Verdict = Literal["match", "weak", "none", "unrated"]
 
-WEAK, MATCH = 0.9, 0.97
+WEAK, MATCH = 0.8, 0.97
 """The part of absent things that stays below each threshold."""
 
 PAIR_WEAK, PAIR_MATCH = 0.99, 0.999
@@ -39,7 +40,7 @@ PAIR_WEAK, PAIR_MATCH = 0.99, 0.999
 
 QUERIES = 300
 SAMPLE = 2000
-"""Pictures that stand for the collection where the middle and the deviation of a query are taken."""
+"""Pictures that stand for the collection where it would take too long to ask all."""
 
 LEAST = 20
 """Things to ask for, and pictures; with fewer nothing is rated."""
@@ -54,7 +55,7 @@ _THIN = 37
 """Of the pairs of a query and a picture that does not show it, every so many-th is kept."""
 
 TOP = 10
-"""The best answers that are rated together."""
+"""The best hits that are rated together, at the most."""
 
 RARE = """
 MRI scan of a knee; circuit board; periodic table; spreadsheet; invoice; electron microscope; submarine; chess
@@ -69,15 +70,38 @@ aurora; mushroom cloud; shipwreck; whale; octopus; jellyfish; seahorse; crocodil
 tarantula; scorpion; vulture; flamingo; peacock; ostrich; hedgehog; armadillo; sloth; panda; koala; platypus;
 rhinoceros; hippopotamus; camel caravan; reindeer sledge; sumo wrestler; fencing duel; bullfight; ballet; opera
 stage; courtroom; operating theatre; dentist; laboratory mouse; autopsy; guillotine; cannon; tank; aircraft carrier;
-steam locomotive; cable car; gondola; rickshaw; hearse; snowplough; combine harvester; vineyard; rice terrace
+steam locomotive; cable car; gondola; rickshaw; hearse; snowplough; combine harvester; vineyard; rice terrace;
+annual report; employment contract; electricity bill; receipt; tax form; customs declaration; ballot paper; birth
+certificate; diploma; curriculum vitae; job interview; timetable; flow chart; bar graph; scatter plot; pocket
+calculator; cash register; office cubicle; filing cabinet; whiteboard; slide projector; blueprint; logo; screenshot;
+program listing; keyboard shortcut; microchip; antenna mast; robot arm; vending machine; parking meter; fire hydrant;
+blood cell; virus under the microscope; syringe; heart transplant; bandaged wound; pacemaker; embryo; chromosome;
+incubator; stretcher; pharmacy shelf; thermometer; magnifying glass; prism; pendulum; magnet;
+model of an atom; algebra; geometry proof; multiplication table; alphabet chart; dictionary; encyclopaedia; newspaper
+headline; comic strip; etching; watercolour of a vase; still life with fruit; tapestry; icon of a saint; mural;
+porcelain figurine; terracotta army; obelisk; colosseum; castle dungeon; drawbridge; windmill; watermill; dam; quarry;
+oil tanker; container port; tugboat; hovercraft; hang glider; propeller; radar screen; control tower; tunnel boring;
+railway signal; turntable; jukebox; church bell; pipe organ; cello; trombone; xylophone; banjo; tambourine; puppet
+theatre; magician; ventriloquist; trapeze; lion tamer; gladiator; knight on horseback; pharaoh; astronaut; deep sea
+diver; beekeeper; blacksmith; glass blower; cobbler; tailor; watchmaker; locksmith; barber; undertaker; judge; bishop;
+emperor; mermaid; dragon; unicorn; vampire; werewolf; ghost; alien; goblin; polar bear; snow leopard; tapir; anteater;
+baboon; warthog; gazelle; antelope; porcupine; skunk; raccoon; badger; weasel; mongoose; salamander; tadpole; leech;
+centipede; silkworm; dragonfly; moth; grasshopper; praying mantis; snail; clam; shrimp; swordfish; stingray; eel;
+parrot; kingfisher; heron; puffin; albatross; condor; turkey; pheasant; sequoia; palm oil; fern; moss; lichen; truffle;
+artichoke; asparagus; pomegranate; durian; coconut; pineapple; walnut; cinnamon; saffron; soy sauce; omelette; soup
+tureen; gingerbread; wedding cake; samovar; teapot; corkscrew; waffle iron; toaster; refrigerator; sewing machine;
+spinning wheel; iron lung; candelabra; four poster bed; rocking chair; bookcase; spiral staircase; attic; greenhouse
 """
 """Things of which a folder of pictures holds few or none."""
+
+_GIBBERISH = ("qzxvk", "wjrbf tphgz", "xq zzk jvw")
+"""What an encoder that knows whole words cannot tell apart."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """weak, match     height above which an answer is called so; for pictures, the score of a hit
-    false_weak, false_match   the part of held-out absent things, or pairs, that pass each
+    """weak, match     height from which an answer is called so; for pictures, the score of a hit
+    false_weak, false_match   the part of absent things, or random pairs, that pass such thresholds of the others
     found                     the part of pieces of captions whose answer is at least weak; None where there are none
     queries                   what was asked to find the thresholds
     """
@@ -92,12 +116,17 @@ class Thresholds:
     def of(self, height: float) -> Verdict:
         return "match" if height >= self.match else "weak" if height >= self.weak else "none"
 
+    def raised(self, by: float) -> Thresholds:
+        return replace(self, weak=self.weak + by, match=self.match + by)
+
 
 @dataclass(frozen=True)
 class Calibration:
     """What was measured on a collection.
 
     text, picture   thresholds of queries in words and of a picture; None where nothing could be measured
+    points          the parts of absent things that `text.weak` and `text.match` leave below them
+    shift           how much further up an absent thing gets among all pictures than among the sample
     veto            deviations above the middle from which a picture shows what a NOT excludes, or half the way to the
                     best if that is less; found from captions, else 1
     items           pictures there were then
@@ -106,6 +135,8 @@ class Calibration:
 
     text: Thresholds | None = None
     picture: Thresholds | None = None
+    points: tuple[float, float] = (WEAK, MATCH)
+    shift: float = 0.0
     veto: float = 1.0
     items: int = 0
     sample: tuple[int, ...] = ()
@@ -116,9 +147,41 @@ class Calibration:
     @classmethod
     def read(cls, text: str) -> Calibration:
         facts = json.loads(text)
+        if "points" not in facts:  # measured in an earlier way: as good as not at all
+            return cls()
         for side in ("text", "picture"):
             facts[side] = facts[side] and Thresholds(**facts[side])
-        return cls(**{**facts, "sample": tuple(facts["sample"])})
+        return cls(**{**facts, "points": tuple(facts["points"]), "sample": tuple(facts["sample"])})
+
+
+_KEPT: tuple[Side, Side] = ("absent", "unknown")
+
+
+@dataclass(frozen=True)
+class Background:
+    """rows      (k, d) of the things that are not there, each another one
+    unknown   (1, d) the row of words that the encoder does not know; (0, d) where it knows some of every word
+    """
+
+    rows: Array
+    unknown: Array = field(repr=False)
+
+    @classmethod
+    def kept(cls, vectors: Vectors) -> Background:
+        """That of a collection; without rows where nothing was measured yet under this encoder."""
+        return cls(*(vectors.all(side, "item = 0")[1] for side in _KEPT))
+
+    def keep(self, vectors: Vectors) -> None:
+        """Write it, inside a transaction."""
+        for side, rows in zip(_KEPT, (self.rows, self.unknown), strict=True):
+            vectors.drop(side, [0])
+            vectors.put(side, [0] * len(rows), range(len(rows)), rows)
+
+    def knows(self, rows: Array) -> Array:
+        """(n,) whether the encoder told these rows from that of the unknown."""
+        if not len(self.unknown):
+            return np.ones(len(rows), dtype=bool)
+        return np.array([not np.allclose(row, self.unknown[0], rtol=1e-5, atol=1e-6) for row in rows], dtype=bool)
 
 
 def things() -> list[str]:
@@ -126,53 +189,155 @@ def things() -> list[str]:
     return [" ".join(thing.split()) for thing in RARE.split(";")]
 
 
-def calibrate(vectors: Vectors, encode: Callable[[list[str]], Array], seed: int = 0) -> Calibration:
-    """Measure a collection; the same collection and seed give the same numbers."""
+def background(vectors: Vectors, encode: Callable[[list[str]], Array], seed: int = 0) -> Background:
+    """The things that no caption of this collection speaks of, as the encoder sees them."""
+    not_said = [thing for thing in things() if not len(_holding(vectors, [thing]))]
+    gibberish = encode(list(_GIBBERISH))
+    alike = all(np.allclose(row, gibberish[0], rtol=1e-5, atol=1e-6) for row in gibberish)
+    found = Background(np.empty_like(gibberish[:0]), gibberish[: int(alike)])
+    rows = encode(np.random.default_rng(seed).permutation(not_said).tolist())
+    return Background(np.unique(rows[found.knows(rows)], axis=0), found.unknown)
+
+
+def calibrate(
+    vectors: Vectors,
+    encode: Callable[[list[str]], Array],
+    absent: Background,
+    weak: float = WEAK,
+    match: float = MATCH,
+    seed: int = 0,
+) -> Calibration:
+    """Measure a collection; the same collection and seed give the same numbers.
+
+    weak, match   the parts of absent things that are to stay below each threshold
+    """
     store = vectors.store
     ids = np.array([id for (id,) in store.rows("SELECT id FROM items WHERE status = 'ok' ORDER BY id")], dtype=np.int64)
+    points = (weak, match)
     if len(ids) < LEAST:
-        return Calibration(items=len(ids))
+        return Calibration(points=points, items=len(ids))
     random = np.random.default_rng(seed)
     chosen = ids[np.linspace(0, len(ids) - 1, min(SAMPLE, len(ids))).astype(int)]
     sample = vectors.of(chosen.tolist())
-    not_said = [thing for thing in random.permutation(things()).tolist() if not len(_holding(vectors, [thing]))]
-    absent, _ = _asked(vectors, encode(not_said), sample)
+    space, k = vectors.space, best_of(len(ids))
+    pictures = _of_pictures(space, sample, random)
     pieces = _pieces(vectors, ids, random)
-    found, veto = None, None
-    if pieces:
-        present, far = _asked(vectors, encode([piece for piece, _ in pieces]), sample, [said for _, said in pieces])
-        found, veto = present, _parting(*far) if far else None
-    return Calibration(
-        _of_text(absent, found), _of_pictures(vectors, sample, random), veto or 1.0, len(ids), tuple(chosen.tolist())
-    )
+    said = encode([piece for piece, _ in pieces]) if pieces else absent.rows[:0]
+    veto = _parting(*_far(vectors, said, sample, [shown for _, shown in pieces])) if pieces else None
+    text, shift = None, 0.0
+    if len(absent.rows) >= LEAST:
+        every = _answers(vectors, absent.rows, absent.rows, k)
+        text = _of_text(every, points, _answers(vectors, said, absent.rows, k) if pieces else None)
+        if len(chosen) < len(ids):
+            shift = text.weak - of_absent(space, absent.rows, sample, points).weak
+    return Calibration(text, pictures, points, shift, veto or 1.0, len(ids), tuple(chosen.tolist()))
 
 
-def _of_text(absent: Floats, found: Floats | None) -> Thresholds | None:
-    if len(absent) < LEAST:
-        return None
-    half = len(absent) // 2
-    weak, match = np.quantile(absent[:half], (WEAK, MATCH))
-    held = absent[half:]
-    return Thresholds(
-        weak=float(weak),
-        match=float(match),
-        false_weak=float((held >= weak).mean()),
-        false_match=float((held >= match).mean()),
-        found=float((found >= weak).mean()) if found is not None and len(found) else None,
-        queries=len(absent),
-    )
+def best_of(n: int) -> int:
+    """How many hits of n pictures are rated together: a hundredth, 1 to TOP.
+
+    The mean of the best hundredth of n random heights hardly depends on n; a filter that lets few pictures pass leaves
+    it where it is.
+    """
+    return min(TOP, max(1, -(-n // 100)))
 
 
-def _of_pictures(vectors: Vectors, sample: Array, random: np.random.Generator) -> Thresholds:
-    """From the scores of pictures against each other, half of them to find and half to check."""
-    some = random.choice(len(sample), min(QUERIES, len(sample)), replace=False)
-    scores = vectors.space.score(sample[some], sample).astype(np.float64)
-    scores[np.arange(len(some)), some] = np.nan
+def heights(space: Space, scores: Floats, items: Array, null: Array) -> Floats:
+    """(n,) deviations that the scores of n pictures with a query lie above those of the rows `null` with each of them.
+
+    scores   (n,)
+    items    (n, d)
+    null     (k, d): what the query would be if it asked for something that is not there
+    """
+    against = space.score(null, items).astype(np.float64)
+    return np.asarray(scores - against.mean(axis=0)) / _some(against.std(axis=0))
+
+
+def of_absent(space: Space, null: Array, items: Array, points: tuple[float, float]) -> Thresholds:
+    """Points of the heights that each row of `null` reaches against the others, among these pictures."""
+    if not len(items):  # nothing passes, so nothing is high
+        return Thresholds(float("inf"), float("inf"), 0.0, 0.0, None, len(null))
+    scores = space.score(null, items).astype(np.float64)
+    return _of_text(_best(scores, _against_others(scores), best_of(len(items))), points, None)
+
+
+def of_pairs(space: Space, rows: Array, sample: Array, own: Ints) -> Thresholds:
+    """Points of the scores of rows with pictures; half of the rows to find them and half to check.
+
+    own   of each row, the place in the sample of the picture it was made of
+    """
+    scores = space.score(rows, sample).astype(np.float64)
+    scores[np.arange(len(rows)), own] = np.nan
     found, held = (side[~np.isnan(side)] for side in np.array_split(scores, 2))
     weak, match = np.quantile(found, (PAIR_WEAK, PAIR_MATCH))
     return Thresholds(
-        float(weak), float(match), float((held >= weak).mean()), float((held >= match).mean()), None, len(some)
+        float(weak), float(match), float((held >= weak).mean()), float((held >= match).mean()), None, len(rows)
     )
+
+
+def spread(space: Space, queries: Array, sample: Array) -> tuple[Floats, Floats]:
+    """Median of each query's scores over rows that stand for the collection, and the deviation of those below it."""
+    scores = space.score(queries, sample).astype(np.float64)
+    middle = np.median(scores, axis=1)
+    # The mean over all of them: half are below, so twice that mean is theirs.
+    below = np.minimum(scores - middle[:, None], 0)
+    return middle, np.sqrt(2 * np.square(below).mean(axis=1))
+
+
+def _of_text(every: Floats, points: tuple[float, float], found: Floats | None) -> Thresholds:
+    weak, match = np.quantile(every, points)
+    # What passes is counted on each half with the thresholds of the other.
+    halves = every[::2], every[1::2]
+    false = [[(held >= bound).mean() for bound in np.quantile(other, points)] for held, other in (halves, halves[::-1])]
+    false_weak, false_match = np.mean(false, axis=0)
+    return Thresholds(
+        weak=float(weak),
+        match=float(match),
+        false_weak=float(false_weak),
+        false_match=float(false_match),
+        found=float((found >= weak).mean()) if found is not None and len(found) else None,
+        queries=len(every),
+    )
+
+
+def _of_pictures(space: Space, sample: Array, random: np.random.Generator) -> Thresholds:
+    some = random.choice(len(sample), min(QUERIES, len(sample)), replace=False)
+    return of_pairs(space, sample[some], sample, some)
+
+
+def _answers(vectors: Vectors, queries: Array, null: Array, k: int) -> Floats:
+    """How high the answer to each query is among all pictures. Those that are `null` are rated against the others."""
+    best = np.full((len(queries), k), -np.inf), np.zeros((len(queries), k))
+    for _, _, rows in vectors.blocks("image", "item IN (SELECT id FROM items WHERE status = 'ok')"):
+        scores = vectors.space.score(queries, rows).astype(np.float64)
+        if queries is null:
+            above = _against_others(scores)
+        else:
+            against = vectors.space.score(null, rows).astype(np.float64)
+            above = (scores - against.mean(axis=0)) / _some(against.std(axis=0))
+        both = np.hstack([best[0], scores]), np.hstack([best[1], above])
+        places = np.argpartition(both[0], -k, axis=1)[:, -k:]
+        best = np.take_along_axis(both[0], places, 1), np.take_along_axis(both[1], places, 1)
+    return np.asarray(best[1].mean(axis=1))
+
+
+def _against_others(scores: Floats) -> Floats:
+    """(k, n) how many deviations each score lies above the other k - 1 of its picture."""
+    others = len(scores) - 1
+    mean = (scores.sum(axis=0) - scores) / others
+    square = (np.square(scores).sum(axis=0) - np.square(scores)) / others
+    return np.asarray((scores - mean) / _some(np.sqrt(np.maximum(square - np.square(mean), 0))))
+
+
+def _best(scores: Floats, above: Floats, k: int) -> Floats:
+    """(k,) mean height of the k pictures that score highest with each query."""
+    places = np.argpartition(scores, -k, axis=1)[:, -k:]
+    return np.asarray(np.take_along_axis(above, places, 1).mean(axis=1))
+
+
+def _some(deviation: Floats) -> Floats:
+    """A picture that scores the same with everything is above nothing."""
+    return np.maximum(deviation, 1e-6)
 
 
 def _holding(vectors: Vectors, words: list[str]) -> Ints:
@@ -205,40 +370,17 @@ def _pieces(vectors: Vectors, ids: Ints, random: np.random.Generator) -> list[tu
     return found
 
 
-def _asked(
-    vectors: Vectors, queries: Array, sample: Array, said: Sequence[Ints] = ()
-) -> tuple[Floats, tuple[Floats, Floats] | None]:
-    """The height of each query's answer, without queries of which the encoder knows no word.
-
-    said   the items that show what a query asks for. With it also, in deviations above the middle, where these items
-           stand and where the others do
-    """
-    if not len(queries):
-        return np.empty(0), None
-    middle, deviation = spread(vectors, queries, sample)
-    top = np.full((len(queries), TOP), -np.inf)
-    shown: list[Floats] = []
-    others: list[Floats] = []
+def _far(vectors: Vectors, queries: Array, sample: Array, said: Sequence[Ints]) -> tuple[Floats, Floats]:
+    """Where items that show what a query asks for stand, and where the others do, in deviations above the middle."""
+    middle, deviation = spread(vectors.space, queries, sample)
+    shown: list[Floats] = [np.empty(0)]
+    others: list[Floats] = [np.empty(0)]
     for items, _, rows in vectors.blocks("image", "item IN (SELECT id FROM items WHERE status = 'ok')"):
-        above = vectors.space.score(queries, rows) - middle[:, None]
-        top = np.partition(np.hstack([top, above]), -TOP, axis=1)[:, -TOP:]
-        if said:
-            shows = np.stack([np.isin(items, some) for some in said])
-            far = above / np.maximum(deviation, 1e-12)[:, None]
-            shown.append(far[shows])
-            others.append(far[~shows][::_THIN])
-    known = deviation > 0
-    height = top[known].mean(axis=1) / np.sqrt(deviation[known])
-    return height, (np.concatenate(shown), np.concatenate(others)) if said else None
-
-
-def spread(vectors: Vectors, queries: Array, sample: Array) -> tuple[Floats, Floats]:
-    """Median of each query's scores over rows that stand for the collection, and the deviation of those below it."""
-    scores = vectors.space.score(queries, sample).astype(np.float64)
-    middle = np.median(scores, axis=1)
-    # The mean over all of them: half are below, so twice that mean is theirs.
-    below = np.minimum(scores - middle[:, None], 0)
-    return middle, np.sqrt(2 * np.square(below).mean(axis=1))
+        far = (vectors.space.score(queries, rows) - middle[:, None]) / np.maximum(deviation, 1e-12)[:, None]
+        shows = np.stack([np.isin(items, some) for some in said])
+        shown.append(far[shows])
+        others.append(far[~shows][::_THIN])
+    return np.concatenate(shown), np.concatenate(others)
 
 
 def _parting(shown: Floats, others: Floats) -> float | None:

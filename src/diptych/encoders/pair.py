@@ -1,0 +1,233 @@
+"""An encoder as two ONNX files, which needs neither torch nor a network.
+
+A folder holds `card.json`, `image.onnx`, `text.onnx` and `tokenizer.json`; docs/how-to/choose-an-encoder.md says what
+is in them. Each side is loaded when it is first asked: who searches with words never loads the eyes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from diptych.encoders.dual import DualEncoder, normal
+from diptych.kinds import Array, BadInput, nearest
+from diptych.sources.pictures import Sight, read
+
+CARD = "card.json"
+FILES = ("image.onnx", "text.onnx", "tokenizer.json")
+
+_PREPROCESSING = 1
+"""Another number where the same files would give other rows: then a collection is told that the encoder is another."""
+
+_PIXELS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
+_TOKENS = {
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(float)": np.float32,
+    "tensor(bool)": np.bool_,
+}
+
+
+class OnnxPair(DualEncoder):
+    """The encoder in a folder. Raises BadInput where it is not whole, or its card does not say what it must.
+
+    A session takes pictures as float32 or float16 (n, 3, side, side), normalised as the card says, or as uint8
+    (n, side, side, 3) bytes; texts as ids (n, tokens) and perhaps a mask of those that are no padding. The first output
+    of each is (n, dims).
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        card = _card(self.folder)
+        self.name, self.revision, self.width = card["name"], card["version"], card["dims"]
+        image, text = card["image"], card["text"]
+        self.sight = Sight(image["side"], image["resize"], image["resample"], image.get("enough", image["side"]))
+        self.mean, self.std = tuple(image.get("mean", ())), tuple(image.get("std", ()))
+        self.length: int = text["length"]
+        self.full: bool = text.get("padding") == "length"
+        self.reads = f"{self.length} tokens"
+        self._sealed: dict[str, str] = card.get("digest", {})
+        told = {"trained_on": "dataset", "terms": "terms", "weak": "weak"}
+        self.trained_on_: dict[str, Any] = {"method": self.name, "revision": self.revision}
+        self.trained_on_ |= {key: card[said] for said, key in told.items() if card.get(said)}
+
+    @cached_property
+    def digest(self) -> str:
+        # What the card says of a file is believed here, and compared when the file is loaded.
+        files = {name: self._sealed.get(name) or _sha256(read(self.folder / name)) for name in FILES}
+        facts = [_PREPROCESSING, files, str(self.sight), self.sight.enough, self.mean, self.std, self.length, self.full]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def encode_pixels(self, pixels: Array) -> Array:
+        session, kind, step = self._eyes
+        values = pixels if kind == np.uint8 else normal(pixels, self.mean, self.std).astype(kind)
+        name = session.get_inputs()[0].name
+        rows = [
+            self._run(session, FILES[0], {name: values[at : at + (step or len(values))]})
+            for at in range(0, len(values), step or len(values) or 1)
+        ]
+        return self.space.settle(np.concatenate([np.empty((0, self.width), dtype=np.float32), *rows]))
+
+    def _read(self, texts: list[str]) -> Array:
+        session, tokenizer, padding, fixed = self._reader
+        found = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+        lengths = np.array([len(ids) for ids in found])
+        most = fixed or (self.length if self.full else max(1, int(lengths.max())))
+        mask = np.arange(most) < lengths[:, None]
+        ids = np.full(mask.shape, padding)
+        ids[mask] = [id for some in found for id in some]
+        entries = session.get_inputs()
+        feed: dict[str, Array] = {
+            entry.name: values.astype(_TOKENS[entry.type]) for entry, values in zip(entries, (ids, mask), strict=False)
+        }
+        rows = self._run(session, FILES[1], feed)
+        rows[lengths == 0] = 0  # of a text that holds nothing, no network knows anything
+        return rows
+
+    def _run(self, session: Any, file: str, feed: dict[str, Array]) -> Array:
+        try:
+            rows = np.asarray(session.run([session.get_outputs()[0].name], feed)[0], dtype=np.float32)
+        except Exception as error:  # onnxruntime's own classes, defined in C++
+            raise BadInput(f"{self.folder / file} does not run ({_first_line(error)})") from None
+        n = len(next(iter(feed.values())))
+        if rows.shape != (n, self.width):
+            raise BadInput(f"{self.folder / file} gives {rows.shape} for {n} items; the card says {self.width} dims")
+        return rows
+
+    @cached_property
+    def _eyes(self) -> tuple[Any, Any, int]:
+        """The session of pictures, what it takes, and how many of them at a time; 0 is any number."""
+        session = self._session(FILES[0])
+        entry = session.get_inputs()[0]
+        if entry.type not in _PIXELS or len(session.get_inputs()) > 1:
+            raise BadInput(f"{self.folder / FILES[0]} takes {entry.type}; it has to take one float or uint8 tensor")
+        kind, side = _PIXELS[entry.type], self.sight.side
+        wanted = (side, side, 3) if kind == np.uint8 else (3, side, side)
+        fixed = [size if isinstance(size, int) else None for size in entry.shape]
+        if len(fixed) != 4 or any(size not in (None, want) for size, want in zip(fixed[1:], wanted, strict=True)):
+            raise BadInput(f"{self.folder / FILES[0]} takes {entry.shape}, and the card says (n, {wanted})")
+        if fixed[0] not in (None, 1):
+            raise BadInput(f"{self.folder / FILES[0]} takes {fixed[0]} pictures at a time; export it for any number")
+        if kind != np.uint8 and not self.mean:
+            raise BadInput(f"{self.folder / CARD}: image has no mean and std, and {FILES[0]} takes normalised pixels")
+        return session, kind, fixed[0] or 0
+
+    @cached_property
+    def _reader(self) -> tuple[Any, Any, int, int]:
+        """The session of texts, the tokenizer, the id of padding, and the number of tokens; 0 is any number."""
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_str(self._bytes(FILES[2]).decode())
+        except BadInput:
+            raise
+        except Exception as error:  # its own class, defined in Rust, and that of UTF-8
+            raise BadInput(f"{self.folder / FILES[2]}: not a tokenizer ({_first_line(error)})") from None
+        padding = tokenizer.padding["pad_id"] if tokenizer.padding else 0
+        tokenizer.no_padding()
+        session = self._session(FILES[1])
+        entries = session.get_inputs()
+        if not 1 <= len(entries) <= 2 or any(e.type not in _TOKENS or len(e.shape) != 2 for e in entries):
+            told = ", ".join(f"{entry.name} {entry.type}" for entry in entries)
+            raise BadInput(
+                f"{self.folder / FILES[1]} takes {told}; it has to take ids (n, tokens), and may take a mask"
+            )
+        if isinstance(entries[0].shape[0], int):
+            raise BadInput(f"{self.folder / FILES[1]} takes {entries[0].shape[0]} texts; export it for any number")
+        fixed = entries[0].shape[1] if isinstance(entries[0].shape[1], int) else 0
+        tokenizer.enable_truncation(min(self.length, fixed or self.length))
+        return session, tokenizer, padding, fixed
+
+    def _session(self, file: str) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = os.cpu_count() or 1
+        options.log_severity_level = 4
+        # Threads that wait for work in a loop would take the cores from those that decode pictures.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = self._bytes(file)
+        try:
+            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own classes, defined in C++
+            raise BadInput(f"{self.folder / file}: onnxruntime does not read it ({_first_line(error)})") from None
+
+    def _bytes(self, file: str) -> bytes:
+        data = read(self.folder / file)
+        if file in self._sealed and _sha256(data) != self._sealed[file]:
+            raise BadInput(f"{self.folder / file} is not the file that its card was written for; bring it again")
+        return data
+
+
+def seal(folder: str | Path) -> None:
+    """Write the sha256 of each file into the card.
+
+    Then the encoder is known without reading its files, and each is compared when it is loaded.
+    """
+    card = Path(folder) / CARD
+    facts = _card(Path(folder)) | {"digest": {name: _sha256(read(Path(folder) / name)) for name in FILES}}
+    card.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    """What the card says, each value of the kind it has to be."""
+    file = folder / CARD
+    missing = [name for name in (CARD, *FILES) if not (folder / name).is_file()]
+    if missing:
+        raise BadInput(f"{folder}: no {', '.join(missing)} in it; not an ONNX pair")
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON and of UTF-8
+        raise BadInput(f"{file} does not read as JSON ({error})") from None
+
+    def wrong(what: str) -> BadInput:
+        return BadInput(f"{file}: {what}; see how to bring an encoder of your own")
+
+    if not isinstance(card, dict):
+        raise wrong("it is no object")
+    for key, kind in {"name": str, "version": str, "dims": int, "image": dict, "text": dict}.items():
+        if not isinstance(card.get(key), kind):
+            raise wrong(f"{key} is {card.get(key)!r}, no {kind.__name__}")
+    image, text, digest = card["image"], card["text"], card.get("digest", {})
+    for where, of, least in (("dims", card["dims"], 1), ("image.side", image.get("side"), 1)):
+        if type(of) is not int or not least <= of <= 65_536:
+            raise wrong(f"{where} is {of!r}, no whole number from {least}")
+    if type(text.get("length")) is not int or not 1 <= text["length"] <= 65_536:
+        raise wrong(f"text.length is {text.get('length')!r}, no number of tokens")
+    if card.get("space", "cosine") != "cosine":
+        raise wrong(f"space is {card['space']!r}; an ONNX pair is compared by cosine")
+    if text.get("padding", "longest") not in ("longest", "length"):
+        raise wrong(f"text.padding is {text['padding']!r}, neither longest nor length")
+    if image.setdefault("resize", "squash") not in ("squash", "crop"):
+        raise wrong(f"image.resize is {image['resize']!r}, neither squash nor crop")
+    filters = [each.name.lower() for each in Image.Resampling]
+    if image.setdefault("resample", "bicubic") not in filters:
+        raise wrong(f"image.resample is {image['resample']!r}{nearest(str(image['resample']), filters)}")
+    if type(image.get("enough", 0)) is not int or image.get("enough", 0) < 0:
+        raise wrong(f"image.enough is {image['enough']!r}, no number of pixels")
+    if bool(image.get("mean")) != bool(image.get("std")):
+        raise wrong("image has one of mean and std; it needs both or neither")
+    for key in ("mean", "std"):
+        three = image.get(key) or [1, 1, 1]
+        if not (isinstance(three, list) and len(three) == 3 and all(type(one) in (int, float) for one in three)):
+            raise wrong(f"image.{key} is {three!r}, not three numbers")
+    if not all(image.get("std") or [1]):
+        raise wrong("image.std has a 0, which nothing can be divided by")
+    if not isinstance(digest, dict) or not set(digest) <= set(FILES):
+        raise wrong("digest is no sha256 of each file")
+    return card
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]

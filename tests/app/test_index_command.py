@@ -1,0 +1,159 @@
+"""`diptych index` as a person meets it: stopped, kept looking, cut off from the network. Whole processes."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diptych.flow import catalogue
+from diptych.flow.collection import Collection
+from diptych.flow.encoder import Encoder
+from diptych.kinds import Pairs
+
+COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (230, 220, 20)}
+
+
+def paint(path: Path, colour: str, seed: int = 0, size: int = 24) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shade = np.random.default_rng(seed).integers(-30, 30, (size, size, 3))
+    Image.fromarray(np.clip(np.array(COLOURS[colour]) + shade, 0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest that `diptych fit` could have written: it knows four colours."""
+    home = tmp_path_factory.mktemp("encoder")
+    names = list(COLOURS) * 8
+    paths = [str(paint(home / "p" / f"{place}.png", name, place)) for place, name in enumerate(names)]
+    texts = [f"a {name} thing number {place % 3}" for place, name in enumerate(names)]
+    pairs = Pairs(paths, texts, np.arange(len(names)))
+    Encoder.of("colour", "tfidf", catalogue.method("cca")(dims=3)).fit(pairs).save_pretrained(home / "fitted")
+    return home / "fitted"
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "diptych.app.cli", *map(str, arguments)]
+
+
+def started(*arguments: str | Path, at: Path) -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        command(*arguments), cwd=at, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    assert process.stdout
+    return (line.rstrip("\n") for line in process.stdout)
+
+
+def test_watch_tells_each_change_waits_for_what_grows_and_ends_clean(encoder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    for place, colour in enumerate(COLOURS):
+        paint(folder / f"{colour}.png", colour, place)
+    process = started("index", folder, "--model", encoder, "--watch", "--json", at=tmp_path)
+    try:
+        told = lines(process)
+        assert json.loads(next(told))["added"] == 4
+        whole = paint(tmp_path / "elsewhere.png", "red", 9, size=200).read_bytes()
+        with open(folder / "grows.png", "wb") as growing:
+            for start in range(0, len(whole), len(whole) // 5):
+                growing.write(whole[start : start + len(whole) // 5])
+                growing.flush()
+                time.sleep(0.9)  # a look comes every two seconds, so none sees it twice the same
+        assert json.loads(next(told)) == {"change": "added", "path": str(folder / "grows.png"), "why": ""}
+        (folder / "grows.png").rename(folder / "renamed.png")
+        assert json.loads(next(told)) == {"change": "renamed", "path": str(folder / "renamed.png"), "why": ""}
+        (folder / "blue.png").unlink()
+        assert json.loads(next(told)) == {"change": "removed", "path": str(folder / "blue.png"), "why": ""}
+        (folder / "bad.png").write_bytes(b"no picture")
+        bad = json.loads(next(told))
+        assert bad["change"] == "failed" and bad["path"].endswith("bad.png") and "not a picture" in bad["why"]
+        with Collection.open(folder / ".diptych") as reader:
+            assert len(reader) == 4, "others may read meanwhile"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0 and out == ""
+    assert "watching" in err and "stopped; 4 pictures are indexed" in err and "Traceback" not in err
+
+
+def test_ctrl_c_keeps_what_was_told_says_how_to_go_on_and_exits_130(encoder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "many pictures"
+    for place in range(400):
+        paint(folder / f"{place:03d}.png", list(COLOURS)[place % 4], place, size=160)
+    process = started("index", folder, "--model", encoder, at=tmp_path)
+    database = folder / ".diptych" / "diptych.db"
+    kept = 0
+    try:
+        while not kept and process.poll() is None:  # a batch is committed, and it is in the middle of the next
+            time.sleep(0.02)
+            if database.is_file():
+                try:
+                    with Collection.open(folder / ".diptych") as reader:
+                        kept = len(reader)
+                except Exception:
+                    kept = 0
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert out == "" and "Traceback" not in err and err.count("\n") == 1
+    with Collection.open(folder / ".diptych") as collection:
+        assert kept <= len(collection) < 400 and collection.verify() == []
+        assert f"stopped; {len(collection)} pictures are indexed and kept. Go on: diptych index" in err
+        kept = len(collection)
+    again = subprocess.run(command(*go_on(err), "--json"), cwd=tmp_path, capture_output=True, text=True, check=True)
+    report = json.loads(again.stdout)
+    assert report["items"] == 400 and report["unchanged"] == kept and report["encoded"] == 400 - kept
+
+
+def go_on(message: str) -> list[str]:
+    """The arguments of the command that a message ends with."""
+    return shlex.split(message.strip().rpartition("Go on: diptych ")[2])
+
+
+DEAF = """
+import sys
+
+def hook(event, arguments):
+    if event.startswith("socket.") and event not in ("socket.gethostname",):
+        raise RuntimeError(f"asked the network: {event} {arguments}")
+
+sys.addaudithook(hook)
+"""
+
+
+def test_nothing_asks_the_network(encoder: Path, tmp_path: Path) -> None:
+    """Every Python process, the workers too, fails at the first socket; where the user may, there is no network."""
+    (tmp_path / "deaf").mkdir()
+    (tmp_path / "deaf" / "sitecustomize.py").write_text(DEAF)
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "deaf")}
+    cut_off = ["unshare", "-n"] if not subprocess.run(["unshare", "-n", "true"], check=False).returncode else []
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        at = tmp_path / "pictures"
+        return subprocess.run([*cut_off, *command(*arguments)], cwd=at, env=env, capture_output=True, text=True)
+
+    for place, colour in enumerate(COLOURS):
+        paint(tmp_path / "pictures" / f"{colour}.png", colour, place)
+    assert "diptych" in run("--help").stdout
+    indexed = run("index", ".", "--model", encoder, "--json")
+    assert indexed.returncode == 0 and json.loads(indexed.stdout)["added"] == 4, indexed.stderr
+    found = run("search", "red", "--json", "--html", tmp_path / "sheet.html")
+    assert found.returncode == 0 and json.loads(found.stdout)["results"][0]["path"].endswith("red.png"), found.stderr
+    ask = "import socket; socket.getaddrinfo('localhost', 80)"
+    deaf = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=False)
+    assert "asked the network" in deaf.stderr, "the check hears who asks"

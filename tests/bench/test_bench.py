@@ -1,0 +1,67 @@
+"""The scripts that measure: each starts, what they share measures right, and a peer that disagrees stops them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+SCRIPTS = sorted(file.name for file in BENCH.glob("*.py") if "argparse" in file.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_each_script_tells_how_it_is_called(script: str) -> None:
+    if "\nimport torch" in (BENCH / script).read_text(encoding="utf-8"):
+        pytest.importorskip("torch")
+    done = subprocess.run([sys.executable, BENCH / script, "--help"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "--json" in done.stdout or script == "random_clip.py"
+
+
+def test_a_process_is_timed_and_weighed_with_its_children() -> None:
+    import processes
+
+    hold = "import sys, time; held = bytearray(150 << 20); time.sleep(0.5)"
+    alone = processes.run([sys.executable, "-c", f"print('said', flush=True); {hold}"])
+    assert alone.output == "said\n" and alone.seconds >= 0.5 and 0 < alone.cpu < alone.seconds + 1
+    assert 150 < alone.peak_mb < 250
+    child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {hold!r}]); {hold}; p.wait()"
+    both = processes.run([sys.executable, "-c", child])
+    assert 300 < both.peak_mb < 450
+
+
+def test_a_process_that_fails_stops_the_script_with_what_it_wrote() -> None:
+    import processes
+
+    with pytest.raises(SystemExit, match="no such luck"):
+        processes.run([sys.executable, "-c", "raise SystemExit('no such luck')"])
+
+
+def test_rows_of_another_network_stop_the_comparison() -> None:
+    import rclip
+
+    rows = np.random.default_rng(0).standard_normal((2, 20, 32)).astype(np.float32)
+    mine, other = ({str(number): row for number, row in enumerate(side)} for side in rows)
+    assert rclip.same_network(mine, mine) == pytest.approx(1, abs=1e-5)
+    with pytest.raises(SystemExit, match="differ"):
+        rclip.same_network(mine, other)
+    with pytest.raises(SystemExit, match="pictures"):
+        rclip.same_network(mine, {name: row for name, row in mine.items() if name != "3"})
+
+
+def test_texts_of_a_modality_gap_lie_apart_from_pictures_and_still_find_them() -> None:
+    import ann
+
+    pictures, texts = ann.two_cones(3000, 200, 64)
+    across, within = (texts @ pictures.T).mean(), (pictures[:500] @ pictures[500:1000].T).mean()
+    assert across < within - 0.3
+    flat = np.argsort(-(texts @ pictures.T), axis=1)[:, : ann.K]
+    assert ann.share_found(flat, flat) == 1
+    assert ann.share_found(flat[:, ::-1], flat) == 1 and ann.share_found(np.roll(flat, 1, axis=0), flat) < 0.5

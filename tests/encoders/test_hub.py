@@ -1,0 +1,265 @@
+"""Models of transformers give what transformers gives; what is fetched once is there without a network."""
+
+import json
+import shutil
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from diptych.encoders import hub
+from diptych.encoders.hub import Transformers
+from diptych.kinds import BadInput
+from diptych.sources import pictures as files
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+TEXTS = ["a red dog", "two cat", "the sea", "a dog runs on the sea and never stops"]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def tokenizer(folder: Path, length: int) -> object:
+    from tokenizers import Tokenizer, processors
+
+    tiny.tokenizer(folder / "made.json")
+    made = Tokenizer.from_file(str(folder / "made.json"))
+    (folder / "made.json").unlink()
+    made.add_special_tokens(["[END]"])
+    made.post_processor = processors.TemplateProcessing("$A [END]", special_tokens=[("[END]", len(tiny.WORDS))])
+    options = {"pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "[END]", "model_max_length": length}
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, **options)
+
+
+def model(folder: Path, kind: str) -> tuple[object, object, object]:
+    """A folder with a small CLIP or SigLIP of random weights; the model, its processor and its tokenizer."""
+    torch.manual_seed(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    layers = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    text = {
+        **layers,
+        "vocab_size": 20,
+        "max_position_embeddings": 9,
+        "eos_token_id": len(tiny.WORDS),
+        "pad_token_id": 0,
+    }
+    vision = {**layers, "image_size": 32, "patch_size": 8}
+    if kind == "clip":
+        from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil as Processor
+
+        made = transformers.CLIPModel(
+            transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
+        ).eval()
+        processor = Processor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    else:
+        from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil as Processor
+
+        made = transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision)).eval()
+        processor = Processor(size={"height": 32, "width": 32}, resample=3)
+    for parameter in made.parameters():  # as they are drawn, all rows are nearly the same
+        torch.nn.init.normal_(parameter, std=0.3)
+    made.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    words = tokenizer(folder, 9)
+    words.save_pretrained(folder)
+    return made, processor, words
+
+
+def features(output):
+    rows = output if isinstance(output, torch.Tensor) else output.pooler_output
+    return (rows / rows.norm(dim=-1, keepdim=True)).numpy()
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_rows_are_those_of_transformers(tmp_path, pictures, no_network, kind):
+    made, processor, words = model(tmp_path / "model", kind)
+    encoder = Transformers(tmp_path / "model")
+    small = [path for path in pictures if path.name != "large.jpg"]  # which would be decoded at half size
+    values = processor([files.load(path) for path in small], return_tensors="pt")["pixel_values"]
+    padding = "max_length" if kind == "siglip" else True
+    tokens = words(TEXTS, padding=padding, truncation=True, max_length=9, return_tensors="pt")
+    tokens = {key: tokens[key] for key in ("input_ids", "attention_mask")[: 1 if kind == "siglip" else 2]}
+    with torch.inference_mode():
+        images, texts = features(made.get_image_features(values)), features(made.get_text_features(**tokens))
+    found = encoder.encode_images(small), encoder.encode_texts(TEXTS)
+    assert found[0].shape == (7, encoder.width) and found[1].shape == (4, encoder.width)
+    for ours, theirs in zip(found, (images, texts), strict=True):
+        assert ((ours * theirs).sum(axis=1) >= 0.9999).all()
+        assert (ours @ theirs.T).argmax(axis=1).tolist() == list(range(len(ours))), "and each is nearest to its own"
+
+
+def test_weights_that_can_run_code_are_refused(tmp_path):
+    model(tmp_path / "model", "clip")
+    (tmp_path / "model" / "model.safetensors").rename(tmp_path / "model" / "pytorch_model.bin")
+    with pytest.raises(BadInput, match=r"no model\.safetensors in it"):
+        Transformers(tmp_path / "model")
+
+
+def test_code_that_comes_with_a_model_is_not_run(tmp_path):
+    model(tmp_path / "model", "clip")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config |= {"model_type": "ours", "auto_map": {"AutoModel": "evil.Model", "AutoConfig": "evil.Config"}}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model" / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    with pytest.raises(BadInput, match="transformers does not load it") as error:
+        Transformers(tmp_path / "model").encode_texts(["a dog"])
+    assert not (tmp_path / "ran").exists() and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("says", "named"),
+    [
+        ({"size": {"height": 32, "width": 16}}, "one square"),
+        ({"size": {"shortest_edge": 40}, "do_center_crop": True, "crop_size": 32}, "one square"),
+        ({"size": {"shortest_edge": 32}, "do_center_crop": False}, "keep their shape"),
+        ({"size": 32, "resample": 9}, "resizes in a way"),
+        ({"size": 32, "rescale_factor": 1}, "rescale_factor is 1"),
+        ({}, "one square"),
+    ],
+)
+def test_preprocessing_that_is_not_ours_is_refused(tmp_path, says, named):
+    model(tmp_path / "model", "clip")
+    for file in tmp_path.glob("model/*processor_config.json"):
+        file.unlink()
+    (tmp_path / "model" / "preprocessor_config.json").write_text(json.dumps(says))
+    with pytest.raises(BadInput, match=named):
+        Transformers(tmp_path / "model")
+
+
+def test_damaged_files_are_one_line(tmp_path):
+    for file in ("config.json", "model.safetensors", "tokenizer.json"):
+        folder = tmp_path / file
+        model(folder, "clip")
+        (folder / file).write_bytes(b"{ nothing")
+        with pytest.raises(BadInput) as error:
+            Transformers(folder).encode_texts(["a dog"])
+        assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_digest_is_of_what_is_computed_with(tmp_path):
+    model(tmp_path / "a", "clip")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "b" / "README.md").write_text("words")
+    assert Transformers(tmp_path / "a").digest == Transformers(tmp_path / "b").digest
+    with open(tmp_path / "b" / "model.safetensors", "r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x7f")
+    assert Transformers(tmp_path / "a").digest != Transformers(tmp_path / "b").digest
+
+
+# -------------------------------------------------------------------------------------------------------------- fetched
+
+
+class Hub:
+    """Stands in for huggingface.co: one repository, and a list of what was brought from it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, sha: str = COMMIT) -> None:
+        import huggingface_hub
+
+        self.folder, self.sha, self.brought, self.broken = folder, sha, [], ""
+        monkeypatch.setattr(huggingface_hub, "HfApi", lambda: self)
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", self.download)
+
+    def model_info(self, repo, revision, files_metadata):
+        assert files_metadata
+        sizes = [(path.relative_to(self.folder).as_posix(), path.stat().st_size) for path in self.folder.rglob("*.*")]
+        listed = [types.SimpleNamespace(rfilename=name, size=size) for name, size in sizes]
+        return types.SimpleNamespace(sha=self.sha, siblings=listed)
+
+    def download(self, repo, name, revision, local_dir):
+        assert revision == self.sha, "never a branch: what it means may change while files come"
+        if name == self.broken:
+            raise OSError("the line was cut\nand more")
+        if not (Path(local_dir) / name).exists():  # as the real one, it takes up what is there
+            self.brought.append(name)
+            shutil.copy(self.folder / name, Path(local_dir) / name)
+
+
+@pytest.fixture
+def online(tmp_path, monkeypatch):
+    model(tmp_path / "theirs", "clip")
+    for name in ("pytorch_model.bin", "open_clip_model.safetensors", "evil.py", "README.md"):
+        (tmp_path / "theirs" / name).write_text("no")
+    (tmp_path / "theirs" / "onnx").mkdir()
+    (tmp_path / "theirs" / "onnx" / "model.safetensors").write_text("no")
+    return Hub(tmp_path / "theirs", monkeypatch)
+
+
+def test_what_was_fetched_once_is_there_by_its_commit(online, monkeypatch):
+    told = []
+    folder = hub.fetch("them/clip", "", lambda *said: told.append(said))
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(online.brought)
+    assert not {"pytorch_model.bin", "open_clip_model.safetensors", "evil.py", "README.md"} & set(online.brought)
+    assert told[-1][0] == "hub:them/clip" and told[-1][1] == told[-1][2] > 0
+    assert Transformers(folder).name == "them/clip" and Transformers(folder).revision == COMMIT
+    assert len(Transformers(folder).encode_texts(TEXTS)) == 4
+    brought = len(online.brought)
+    assert hub.fetch("them/clip") == folder and len(online.brought) == brought, "nothing comes twice"
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: pytest.fail("the network was asked"))
+    for revision in ("", COMMIT, COMMIT[:7]):
+        assert hub.here("them/clip", revision) == folder
+    assert hub.here("them/clip", "v2") is None and hub.here("them/clip", "012") is None
+    assert hub.here("them/other") is None
+
+
+def test_an_interrupted_fetch_is_not_there_and_is_taken_up(online):
+    online.broken = "tokenizer.json"
+    with pytest.raises(BadInput, match=r"hub:them/clip: not fetched \(the line was cut\); what came is kept") as error:
+        hub.fetch("them/clip", "v1")
+    assert "\n" not in str(error.value) and hub.here("them/clip") is None and hub.fetched() == {}
+    before, online.broken = len(online.brought), ""
+    assert hub.fetch("them/clip", "v1") == hub.here("them/clip", "v1")
+    assert "model.safetensors" not in online.brought[before:] and "tokenizer.json" in online.brought[before:]
+
+
+def test_a_later_commit_stands_beside_the_first(online):
+    first = hub.fetch("them/clip")
+    online.sha = "f" * 40
+    second = hub.fetch("them/clip")
+    assert first != second and hub.here("them/clip", COMMIT) == first and hub.here("them/clip", "f" * 40) == second
+
+
+def test_a_repository_without_safetensors_is_refused_before_anything_comes(online):
+    (online.folder / "model.safetensors").unlink()
+    with pytest.raises(BadInput, match=r"has no model\.safetensors"):
+        hub.fetch("them/clip")
+    assert online.brought == []
+
+
+def test_who_is_offline_is_told(monkeypatch):
+    import huggingface_hub
+
+    def nobody():
+        raise OSError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", nobody)
+    with pytest.raises(BadInput, match="when you are online"):
+        hub.fetch("them/clip")
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(BadInput, match=r"pip install 'diptych\[torch\]'"):
+        hub.fetch("them/clip")
+
+
+@pytest.mark.parametrize("name", ["hub:clip", "hub:a/b/c", "hub:../up", "hub:a/..", "hub:a/b@", "hub:a/b@../c", "hub:"])
+def test_names_that_lead_elsewhere_are_refused(name):
+    with pytest.raises(BadInput, match="hub:owner/name"):
+        hub.split(name)
+
+
+def test_names_of_the_hub():
+    assert hub.split("hub:openai/clip-vit-base-patch32") == ("openai/clip-vit-base-patch32", "")
+    assert hub.split("hub:a.b/c_d@refs/pr/6") == ("a.b/c_d", "refs/pr/6")
+
+
+def test_half_sized_decoding_moves_a_row_little(tmp_path):
+    rng = np.random.default_rng(3)
+    coarse = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    coarse.resize((640, 480), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=90)
+    model(tmp_path / "model", "clip")
+    encoder = Transformers(tmp_path / "model")
+    whole = encoder.encode_pixels(encoder.sight.square(files.load(tmp_path / "large.jpg"))[None])
+    assert (whole * encoder.encode_images([tmp_path / "large.jpg"])).sum() > 0.999

@@ -1,0 +1,222 @@
+"""An encoder as two ONNX files: what comes out is what the files compute, and what is wrong is one line."""
+
+import json
+import sys
+
+import numpy as np
+import onnx
+import pytest
+import tiny
+from onnx.reference import ReferenceEvaluator
+from PIL import Image
+
+from diptych.encoders.pair import OnnxPair, seal
+from diptych.kinds import BadInput
+
+TEXTS = ["a red dog", "two cat", "the sea", "a dog runs on the sea and never stops", "unknown", "Red DOG"]
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def seen(paths, resize):
+    """(n, side, side, 3) bytes of upright pictures, without any of our own reading."""
+    squares = []
+    for path in paths:
+        picture = Image.open(path)
+        if path.name == "turned.jpg":
+            picture = picture.transpose(Image.Transpose.ROTATE_270)
+        if path.name == "clear.png":
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        picture = picture.convert("RGB")
+        if resize == "crop":  # as CLIP does it: all of it first, then the middle
+            short = min(picture.size)
+            wide, high = (tiny.SIDE * side // short for side in picture.size)
+            picture = picture.resize((wide, high), Image.Resampling.BICUBIC)
+            left, top = (wide - tiny.SIDE) // 2, (high - tiny.SIDE) // 2
+            picture = picture.crop((left, top, left + tiny.SIDE, top + tiny.SIDE))
+        squares.append(np.asarray(picture.resize((tiny.SIDE, tiny.SIDE), Image.Resampling.BICUBIC)))
+    return np.stack(squares)
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop"])
+def test_pictures_give_what_the_reference_implementation_of_onnx_computes(tmp_path, pictures, resize):
+    raw = tiny.pair(tmp_path / "raw", resize=resize, enough=0)
+    pixels = seen(pictures, resize)
+    (expected,) = ReferenceEvaluator(onnx.load(raw / "image.onnx")).run(None, {"pixels": pixels})
+    # A crop is cut while it is resized, and a pixel may differ by one in 255.
+    near = 1e-5 if resize == "squash" else 5e-3
+    assert np.allclose(OnnxPair(raw).encode_images(pictures), unit(expected), atol=near)
+    floats = tiny.pair(tmp_path / "floats", raw=False, resize=resize, enough=0)
+    x = ((pixels / 255 - [0.5, 0.4, 0.3]) / [0.2, 0.3, 0.4]).transpose(0, 3, 1, 2).astype(np.float32)
+    (expected,) = ReferenceEvaluator(onnx.load(floats / "image.onnx")).run(None, {"x": x})
+    assert np.allclose(OnnxPair(floats).encode_images(pictures), unit(expected), atol=near)
+
+
+def test_texts_are_cut_padded_and_masked(tmp_path):
+    ids = np.array([[2, 3, 6, 0, 0, 0], [12, 7, 0, 0, 0, 0], [11, 8, 0, 0, 0, 0], [2, 6, 9, 10, 11, 8], [1] + 5 * [0]])
+    ids = np.concatenate([ids, [[3, 6, 0, 0, 0, 0]]])
+    for mask in (False, True):
+        folder = tiny.pair(tmp_path / str(mask), mask=mask)
+        feed = {"ids": ids} | ({"mask": (ids > 0).astype(np.int64)} if mask else {})
+        (expected,) = ReferenceEvaluator(onnx.load(folder / "text.onnx")).run(None, feed)
+        rows = OnnxPair(folder).encode_texts(TEXTS)
+        assert np.allclose(rows, unit(expected), atol=1e-6) and rows.dtype == np.float32
+        card = json.loads((folder / "card.json").read_text())
+        card["text"]["padding"] = "length"
+        (folder / "card.json").write_text(json.dumps(card))
+        assert np.allclose(OnnxPair(folder).encode_texts(TEXTS), rows, atol=1e-6)
+
+
+def test_one_at_a_time_and_many_at_once_are_the_same(tmp_path):
+    encoder = OnnxPair(tiny.pair(tmp_path / "pair"))
+    pixels = np.random.default_rng(0).integers(0, 256, (64, tiny.SIDE, tiny.SIDE, 3), dtype=np.uint8)
+    single = np.concatenate([encoder.encode_pixels(one[None]) for one in pixels])
+    assert np.abs(encoder.encode_pixels(pixels) - single).max() <= 1e-5
+    single = np.concatenate([encoder.encode_texts([text]) for text in TEXTS])
+    assert np.abs(encoder.encode_texts(TEXTS) - single).max() <= 1e-5
+
+
+def test_nothing_gives_no_rows_and_a_text_without_words_is_far_from_everything(tmp_path):
+    encoder = OnnxPair(tiny.pair(tmp_path / "pair"))
+    assert encoder.encode_images([]).shape == encoder.encode_texts([]).shape == (0, tiny.DIMS)
+    assert encoder.encode_pixels(np.empty((0, tiny.SIDE, tiny.SIDE, 3), np.uint8)).shape == (0, tiny.DIMS)
+    rows = encoder.encode_texts(["", "a dog"])
+    assert (rows[0] == 0).all() and np.isclose(np.linalg.norm(rows[1]), 1)
+
+
+def test_open_pictures_and_files_are_the_same_and_progress_is_told(tmp_path, pictures):
+    encoder = OnnxPair(tiny.pair(tmp_path / "pair", enough=0))
+    told = []
+    rows = encoder.encode_images([str(path) for path in pictures] * 5, lambda *said: told.append(said))
+    assert told == [("tiny: pictures", 32, 40), ("tiny: pictures", 40, 40)]
+    assert np.array_equal(encoder.encode_images([Image.open(path) for path in pictures]), rows[:8])
+
+
+def test_each_side_is_loaded_when_it_is_asked_and_not_before(tmp_path, pictures):
+    folder = tiny.pair(tmp_path / "pair")
+    seal(folder)
+    encoder = OnnxPair(folder)
+    for side, other, ask in (
+        ("text.onnx", "image.onnx", lambda: encoder.encode_texts(["a dog"])),
+        ("image.onnx", "text.onnx", lambda: encoder.encode_images(pictures[:1])),
+    ):
+        (folder / other).rename(folder / "away")
+        assert encoder.digest and len(ask()) == 1, f"{side} alone"
+        (folder / "away").rename(folder / other)
+    for file in folder.iterdir():
+        file.unlink()
+    assert len(encoder.encode_texts(["a cat"])) == len(encoder.encode_images(pictures[:1])) == 1, "and only once"
+
+
+def test_the_digest_is_of_files_and_preprocessing_and_not_of_prose(tmp_path):
+    folder = tiny.pair(tmp_path / "pair")
+    card = json.loads((folder / "card.json").read_text())
+
+    def digest(**changes):
+        (folder / "card.json").write_text(json.dumps(card | changes))
+        return OnnxPair(folder).digest
+
+    first = digest()
+    assert digest(name="other", weak="everywhere") == first
+    assert digest(image={"side": tiny.SIDE, "resize": "crop"}) != first
+    assert digest(image={"side": tiny.SIDE, "enough": 7}) != first
+    assert digest(text={"length": 7}) != first
+    digest()
+    seal(folder)
+    assert OnnxPair(folder).digest == first, "sealed or not, it is the same encoder"
+    tiny.text_tower(folder / "text.onnx", 9, False)
+    with pytest.raises(BadInput, match=r"text\.onnx is not the file that its card was written for"):
+        OnnxPair(folder).encode_texts(["a dog"])
+    seal(folder)
+    assert OnnxPair(folder).digest != first
+
+
+def test_torch_and_transformers_are_not_needed(tmp_path, pictures, monkeypatch):
+    for name in ("torch", "transformers", "huggingface_hub"):
+        monkeypatch.setitem(sys.modules, name, None)
+    encoder = OnnxPair(tiny.pair(tmp_path / "pair"))
+    assert len(encoder.encode_images(pictures)) == 8 and len(encoder.encode_texts(TEXTS)) == 6
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("dims", "many", "dims is 'many', no int"),
+        ("dims", 0, "dims is 0"),
+        ("name", None, "name is None, no str"),
+        ("space", "hamming", "space is 'hamming'"),
+        ("image", {}, "image.side is None"),
+        ("image", {"side": 24, "resize": "stretch"}, "image.resize is 'stretch'"),
+        ("image", {"side": 24, "resample": "bicubik"}, "did you mean 'bicubic'"),
+        ("image", {"side": 24, "mean": [0, 0, 0]}, "one of mean and std"),
+        ("image", {"side": 24, "mean": [0, 0, 0], "std": [1, 0, 1]}, "image.std has a 0"),
+        ("image", {"side": 24, "mean": [0, 0], "std": [1, 1]}, "not three numbers"),
+        ("image", {"side": 24, "enough": "all"}, "image.enough is 'all'"),
+        ("text", {"length": 0}, "text.length is 0"),
+        ("text", {"length": 5, "padding": "left"}, "text.padding is 'left'"),
+        ("digest", ["a"], "digest is no sha256"),
+    ],
+)
+def test_a_card_that_says_nonsense_is_named_with_its_field(tmp_path, key, value, named):
+    folder = tiny.pair(tmp_path / "pair")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {key: value}))
+    with pytest.raises(BadInput, match=r"card\.json") as error:
+        OnnxPair(folder)
+    assert named in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing", b"[]", b"\xff\xfe", b'{"name": '])
+@pytest.mark.parametrize("file", ["card.json", "image.onnx", "text.onnx", "tokenizer.json"])
+def test_damaged_files_are_one_line_that_names_them(tmp_path, pictures, file, data):
+    folder = tiny.pair(tmp_path / "pair")
+    (folder / file).write_bytes(data)
+    with pytest.raises(BadInput) as error:
+        encoder = OnnxPair(folder)
+        encoder.encode_texts(["a dog"])
+        encoder.encode_images(pictures[:1])
+    assert file in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    folder = tiny.pair(tmp_path / "pair")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(BadInput, match=r"no tokenizer\.json in it"):
+        OnnxPair(folder)
+
+
+def test_networks_that_do_not_fit_their_card_or_tokenizer_are_told(tmp_path, pictures):
+    folder = tiny.pair(tmp_path / "pair")
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | {"dims": 17}))
+    with pytest.raises(BadInput, match="the card says 17 dims"):
+        OnnxPair(folder).encode_texts(["a dog"])
+    (folder / "card.json").write_text(json.dumps(card | {"image": {"side": 32}}))
+    with pytest.raises(BadInput, match=r"image\.onnx takes \['n', 24, 24, 3\]"):
+        OnnxPair(folder).encode_images(pictures[:1])
+    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "text.onnx").write_bytes((folder / "image.onnx").read_bytes())
+    with pytest.raises(BadInput, match=r"text\.onnx takes pixels tensor\(uint8\)"):
+        OnnxPair(folder).encode_texts(["a dog"])
+    tiny.image_tower(folder / "image.onnx", 0, raw=False)
+    with pytest.raises(BadInput, match="image has no mean and std"):
+        OnnxPair(folder).encode_images(pictures[:1])
+    tiny.pair(folder)
+    told = json.loads((folder / "tokenizer.json").read_text())
+    told["model"]["vocab"]["dog"] = 999
+    (folder / "tokenizer.json").write_text(json.dumps(told))
+    with pytest.raises(BadInput, match=r"text\.onnx does not run"):
+        OnnxPair(folder).encode_texts(["a dog"])
+
+
+def test_numbers_and_what_does_not_decode_are_told(tmp_path, pictures):
+    encoder = OnnxPair(tiny.pair(tmp_path / "pair"))
+    with pytest.raises(BadInput, match="tiny looks at pictures"):
+        encoder.encode_images(np.zeros((2, 3)))
+    with pytest.raises(BadInput, match="tiny reads texts"):
+        encoder.encode_texts([1, 2])
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
+    with pytest.raises(BadInput, match=r"broken\.jpg"):
+        encoder.encode_images([*pictures, tmp_path / "broken.jpg"])

@@ -1,0 +1,116 @@
+"""Names and folders lead to encoders, and what leads nowhere says where to go."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tiny
+
+from diptych.encoders import hub, shelf
+from diptych.encoders.pair import OnnxPair
+from diptych.flow.encoder import Encoder
+from diptych.kinds import BadInput, Pairs
+from diptych.methods.subspace.cca import CCA
+
+
+@pytest.fixture
+def mini(tmp_path, monkeypatch):
+    """Something small in the place of what comes with Diptych."""
+    folder = tiny.pair(tmp_path / "bundled")
+    monkeypatch.setattr(shelf, "_BUNDLED", folder)
+    return folder
+
+
+def test_a_name_a_pair_and_a_fitted_folder_are_opened(tmp_path, mini):
+    assert isinstance(shelf.open("mini"), OnnxPair)
+    assert isinstance(shelf.open(tiny.pair(tmp_path / "pair")), OnnxPair)
+    assert isinstance(shelf.open(str(tmp_path / "pair")), OnnxPair)
+    rng = np.random.default_rng(0)
+    encoder = Encoder.of("given", "given", CCA(dims=2))
+    encoder.fit(Pairs(rng.standard_normal((20, 3)), rng.standard_normal((20, 3)))).save_pretrained(tmp_path / "cca")
+    assert isinstance(shelf.open(tmp_path / "cca"), Encoder)
+
+
+def test_what_finds_an_encoder_again_is_a_name_or_a_folder_in_full(tmp_path, mini, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny.pair(tmp_path / "mini")
+    assert shelf.settled("mini") == "mini" and shelf.open("mini").folder == mini
+    assert shelf.settled("./mini") == str(tmp_path / "mini"), "a folder of the same name is written as one"
+    assert shelf.settled("bundled") == str(mini)
+
+
+def test_a_model_of_the_hub_settles_on_the_commit_that_is_here(tmp_path):
+    folder = hub.home() / "them--clip" / ("a" * 40)
+    folder.mkdir(parents=True)
+    record = {"repo": "them/clip", "asked": "", "commit": "a" * 40, "files": {"model.safetensors": 7}}
+    (folder / hub.RECORD).write_text(json.dumps(record))
+    assert shelf.settled("hub:them/clip") == shelf.settled("hub:them/clip@aaaaaaa") == "hub:them/clip@" + "a" * 40
+    assert [(model.name, model.bytes) for model in shelf.models()][-1] == ("hub:them/clip@" + "a" * 40, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("clip-vit-b23", "did you mean 'clip-vit-b32'"),
+        ("nowhere/at/all", "there is no model 'nowhere/at/all', and no folder of that name"),
+        ("clip-vit-b32", "fetch it once: diptych models get clip-vit-b32"),
+        ("hub:them/clip@v2", "fetch it once: diptych models get hub:them/clip@v2"),
+        ("hub:clip", "hub:owner/name"),
+    ],
+)
+def test_names_that_lead_nowhere(name, named):
+    with pytest.raises(BadInput) as error:
+        shelf.open(name)
+    assert named in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_installation_without_the_bundled_encoder_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(shelf, "_BUNDLED", tmp_path / "nothing")
+    with pytest.raises(BadInput, match=r"mini is not in this installation .* name another model"):
+        shelf.open("mini")
+    assert shelf.models()[0].here is None
+
+
+def test_an_empty_folder_is_no_encoder(tmp_path):
+    with pytest.raises(BadInput, match=r"no card\.json and no config\.json in it; not a fitted folder"):
+        shelf.open(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(BadInput, match="does not read as a fitted thing"):
+        shelf.open(tmp_path)
+
+
+def test_fetching_asks_for_the_commit_that_stands_on_the_shelf(mini, monkeypatch):
+    asked = []
+    monkeypatch.setattr(hub, "fetch", lambda *arguments: asked.append(arguments))
+    shelf.fetch("siglip-b16")
+    shelf.fetch("hub:them/clip@v1")
+    assert asked[0][0] == "google/siglip-base-patch16-224" and len(asked[0][1]) == 40
+    assert asked[1][:2] == ("them/clip", "v1")
+    assert shelf.fetch("mini") == mini and len(asked) == 2, "what comes with Diptych is here"
+    with pytest.raises(BadInput, match="did you mean 'siglip-b16'"):
+        shelf.fetch("siglip-b17")
+
+
+def test_every_entry_of_the_shelf_names_one_commit():
+    for model in shelf.models():
+        if model.source:
+            repo, revision = hub.split(model.source)
+            assert len(revision) == 40 and model.bytes and model.terms, repo
+
+
+@pytest.mark.skipif(shelf.models()[0].here is None, reason="mini is not in this tree")
+def test_the_bundled_encoder_is_sealed_and_small():
+    encoder = shelf.open("mini")
+    card = json.loads((encoder.folder / "card.json").read_text())
+    assert set(card["digest"]) == {"image.onnx", "text.onnx", "tokenizer.json"}
+    assert card["trained_on"] and card["terms"] and card["weak"]
+    assert sum(path.stat().st_size for path in encoder.folder.iterdir()) <= 24e6
+    assert encoder.encode_texts(["two dogs in the snow"]).shape == (1, encoder.width)
+
+
+def test_a_folder_may_lie_anywhere(tmp_path, mini):
+    away = tmp_path / "with blanks and ü"
+    shutil.copytree(mini, away)
+    assert shelf.settled(os.path.relpath(away)) == str(away)
