@@ -66,3 +66,52 @@ def test_temperature_starts_where_told_and_never_exceeds_its_bound():
 def test_there_is_no_part_of_another_name():
     with pytest.raises(AttributeError, match="no part 'tails'"):
         _ = parts.tails
+
+
+def test_layers_are_an_mlp_on_rows_as_they_are():
+    rows = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32))
+    net = parts.heads.layers(4, 3, 0, 2)
+    first, last = (layer for layer in net if isinstance(layer, nn.Linear))
+    expected = (rows @ first.weight.T + first.bias).clamp(min=0) @ last.weight.T + last.bias
+    torch.testing.assert_close(net(rows), expected)
+    assert not torch.allclose(net(100 * rows), net(rows))
+
+
+def test_a_reversed_gradient_is_minus_the_factor_times_what_comes_back():
+    rows = torch.randn(3, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    out = parts.heads.reversed_gradient(rows, 0.3)
+    torch.testing.assert_close(out, rows)
+    (out * torch.tensor([1.0, 2.0])).sum().backward()
+    torch.testing.assert_close(rows.grad, torch.tensor([[-0.3, -0.6]]).expand(3, 2))
+
+
+def test_reversal_rises_from_zero_to_one():
+    assert parts.heads.reversal(0.0) == 0
+    assert parts.heads.reversal(0.5) == pytest.approx(math.tanh(2.5))  # 2 / (1 + exp(-t)) - 1 = tanh(t / 2)
+    assert 0.999 < parts.heads.reversal(1.0) < 1
+
+
+def test_a_projection_waits_until_nothing_is_learned():
+    rows = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 3)))
+    top = parts.heads.Projection(3).double()
+    torch.testing.assert_close(top.eval()(rows), rows)
+    mean, A = np.array([1.0, 2.0, 3.0]), np.random.default_rng(1).standard_normal((3, 2))
+    top.set(mean, A)
+    torch.testing.assert_close(top.train()(rows), rows)
+    np.testing.assert_allclose(top.eval()(rows)[:, :2], (rows.numpy() - mean) @ A)
+    assert (top(rows)[:, 2] == 0).all()
+
+
+def test_a_set_head_gives_each_item_its_slots_whatever_else_is_in_the_batch():
+    torch.manual_seed(0)
+    head = parts.heads.SetHead(6, 8, 4, 3, rounds=2).eval()
+    rows = torch.randn(5, 7, 6)
+    assert head(rows).shape == (5, 3, 4)
+    torch.testing.assert_close(head(rows)[:1], head(rows[:1]))
+    assert torch.isfinite(head(torch.zeros(2, 6))).all()
+
+
+def test_widths_are_wanted():
+    assert parts.heads.widths({"image_width": 3, "text_width": 4}) == (3, 4)
+    with pytest.raises(BadInput, match="learns from feature rows"):
+        parts.heads.widths({"image_width": 3, "text_width": None})

@@ -81,3 +81,94 @@ def test_frobenius_of_nothing_left_pulls_nowhere():
     nothing = torch.zeros(3, 2, requires_grad=True)
     parts.losses.frobenius(nothing).backward()
     assert (nothing.grad == 0).all()
+
+
+def test_reconstruction_is_the_mean_squared_length_of_what_is_missed():
+    made, rows = drawn(4, 3), drawn(4, 3, seed=1)
+    missed = (made - rows).detach().numpy()
+    assert parts.losses.reconstruction(made, rows).item() == pytest.approx(np.mean([row @ row for row in missed]))
+
+
+def test_label_entropy_with_one_label_is_cross_entropy_and_with_none_is_nothing():
+    logits, classes = drawn(5, 4), torch.tensor([0, 3, 1, 1, 2])
+    one_hot = torch.eye(4, dtype=torch.float64)[classes]
+    torch.testing.assert_close(parts.losses.label_entropy(logits, one_hot), F.cross_entropy(logits, classes))
+    assert parts.losses.label_entropy(logits, 0 * one_hot).item() == 0
+
+
+def test_label_entropy_with_several_labels_shares_its_target():
+    """The gradient is softmax minus shares."""
+    logits = drawn(3, 4)
+    labels = torch.tensor([[1.0, 1, 0, 0], [0, 0, 0, 1], [1, 1, 1, 0]], dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(parts.losses.label_entropy(logits, labels), logits)
+    shares = labels / labels.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(gradient, (logits.detach().softmax(dim=1) - shares) / 3)
+
+
+def test_told_apart_is_binary_cross_entropy_and_does_not_overflow():
+    real, fake = drawn(6, 1), drawn(6, 1, seed=1)
+    both, truth = torch.cat([real, fake]), torch.cat([torch.ones(6, 1), torch.zeros(6, 1)]).double()
+    torch.testing.assert_close(parts.losses.told_apart(real, fake), F.binary_cross_entropy_with_logits(both, truth))
+    assert parts.losses.told_apart(torch.zeros(3), torch.zeros(5)).item() == pytest.approx(np.log(2))
+    assert parts.losses.told_apart(torch.tensor([1000.0]), torch.tensor([-1000.0])).item() == 0
+
+
+def test_passes_for_fake_is_the_log_of_the_chance_to_be_found_out():
+    fake = drawn(6, 1)
+    expected = np.log(1 - 1 / (1 + np.exp(-fake.detach().numpy()))).mean()
+    assert parts.losses.passes_for_fake(fake).item() == pytest.approx(expected)
+
+
+def test_squared_distances_are_scipys():
+    from scipy.spatial.distance import cdist
+
+    u, v = drawn(4, 3), drawn(5, 3, seed=1)
+    expected = cdist(u.detach().numpy(), v.detach().numpy(), "sqeuclidean")
+    np.testing.assert_allclose(parts.losses.squared_distances(u, v).detach(), expected)
+    assert (parts.losses.squared_distances(u, u).detach().numpy() >= 0).all()
+
+
+def test_discrepancy_is_a_double_loop_and_zero_for_one_sample():
+    u, v = drawn(4, 3), drawn(5, 3, seed=1)
+
+    def mean(A, B):
+        return np.mean([[np.exp(-0.7 * np.square(a - b).sum()) for b in B] for a in A])
+
+    a, b = u.detach().numpy(), v.detach().numpy()
+    expected = mean(a, a) + mean(b, b) - 2 * mean(a, b)
+    assert parts.losses.discrepancy(u, v, 0.7).item() == pytest.approx(expected)
+    assert parts.losses.discrepancy(u, u, 0.7).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_triplets_are_a_triple_loop():
+    near, S = drawn(5, 6), torch.from_numpy(np.random.default_rng(1).random((5, 6)) < 0.4).double()
+    table, same = near.detach().numpy(), S.numpy()
+    broken = [
+        max(0.0, 0.3 - table[i, j] + table[i, k])
+        for i in range(5)
+        for j in range(6)
+        for k in range(6)
+        if same[i, j] and not same[i, k]
+    ]
+    assert parts.losses.triplets(near, S, 0.3).item() == pytest.approx(np.mean(broken))
+    assert parts.losses.triplets(near, torch.ones(5, 6), 0.3).item() == 0
+
+
+def test_hardest_triplets_are_a_loop_over_anchors():
+    near, same = drawn(5, 5), parts.targets.same_picture(torch.tensor([0, 1, 0, 2, 3]))
+    table, mine, total = near.detach().numpy(), same.numpy(), 0.0
+    for scores in (table, table.T):
+        for i in range(5):
+            total += max(0.0, 0.2 - scores[i, i] + max(scores[i, j] for j in range(5) if not mine[i, j])) / 5
+    assert parts.losses.hardest_triplets(near, same, 0.2).item() == pytest.approx(total)
+
+
+def test_hardest_triplets_of_one_picture_are_nothing():
+    assert parts.losses.hardest_triplets(drawn(3, 3), torch.ones(3, 3), 0.2).item() == 0
+
+
+def test_orthogonality_is_the_mean_squared_cosine():
+    u, v = drawn(4, 3), drawn(4, 3, seed=1)
+    a, b = u.detach().numpy(), v.detach().numpy()
+    expected = np.mean([(x @ y) ** 2 / (x @ x) / (y @ y) for x, y in zip(a, b, strict=True)])
+    assert parts.losses.orthogonality(u, v).item() == pytest.approx(expected)

@@ -10,8 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from diptych.parts import graphs as graphs
     from diptych.parts import heads as heads
     from diptych.parts import losses as losses
+    from diptych.parts import memory as memory
     from diptych.parts import targets as targets
 
 

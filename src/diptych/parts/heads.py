@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diptych.kinds import BadInput
+from diptych.kinds import Array, BadInput
 
 
 class Network(nn.Module):
@@ -38,13 +39,28 @@ def mlp(
     learning rate means the same for every kind of feature. Raises BadInput where the items have no width, such as
     strings.
     """
-    if width is None:
-        raise BadInput("this method learns from feature rows; turn pictures and texts into features first")
+    width = _featured(width)
     widths = (*(hidden for hidden in widths[:-1] if hidden), widths[-1])
     layers: list[nn.Module] = [UnitLength(), nn.Linear(width, widths[0])]
     for before, after in pairwise(widths):
         layers += [activation(), nn.Dropout(dropout), nn.Linear(before, after)]
     return nn.Sequential(*layers)
+
+
+def coder(width: int | None, hidden: int, bits: int) -> nn.Sequential:
+    """Two layers from rows of `width` to `bits` outputs whose signs are a code, hidden units normalised over a batch.
+
+    Features are seldom centred, and what all rows share would outweigh what tells them apart, and give them all the
+    same bits. A batch needs two rows, so `batch` three. Rows come in scaled to length 1, and errors are as in `mlp`.
+    """
+    first = nn.Linear(_featured(width), hidden, bias=False)
+    return nn.Sequential(UnitLength(), first, nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, bits))
+
+
+def _featured(width: int | None) -> int:
+    if width is None:
+        raise BadInput("this method learns from feature rows; turn pictures and texts into features first")
+    return width
 
 
 class UnitLength(nn.Module):
@@ -67,3 +83,105 @@ class Temperature(nn.Module):
         with torch.no_grad():
             self.log_factor.clamp_(max=self.log_most)
         return logits * self.log_factor.exp()
+
+
+def layers(*widths: int, activation: Callable[[], nn.Module] = nn.ReLU, dropout: float = 0.0) -> nn.Sequential:
+    """Linear layers of these widths on rows as they are: decoders, classifiers. The last one stays linear.
+
+    A width of 0 is no layer.
+    """
+    widths = tuple(width for width in widths if width)
+    built: list[nn.Module] = [nn.Linear(widths[0], widths[1])]
+    for before, after in pairwise(widths[1:]):
+        built += [activation(), nn.Dropout(dropout), nn.Linear(before, after)]
+    return nn.Sequential(*built)
+
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return rows.view_as(rows)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return -ctx.factor * gradients[0], None
+
+
+def reversed_gradient(rows: Tensor, factor: float) -> Tensor:
+    """The rows themselves, whose gradient comes back times -factor (Ganin & Lempitsky, ICML 2015).
+
+    What comes after goes down a loss that what comes before goes up: a minimax game in one step.
+    """
+    reversed_rows: Tensor = _Reversed.apply(rows, factor)  # type: ignore[no-untyped-call]
+    return reversed_rows
+
+
+def reversal(done: float) -> float:
+    """The factor's schedule: 2 / (1 + exp(-10 done)) - 1, from 0 to 1 (Ganin & Lempitsky 2015, section 4)."""
+    return 2 / (1 + math.exp(-10 * done)) - 1
+
+
+class Projection(nn.Module):
+    """(rows - mean) A where nothing is learned, the rows themselves in training: a closed form fitted on top.
+
+    `set` gives it mean (d,) and A (d, k), k at most d; until then it changes nothing.
+    """
+
+    mean: Tensor
+    directions: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("directions", torch.eye(width))
+
+    def set(self, mean: Array, directions: Array) -> None:
+        self.directions.zero_()
+        self.directions[:, : directions.shape[1]] = torch.from_numpy(directions)
+        self.mean.copy_(torch.from_numpy(mean))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows if self.training else (rows - self.mean) @ self.directions
+
+
+def widths(facts: dict[str, Any]) -> tuple[int, int]:
+    """The widths of both sides, of facts as `Descent.network` gets them. Raises BadInput where a side has none."""
+    image_width, text_width = facts["image_width"], facts["text_width"]
+    if image_width is None or text_width is None:
+        raise BadInput("this method learns from feature rows; turn pictures and texts into features first")
+    return image_width, text_width
+
+
+class SetHead(nn.Module):
+    """An item as `slots` rows (b, slots, dims): slots compete for its tokens (DivE: Kim et al., CVPR 2023).
+
+    Each of `rounds` passes through one block: a softmax over the slots says which of them reads a token, a slot adds
+    the weighted mean of what it reads, then a feed-forward layer. The item's mean token is added to every slot. Tokens
+    are (b, t, width) with rows of zeros as padding, or (b, width), one an item. The rows are not of unit length.
+    """
+
+    def __init__(self, width: int, hidden: int, dims: int, slots: int, rounds: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.rounds = rounds
+        self.tokens = nn.Sequential(UnitLength(), nn.Linear(width, dims), nn.Dropout(dropout))
+        self.slots = nn.Parameter(torch.randn(slots, dims))
+        self.ask, self.key, self.value = (nn.Linear(dims, dims) for _ in range(3))
+        self.before, self.between = nn.LayerNorm(dims), nn.LayerNorm(dims)
+        self.feed = nn.Sequential(nn.Linear(dims, hidden), nn.GELU(), nn.Linear(hidden, dims))
+        self.of_slots, self.of_item = nn.LayerNorm(dims), nn.LayerNorm(dims)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        rows = rows[:, None] if rows.ndim == 2 else rows
+        real = (rows != 0).any(dim=2, keepdim=True).float()
+        tokens = self.tokens(rows)
+        key, value = self.key(tokens), self.value(tokens)
+        slots = self.slots.expand(len(rows), *self.slots.shape)
+        for _ in range(self.rounds):
+            asked = self.ask(self.before(slots)) @ key.mT / math.sqrt(key.shape[2])
+            read = asked.softmax(dim=1) * real.mT
+            slots = slots + read @ value / read.sum(dim=2, keepdim=True).clamp(min=1e-6)
+            slots = slots + self.feed(self.between(slots))
+        whole = (real * tokens).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+        made: Tensor = self.of_slots(slots) + self.of_item(whole)[:, None]
+        return made

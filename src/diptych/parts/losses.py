@@ -5,6 +5,7 @@ Outputs u and v are (b, d) rows of pictures and of their texts; a target S is (b
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 from torch.nn import functional as F
@@ -35,3 +36,86 @@ def frobenius(difference: Tensor) -> Tensor:
     """||D||_F / b for rows D (b, d): how DSCMR measures label regression and the distance of pairs."""
     norm: Tensor = vector_norm(difference)
     return norm / len(difference)
+
+
+def reconstruction(made: Tensor, rows: Tensor) -> Tensor:
+    """mean_i ||made_i - rows_i||^2."""
+    return (made - rows).square().sum(dim=1).mean()
+
+
+def label_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """mean_i -sum_c p_ic log softmax(logits_i)_c, where the labels of i (0/1, (b, C)) share its probability p equally.
+
+    With one label an item it is the cross-entropy of classes; an item without labels gives nothing.
+    """
+    shares = labels / labels.sum(dim=1, keepdim=True).clamp(min=1)
+    return -(shares * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+
+def told_apart(real: Tensor, fake: Tensor) -> Tensor:
+    """-1/2 [mean log D(real) + mean log(1 - D(fake))] of a discriminator D, from its logits (GAN: Goodfellow 2014).
+
+    log 2 where it cannot tell; it serves as the loss of a modality classifier, too.
+    """
+    return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
+
+
+def passes_for_fake(fake: Tensor) -> Tensor:
+    """mean log(1 - D(fake)) from logits: what a generator lowers (GAN: Goodfellow et al. 2014, eq. 1)."""
+    return -F.softplus(fake).mean()
+
+
+def squared_distances(u: Tensor, v: Tensor) -> Tensor:
+    """(b, b) squared Euclidean distances of all rows of u and all rows of v, never below zero."""
+    squares = u.square().sum(dim=1)[:, None] + v.square().sum(dim=1)[None, :]
+    return (squares - 2 * u @ v.T).clamp(min=0)
+
+
+def discrepancy(u: Tensor, v: Tensor, gamma: float) -> Tensor:
+    """Squared maximum mean discrepancy of two samples under exp(-gamma ||a - b||^2) (Gretton et al. 2012, eq. 5)."""
+    within = sum(torch.exp(-gamma * squared_distances(side, side)).mean() for side in (u, v))
+    return within - 2 * torch.exp(-gamma * squared_distances(u, v)).mean()
+
+
+def triplets(near: Tensor, S: Tensor, margin: float) -> Tensor:
+    """mean_{i,j,k} max(0, margin - near_ij + near_ik) over rows, S_ij = 1 and S_ik = 0; 0 where there are no such.
+
+    near (b, b) is how near item j of the other side is to i. It goes through the batch in b steps of (b, b), so that
+    memory stays at that.
+    """
+    total, number = near.new_zeros(()), near.new_zeros(())
+    for scores, same in zip(near, S > 0, strict=True):
+        broken = F.relu(margin - scores[same][:, None] + scores[~same][None, :])
+        total, number = total + broken.sum(), number + broken.numel()
+    return total / number.clamp(min=1)
+
+
+def correlation(u: Tensor, v: Tensor, ridge: float) -> Tensor:
+    """||C_uu^{-1/2} C_uv C_vv^{-1/2}||_*, the sum of the canonical correlations of b paired rows (Andrew et al. 2013).
+
+    ridge is a share of each side's mean variance, added to its covariance. Any root of a covariance gives the same
+    singular values, so these are Cholesky factors.
+    """
+    u, v = u - u.mean(dim=0), v - v.mean(dim=0)
+    whitened = []
+    for side in (u, v):
+        covariance = side.T @ side / len(side)
+        lift = ridge * covariance.diagonal().mean() + torch.finfo(side.dtype).tiny
+        factor = torch.linalg.cholesky(
+            covariance + lift * torch.eye(side.shape[1], dtype=side.dtype, device=side.device)
+        )
+        whitened.append(torch.linalg.solve_triangular(factor, side.T, upper=False))
+    total: Tensor = torch.linalg.svdvals(whitened[0] @ whitened[1].T / len(u)).sum()
+    return total
+
+
+def orthogonality(u: Tensor, v: Tensor) -> Tensor:
+    """mean_i cos(u_i, v_i)^2: 0 where every row of u is at right angles to its row of v."""
+    return F.cosine_similarity(u, v, dim=1).square().mean()
+
+
+def hardest_triplets(near: Tensor, same: Tensor, margin: float) -> Tensor:
+    """mean_i max(0, margin - near_ii + max_{same_ij = 0} near_ij), and down the columns (VSE++: Faghri et al. 2018)."""
+    own, others = near.diagonal(), near.masked_fill(same > 0, -torch.inf)
+    hardest = [others.amax(dim=1), others.amax(dim=0)]
+    return sum((F.relu(margin - own + most).mean() for most in hardest), start=near.new_zeros(()))

@@ -13,6 +13,6 @@ def same_picture(owner: Tensor) -> Tensor:
     return (owner[:, None] == owner[None, :]).float()
 
 
-def shared_label(labels: Tensor) -> Tensor:
-    """1 where items i and j share at least one label. labels (b, C) 0/1."""
-    return (labels @ labels.T > 0).float()
+def shared_label(labels: Tensor, others: Tensor | None = None) -> Tensor:
+    """1 where items i and j share at least one label. labels (b, C) 0/1; others (m, C) of the j, where they differ."""
+    return (labels @ (labels if others is None else others).T > 0).float()

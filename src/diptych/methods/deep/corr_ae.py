@@ -1,0 +1,57 @@
+"""Correspondence autoencoders, all three (Feng, Wang & Li, ACM MM 2014).
+
+    min  (1 - alpha) reconstruction + alpha mean ||f(x) - g(y)||^2
+
+    corr    each code reconstructs its own side:  ||x - x^(f(x))||^2 + ||y - y^(g(y))||^2
+    cross   each reconstructs the other side:     ||x - x^(g(y))||^2 + ||y - y^(f(x))||^2
+    full    each reconstructs both
+
+The first layer, which the paper trains as restricted Boltzmann machines beforehand, learns with the rest here. Codes
+are tanh, the logistic function around zero, since they are compared by cosine. Rows x and y have length 1. The paper
+takes alpha 0.8, and 0.2 for `cross`.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from diptych import parts
+from diptych.method import Batch, Descent
+from diptych.parts.fitted import AtLeast, Below
+
+
+@dataclass
+class CorrAE(Descent):
+    variant: Literal["corr", "cross", "full"] = "full"
+    hidden: Annotated[int, AtLeast(1)] = 1024
+    dims: Annotated[int, AtLeast(1)] = 256
+    alpha: Annotated[float, AtLeast(0), Below(1)] = 0.8
+    batch: int = 64
+    rate: float = 5e-3
+
+    def network(self, facts: dict[str, Any]) -> Any:
+        from torch import nn
+
+        def encoder(width: int) -> Any:
+            rows = parts.heads.mlp(width, self.hidden, self.dims)
+            return nn.Sequential(rows, nn.BatchNorm1d(self.dims, affine=False), nn.Tanh())
+
+        image_width, text_width = parts.heads.widths(facts)
+        return parts.heads.Network(
+            images=encoder(image_width),
+            texts=encoder(text_width),
+            to_image=parts.heads.layers(self.dims, self.hidden, image_width),
+            to_text=parts.heads.layers(self.dims, self.hidden, text_width),
+        )
+
+    def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
+        unit, apart = parts.heads.UnitLength(), parts.losses.reconstruction
+
+        def made_of(for_image: Any, for_text: Any) -> Any:
+            return apart(net.to_image(for_image), unit(batch.images)) + apart(net.to_text(for_text), unit(batch.texts))
+
+        own = made_of(images, texts) if self.variant != "cross" else 0.0
+        other = made_of(texts, images) if self.variant != "corr" else 0.0
+        return {
+            "reconstruction": (1 - self.alpha) * (own + other),
+            "correspondence": self.alpha * (images - texts).square().mean(),
+        }

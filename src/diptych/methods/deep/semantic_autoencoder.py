@@ -1,0 +1,52 @@
+"""Semantic autoencoder without labels, after what Zhou, Hassan & Goon (IEEE Access 2023) tell of their reference [56].
+
+Raw features are rebuilt from one latent space that both sides share, and what is rebuilt has to mean the same:
+
+    min  reconstruction   ||x - x^(u)||^2 + ||y - y^(v)||^2 + ||x - x^(v)||^2 + ||y - y^(u)||^2
+         consistency      mean (u - v)^2 + mean (f(x^(v)) - v)^2 + mean (g(y^(u)) - u)^2
+
+with u = f(x), v = g(y): a picture that is rebuilt from a text is encoded to the text's row again, and the other way
+round. The survey gives no sizes and no weights. Rows x and y have length 1.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from diptych import parts
+from diptych.method import Batch, Descent
+from diptych.parts.fitted import AtLeast
+
+
+@dataclass
+class SemanticAutoencoder(Descent):
+    hidden: Annotated[int, AtLeast(1)] = 1024
+    dims: Annotated[int, AtLeast(1)] = 256
+    consistency: Annotated[float, AtLeast(0)] = 4.0
+    batch: int = 64
+    rate: float = 5e-3
+
+    def network(self, facts: dict[str, Any]) -> Any:
+        from torch import nn
+
+        def encoder(width: int) -> Any:
+            rows = parts.heads.mlp(width, self.hidden, self.dims)
+            return nn.Sequential(rows, nn.BatchNorm1d(self.dims, affine=False), nn.Tanh())
+
+        image_width, text_width = parts.heads.widths(facts)
+        return parts.heads.Network(
+            images=encoder(image_width),
+            texts=encoder(text_width),
+            to_image=parts.heads.layers(self.dims, self.hidden, image_width),
+            to_text=parts.heads.layers(self.dims, self.hidden, text_width),
+        )
+
+    def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
+        apart = parts.losses.reconstruction
+        x, y = (parts.heads.UnitLength()(rows) for rows in (batch.images, batch.texts))
+        from_text, from_image = net.to_image(texts), net.to_text(images)
+        again = ((images, texts), (net.images(from_text), texts), (net.texts(from_image), images))
+        rebuilt = apart(net.to_image(images), x) + apart(net.to_text(texts), y)
+        return {
+            "reconstruction": rebuilt + apart(from_text, x) + apart(from_image, y),
+            "consistency": self.consistency * sum((one - other).square().mean() for one, other in again),
+        }
