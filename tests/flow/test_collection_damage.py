@@ -106,7 +106,7 @@ def test_a_damaged_index_is_built_anew_and_the_answers_are_the_same(whole, tmp_p
     rng = np.random.default_rng(SEED)
     with Collection.open(whole, Palette()) as collection:
         sound = told(collection)
-    for _ in range(10):
+    for _ in range(FLIPS // 4):
         shutil.rmtree(tmp_path / "c", ignore_errors=True)
         shutil.copytree(whole, tmp_path / "c")
         files = sorted((tmp_path / "c" / "index").iterdir())

@@ -1,12 +1,9 @@
-"""PolyLoss, DivE, PAMIR and the click graph: ranking losses by hand, and what they rank by."""
+"""PolyLoss and PAMIR: ranking losses by hand, and what they rank by."""
 
 import numpy as np
 import pytest
 
-from diptych.kinds import Pairs
-from diptych.methods.deep import click_graph, pamir
-from diptych.methods.deep.click_graph import ClickGraph
-from diptych.methods.deep.dive import DivE, SmoothChamfer, chamfer
+from diptych.methods.deep import pamir
 from diptych.methods.deep.pamir import PAMIR
 from diptych.methods.deep.polyloss import PolyLoss
 
@@ -42,64 +39,6 @@ def test_polyloss_weighs_a_pair_by_the_derivative_of_its_polynomial(six):
     torch.testing.assert_close(slope, -0.7 + 0.4 * s.detach())
 
 
-def naive_chamfer(one, other, alpha=16.0):
-    one, other = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (one, other))
-    C = one @ other.T
-    total = sum(np.log(sum(np.exp(alpha * c) for c in row)) for row in C) / (2 * alpha * len(one))
-    return total + sum(np.log(sum(np.exp(alpha * c) for c in row)) for row in C.T) / (2 * alpha * len(other))
-
-
-def test_dive_compares_sets_by_smooth_chamfer(six):
-    import torch
-
-    rng = np.random.default_rng(0)
-    queries, items = rng.standard_normal((3, 2, 5)), rng.standard_normal((4, 2, 5))
-    space = SmoothChamfer()
-    expected = [[naive_chamfer(one, other) for other in items] for one in queries]
-    np.testing.assert_allclose(space.score(space.settle(queries), space.settle(items)), expected, atol=1e-5)
-    # Sets of one row are compared by the cosine.
-    one = six.drawn(4, 1, 5)
-    unit = torch.nn.functional.normalize(one, dim=2)
-    torch.testing.assert_close(chamfer(unit, unit), unit[:, 0] @ unit[:, 0].T)
-
-
-def test_dives_terms_are_by_hand(six):
-    method = DivE(slots=3, dims=4, hidden=5, margin=0.3, discrepancy=0.6, spread=0.2, gamma=0.7)
-    told, images, texts = six.batch(owner=OWNER), six.drawn(6, 3, 4), six.drawn(6, 3, 4, seed=2)
-    terms = six.values(method.loss(None, images, texts, told))
-    U, V = six.table(images), six.table(texts)
-    S = np.array([[naive_chamfer(u, v) for v in V] for u in U])
-    triplets = sum(
-        max(0.0, 0.3 - table[i, i] + max(table[i, j] for j in range(6) if OWNER[i] != OWNER[j])) / 6
-        for table in (S, S.T)
-        for i in range(6)
-    )
-    assert terms["triplets"] == pytest.approx(triplets)
-    R = [side - side.mean(axis=1, keepdims=True) for side in (U, V)]
-    R = [side / np.linalg.norm(side, axis=2, keepdims=True) for side in R]
-
-    def kernel(A, B, gamma):
-        return np.exp(-gamma * np.square(A[:, None] - B[None]).sum(axis=2)).mean()
-
-    A, B = (side.reshape(-1, 4) for side in R)
-    apart = kernel(A, A, 0.7) + kernel(B, B, 0.7) - 2 * kernel(A, B, 0.7)
-    assert terms["discrepancy"] == pytest.approx(0.6 * apart)
-    crowded = sum(np.mean([kernel(rows, rows, 2.0) for rows in side]) for side in R)
-    assert terms["spread"] == pytest.approx(0.2 * crowded)
-
-
-def test_dive_reads_tokens_in_any_order_and_no_padding(six):
-    import torch
-
-    net = six.network(DivE(slots=3, dims=4, hidden=5)).eval()
-    tokens = six.drawn(2, 5, 7).detach()
-    padded = torch.cat([tokens, torch.zeros(2, 3, 7)], dim=1)
-    torch.testing.assert_close(net.images(tokens[:, torch.randperm(5)]), net.images(tokens))
-    torch.testing.assert_close(net.images(padded), net.images(tokens))
-    torch.testing.assert_close(net.images(tokens[:, :1]), net.images(tokens[:, 0]))
-    assert net.images(tokens).std(dim=1).min() > 0
-
-
 def test_a_passive_aggressive_step_is_the_smallest_that_mends():
     """The projection of W onto the half-space where the margin holds: it holds after, and the step is along q d'."""
     rng = np.random.default_rng(0)
@@ -133,43 +72,3 @@ def test_pamir_keeps_the_mean_of_all_steps(latent):
     np.testing.assert_allclose(found.W_, total / 60, atol=1e-10)
     scores = found.space.score(found.encode_texts(pairs.texts), found.encode_images(pairs.images))
     np.testing.assert_allclose(scores, Q @ (total / 60) @ X.T, atol=1e-5)
-
-
-def test_walks_end_as_often_as_the_chain_says():
-    """Two texts of picture 0, one of which is told of picture 1, too: the chain by matrix powers against many walks."""
-    node, owner = np.array([0, 1, 1, 2]), np.array([0, 0, 1, 1])
-    E = np.zeros((3, 2))
-    E[node, owner] = 1
-    down, up = E / E.sum(axis=1, keepdims=True), (E / E.sum(axis=0)).T
-    expected, at = np.zeros((3, 2)), down
-    for share in (0.5, 0.25, 0.25):
-        expected += share * at
-        at = at @ up @ down
-    ends = click_graph.walked(node, owner, 20000, 3, np.random.default_rng(0)).toarray()
-    np.testing.assert_allclose(ends.sum(axis=1), 20000)
-    np.testing.assert_allclose(ends / 20000, expected[node], atol=0.015)
-
-
-def test_texts_of_the_same_features_are_one_node():
-    from scipy import sparse
-
-    texts = np.array([[1.0, 0, 2], [0, 3, 0], [1, 0, 2], [0, 0, 0]])
-    for rows in (texts, sparse.csr_matrix(texts)):
-        np.testing.assert_array_equal(click_graph.query_of(rows), [0, 1, 0, 2])
-
-
-def test_walks_are_the_positives(six):
-    method, told = ClickGraph(image_hidden=0, dims=4, dropout=0.0, temperature=1.0), six.batch()
-    net = six.network(method)
-    images, texts = six.outputs(net, told)
-    pairs = Pairs(told.images.numpy(), np.ones((6, 2)))  # one text of all pictures
-    method.epoch_start(net, pairs, 0)
-    terms = six.values(method.loss(net, images, texts, told))
-    visits = np.maximum(method._ends.toarray().T, np.eye(6))
-    S, total = six.unit(images) @ six.unit(texts).T, 0.0
-    for table, weights in ((S, visits), (S.T, visits.T)):
-        for i in range(6):
-            shares = weights[i] / weights[i].sum()
-            total -= sum(shares[j] * (table[i, j] - np.log(np.exp(table[i]).sum())) for j in range(6)) / 12
-    assert terms["walks"] == pytest.approx(total)
-    assert (visits - np.diag(np.diag(visits))).any()
