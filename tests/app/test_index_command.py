@@ -46,9 +46,15 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def started(*arguments: str | Path, at: Path) -> subprocess.Popen[str]:
-    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    """A process that hears ctrl-C, also where a shell has put these tests in the background and so made them deaf."""
     return subprocess.Popen(
-        command(*arguments), cwd=at, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(*arguments),
+        cwd=at,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

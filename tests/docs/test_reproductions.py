@@ -12,6 +12,9 @@ from diptych.app.cli import app
 from diptych.flow import catalogue
 from diptych.metrics import measures
 
+SECONDS = 7
+"""What a fit may take to be run again by every test run."""
+
 
 @pytest.fixture(scope="module")
 def rows(generate):
@@ -92,4 +95,6 @@ def test_the_published_set_gives_the_expected_figures(name, rows, generate, repr
     row = next(row for row in rows if row["command"].startswith(f"diptych evaluate {name} --dataset wikipedia"))
     if reason := reproduce.absent(row["command"]):
         pytest.skip(reason)
+    if (seconds := generate.load_measured()[row["command"]]["seconds"]["fit"]) > SECONDS:
+        pytest.skip(f"fitting takes {seconds:.0f} s; `make reproduce` runs it")
     assert generate.off(row, reproduce.run(row["command"])) == []

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib.util
 import inspect
+import itertools
 import subprocess
 import sys
 import types
@@ -27,8 +28,6 @@ from diptych.parts.fitted import Above, AtLeast, Below, Fitted
 NAMES = sorted(catalogue.methods())
 QUICK = {"landmarks": 64, "epochs": 10, "batch": 64, "hidden": 64, "image_hidden": 64}
 """Fields by name whose defaults are meant for more than 600 pairs, and what they are here."""
-ROUGH = {"patience": {"rate": 0.02, "held_out": 0.06, "epochs": 30}}
-"""Fields that matter only where training goes up and down, and the settings that make it do so."""
 CODE_LINES = 110
 
 
@@ -37,11 +36,17 @@ def runs(name: str) -> bool:
     return not issubclass(catalogue.method(name), Descent) or importlib.util.find_spec("torch") is not None
 
 
-def fitted_of(needs: tuple[str, ...] = typing.get_args(Needs)) -> list[Any]:
-    """The methods with one of these needs, skipped where they can not be fitted."""
+def fitted_of(needs: tuple[str, ...] = typing.get_args(Needs), worker: str | None = None) -> list[Any]:
+    """The methods with one of these needs, skipped where they can not be fitted.
+
+    All that is asked of one method is asked in one process (or in the one of that name), which fits it once.
+    """
     skipped = pytest.mark.skip(reason="torch is not installed")
     names = [name for name in NAMES if catalogue.method(name).needs in needs]
-    return [pytest.param(name, marks=() if runs(name) else skipped) for name in names]
+    return [
+        pytest.param(name, marks=[pytest.mark.xdist_group(worker or name), *([] if runs(name) else [skipped])])
+        for name in names
+    ]
 
 
 def of(name: str, **changed: Any) -> Method:
@@ -51,10 +56,21 @@ def of(name: str, **changed: Any) -> Method:
     return found(**quick | changed)
 
 
+def brief(name: str, **changed: Any) -> Method:
+    """The same, trained for two epochs if it is trained: for what does not depend on how well it has learned."""
+    return of(name, **({"epochs": 2} if issubclass(catalogue.method(name), Descent) else {}) | changed)
+
+
 @pytest.fixture(scope="module")
 def fitted(small) -> Any:
     """fitted(name): fitted on the small world, once."""
     return cache(lambda name: of(name).fit(small.train))
+
+
+@pytest.fixture(scope="module")
+def briefly(small) -> Any:
+    """briefly(name): `brief`, fitted on the small world, once."""
+    return cache(lambda name: brief(name).fit(small.train))
 
 
 def outputs(method: Method, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
@@ -91,6 +107,13 @@ def others(hint: Any, value: Any) -> Iterator[Any]:
         elif typing.get_origin(option) is tuple:
             yield tuple(next(others(typing.get_args(option)[0], part)) for part in value)
             yield value[:-1]
+
+
+def choices(name: str, field: str) -> Iterator[dict[str, Any]]:
+    """Every other choice that another field of the method offers."""
+    for other, hint in typing.get_type_hints(catalogue.method(name)).items():
+        if other != field and typing.get_origin(hint) is typing.Literal:
+            yield from ({other: choice} for choice in typing.get_args(hint) if choice != getattr(of(name), other))
 
 
 def quality(method: Method, pairs: Pairs) -> tuple[float, float]:
@@ -162,19 +185,21 @@ def test_every_field_has_a_default(name):
         if field.name != "patience"  # where every epoch is better it changes nothing; test_descent.py holds it
     ],
 )
-def test_every_field_changes_the_outputs(name, field, small, fitted):
-    rough = ROUGH.get(field, {})
-    before = outputs(of(name, **rough).fit(small.train) if rough else fitted(name), small.test)
+def test_every_field_changes_the_outputs(name, field, small):
+    """Under the defaults, or where only one of several choices looks at it, under that."""
     hint = typing.get_type_hints(catalogue.method(name))[field]
     tried = []
-    for value in others(hint, getattr(fitted(name), field)):
-        try:
-            after = outputs(of(name, **rough, **{field: value}).fit(small.train), small.test)
-        except ValueError:  # a value may be refused, as long as one that is not changes something
-            continue
-        if max(map(apart, before, after)) > 1e-4:
-            return
-        tried.append(value)
+    for begin, under in itertools.product((brief, of), [{}, *choices(name, field)]):
+        start = begin(name, **under)
+        before = outputs(start.fit(small.train), small.test)
+        for value in others(hint, getattr(start, field)):
+            try:
+                after = outputs(begin(name, **under, **{field: value}).fit(small.train), small.test)
+            except ValueError:  # a value may be refused, as long as one that is not changes something
+                continue
+            if max(map(apart, before, after)) > 1e-4:
+                return
+            tried.append(under | {field: value})
     pytest.fail(f"{name}: {field} changes nothing; tried {tried}")
 
 
@@ -193,19 +218,19 @@ def test_every_trainable_parameter_is_moved_by_its_loss(name, small):
 
 
 @pytest.mark.parametrize("name", fitted_of())
-def test_fit_returns_itself_and_repeats_bit_for_bit(name, small, other, fitted):
-    method = of(name)
+def test_fit_returns_itself_and_repeats_bit_for_bit(name, small, other, briefly):
+    method = brief(name)
     assert method.fit(other.train) is method
-    assert not same(method.learned(), fitted(name).learned())
+    assert not same(method.learned(), briefly(name).learned())
     method.fit(small.train)  # forgets the other world
-    assert same(method.learned(), fitted(name).learned())
-    assert same(method.settings(), of(name).settings())
+    assert same(method.learned(), briefly(name).learned())
+    assert same(method.settings(), brief(name).settings())
 
 
 @pytest.mark.parametrize("name", fitted_of())
 def test_it_does_not_write_on_what_it_is_given(name, small):
     images, texts = small.train.images.copy(), small.train.texts.copy()
-    method = of(name).fit(small.train)
+    method = brief(name).fit(small.train)
     outputs(method, small.train)
     np.testing.assert_array_equal(small.train.images, images)
     assert abs(small.train.texts - texts).max() == 0
@@ -277,7 +302,7 @@ for name in sys.argv[2:]:
 
 
 @pytest.fixture(scope="module")
-def loaded(small, fitted, tmp_path_factory) -> Path:
+def loaded(small, briefly, tmp_path_factory) -> Path:
     """A folder of outputs, `NAME.npz`, written by one new process that read every method from its folder."""
     from scipy.sparse import save_npz
 
@@ -286,18 +311,18 @@ def loaded(small, fitted, tmp_path_factory) -> Path:
     save_npz(home / "texts.npz", small.test.texts)
     names = list(filter(runs, NAMES))
     for name in names:
-        fitted(name).save_pretrained(home / name)
+        briefly(name).save_pretrained(home / name)
     subprocess.run([sys.executable, "-c", LOAD, str(home), *names], check=True, timeout=300)
     return home
 
 
-@pytest.mark.parametrize("name", fitted_of())
-def test_a_new_process_reads_it_and_gives_the_same(name, small, fitted, loaded):
-    images, texts = outputs(fitted(name), small.test)
+@pytest.mark.parametrize("name", fitted_of(worker="loaded"))
+def test_a_new_process_reads_it_and_gives_the_same(name, small, briefly, loaded):
+    images, texts = outputs(briefly(name), small.test)
     with np.load(loaded / f"{name}.npz") as kept:
         np.testing.assert_array_equal(kept["images"], images)
         np.testing.assert_array_equal(kept["texts"], texts)
-    assert Method.from_pretrained(loaded / name).settings() == fitted(name).settings()
+    assert Method.from_pretrained(loaded / name).settings() == briefly(name).settings()
     assert {path.name for path in (loaded / name).rglob("*") if path.is_file()} == {
         "config.json",
         "weights.safetensors",
@@ -395,9 +420,9 @@ def test_no_labels_are_bad_input_for_those_that_need_them(name, small):
 
 
 @pytest.mark.parametrize("name", fitted_of(("nothing", "pairs")))
-def test_labels_are_not_looked_at_by_those_that_do_not_need_them(name, small, fitted):
-    blind = of(name).fit(dataclasses.replace(small.train, labels=None))
-    assert same(blind.learned(), fitted(name).learned())
+def test_labels_are_not_looked_at_by_those_that_do_not_need_them(name, small, briefly):
+    blind = brief(name).fit(dataclasses.replace(small.train, labels=None))
+    assert same(blind.learned(), briefly(name).learned())
 
 
 @pytest.mark.parametrize("name", fitted_of())
