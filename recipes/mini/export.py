@@ -48,15 +48,18 @@ class Picture(nn.Module):
 
 
 class Text(nn.Module):
-    """(n, tokens) numbers -> (n, dims) rows of length 1; zeros where no word is known."""
+    """(n, tokens) numbers -> (n, dims) rows of length 1; zeros where no word is known.
+
+    The table stays float16 and what is looked up is widened, so that a search need not wait for all of it to be.
+    """
 
     def __init__(self, bag: nn.Module) -> None:
         super().__init__()
         with torch.no_grad():
-            self.table = nn.Parameter(bag.vectors(torch.arange(len(bag.meanings))))
+            self.table = nn.Parameter(bag.vectors(torch.arange(len(bag.meanings))).half())
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return F.normalize(F.embedding(tokens, self.table).sum(dim=1), dim=-1)
+        return F.normalize(F.embedding(tokens, self.table).float().sum(dim=1), dim=-1)
 
 
 def write(folder: Path, student: nn.Module, look: nn.Module, bag: nn.Module, tokenizer: Any) -> dict[str, float]:

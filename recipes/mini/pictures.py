@@ -17,7 +17,7 @@ Say = Callable[[str, int, int], None]
 
 STORED = Sight(side=144, enough=288)
 """How pictures are kept for training: the student looks at parts of them."""
-SIGHT = Sight(side=128, enough=256)
+SIGHT = Sight(side=128, enough=192)
 """How the student looks at a picture once it is trained: the whole of it, squashed. `card.json` says the same."""
 TEACHER = "efficientnetv2_b0.onnx"
 LAYER = "top_conv_o_a"

@@ -67,6 +67,8 @@ class Student(nn.Module):
         pixels = self.normal(pictures)
         if self.training:
             pixels = self.cropped(pixels)
+        elif pixels.shape[-1] > SIGHT.side:  # pictures are kept larger than it will look at them
+            pixels = F.interpolate(pixels, (SIGHT.side, SIGHT.side), mode="bilinear", antialias=True)
         maps = self.map(pixels)
         if self.training:
             self.maps = maps.flatten(2).transpose(1, 2)
@@ -184,9 +186,9 @@ class Sharpen(Distil):
 
     meaning: Annotated[float, AtLeast(0)] = 1.0
     apart: Annotated[float, AtLeast(0)] = 0.3
-    sides: tuple[int, ...] = (112,)
-    epochs: int = 6
-    rate: float = 1e-3
+    sides: tuple[int, ...] = (*[96] * 6, *[112] * 6, *[128] * 3)
+    epochs: int = 15
+    rate: float = 1.5e-3
 
     def after(self, student: nn.Module, look: nn.Module) -> Sharpen:
         """Begin with this student and this head."""

@@ -1,7 +1,7 @@
 """Train `mini` anew: `make mini`, or `python recipes/mini/train.py`. Stop it and start it as you like; it goes on.
 
 It needs the pictures, the teacher and the word vectors in $DIPTYCH_DATA and `pip install 'diptych[mini]'`, takes about
-an hour and a half on two cores, and writes src/diptych/encoders/mini. What it makes on the way (6 GB) is in --work.
+three hours on two cores, and writes src/diptych/encoders/mini. What it makes on the way (6 GB) is in --work.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from diptych.app.shell import progress
 from diptych.kinds import Pairs
 
 FOLDER = Path(__file__).parents[2] / "src" / "diptych" / "encoders" / "mini"
-VIEWS = 2
+VIEWS = 4
 
 
 def seeing(net: Any, pixels: Any, say: pictures.Say) -> Any:
