@@ -54,6 +54,13 @@ def test_dense_beside_sparse(captions):
     assert both.shape[1] == 3 + bag.shape[1] and np.array_equal(both[:, 3:].toarray(), bag.toarray())
 
 
+def test_sequences_stand_alone(captions, tmp_path):
+    (tmp_path / "vectors.txt").write_text("dog 1 2 3\nred 4 5 6\n")
+    both = read(f"word_sequence@file={tmp_path}/vectors.txt+tfidf", "text").fit(captions)
+    with pytest.raises(BadInput, match="tfidf: sequences and grids can not stand beside others"):
+        both.transform(captions)
+
+
 def test_settings_follow_an_at(captions):
     extractor, step = read("tfidf@words=3@min_documents=1:power@power=0.25").chains()[0]
     assert (extractor.words, extractor.min_documents, step.power) == (3, 1, 0.25)
@@ -133,14 +140,14 @@ def test_no_items_give_no_rows_as_wide_as_others(name, captions, pictures, tmp_p
         pytest.skip("see test_network")
     (tmp_path / "vectors.txt").write_text("dog 1 2 3\nred 4 5 6\n")
     quick = {"words": "4", "topics": "3", "passes": "1"} | (
-        {"file": str(tmp_path / "vectors.txt")} if name == "word_vectors" else {}
+        {"file": str(tmp_path / "vectors.txt")} if name in ("word_vectors", "word_sequence") else {}
     )
     known = {field.name for field in dataclasses.fields(kind)} - ({"file"} if kind.side == "any" else set())
     fitted = kind.configured({key: value for key, value in quick.items() if key in known})
     items, nothing = {"image": (pictures, []), "text": (captions, []), "any": (ROWS, ROWS[:0])}[kind.side]
     some = fitted.fit(items).transform(items)
     none = fitted.transform(nothing)
-    assert none.shape == (0, some.shape[1])
+    assert none.shape == (0, *some.shape[1:])
     assert none.dtype == np.float32
     if kind.side == "any":
         assert fitted.transform(sparse.csr_matrix(ROWS[:0])).shape == (0, 5)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from diptych.features.composition import read
+from diptych.features.mobilenetv2 import MobileNetV2
 from diptych.features.network import Network, _kept, _pooled
 from diptych.kinds import BadInput
 from diptych.sources import pictures as files
@@ -158,6 +159,50 @@ def test_pooling():
     assert np.allclose(_pooled(values[0], channels=1), values[0].mean(axis=1))
 
 
+@pytest.mark.parametrize(("height", "width", "grid"), [(8, 8, 3), (5, 7, 2), (4, 6, 4), (3, 3, 1)])
+def test_a_grid_is_adaptive_average_pooling(height, width, grid):
+    torch = pytest.importorskip("torch")
+    maps = np.random.default_rng(0).standard_normal((2, 6, height, width)).astype(np.float32)
+    expected = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(maps), grid).flatten(2).mT
+    assert np.allclose(_pooled(maps, channels=1, grid=grid), expected, atol=1e-6)
+    assert np.allclose(_pooled(maps.transpose(0, 2, 3, 1), channels=-1, grid=grid), expected, atol=1e-6)
+
+
+def test_the_cells_of_a_picture(net, pictures):
+    options = {"layer": "a/hidden:0", "size": 8, "mean": (0.0,) * 3, "std": (1.0,) * 3}
+    rows = Network(net, grid=2, **options).transform(pictures)
+    pixels = squashed(pictures, 8)
+    corners = [pixels[:, top : top + 4, left : left + 4].mean(axis=(1, 2)) for top in (0, 4) for left in (0, 4)]
+    assert rows.shape == (6, 4, 3) and rows.dtype == np.float32
+    assert np.allclose(rows, np.stack(corners, axis=1), atol=1e-3)
+    assert np.allclose(rows.mean(axis=1), Network(net, **options).transform(pictures), atol=2e-3)
+    assert Network(net, grid=2, **options).transform([]).shape == (0, 4, 3)
+    for name in ("mobilenetv2", "efficientnetv2"):
+        assert read(f"{name}@grid=3:raw").transform([]).shape == (0, 9, 1280)  # told without the file
+
+
+def test_cells_are_cached_apart_from_averages(net, pictures, monkeypatch):
+    options = {"layer": "a/hidden:0", "size": 8}
+    grids = {grid: Network(net, grid=grid, **options).transform(pictures) for grid in (0, 1, 2)}
+    monkeypatch.setattr(Network, "_onnx", lambda self, file: pytest.fail("the network was loaded"))
+    for grid, rows in grids.items():
+        assert np.array_equal(Network(net, grid=grid, **options).transform(pictures), rows)
+
+
+def test_a_grid_without_a_map_or_finer_than_it_is_told(net, pictures):
+    with pytest.raises(BadInput, match=r"grid=2 needs a layer that is a map, and this one is \(192,\)"):
+        Network(net, size=8, grid=2).transform(pictures)
+    with pytest.raises(BadInput, match="grid=9 is finer than the map, which is 8 x 8"):
+        Network(net, layer="a/hidden:0", size=8, grid=9).transform(pictures)
+
+
+def test_a_grid_takes_no_given_averages(net, pictures):
+    home = pictures[0].parent.parent
+    np.savez(home / "mobilenetv2_1280_uint8.npz", features=np.ones((1, 3), np.uint8), names=["1.png"], scale=1.0)
+    rows = MobileNetV2(net, layer="a/hidden:0", size=8, grid=2).transform(pictures)
+    assert np.array_equal(rows, Network(net, layer="a/hidden:0", size=8, grid=2).transform(pictures))
+
+
 def test_values_beyond_float16_are_kept_whole():
     assert _kept(np.array([1.0, 7e4], dtype=np.float32)).tolist() == [1.0, 7e4]
     assert _kept(np.array([1.0, -2.0], dtype=np.float32)).dtype == np.float16
@@ -236,6 +281,17 @@ def test_given_rows_are_those_of_the_network(data, name, folder, least):
     assert given.shape == (len(paths), 1280) and cosines.mean() > least
     crossed = given / np.linalg.norm(given, axis=1)[:, None] @ (run / np.linalg.norm(run, axis=1)[:, None]).T
     assert (crossed.argmax(axis=0) == np.arange(len(paths))).all()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "atol"), [("efficientnetv2", 2e-3), ("mobilenetv2", 0.03)])  # one is quantised
+def test_cells_average_to_the_row_of_the_network(data, name, atol):
+    paths = sorted((data / "flickr8k" / "images").iterdir())[:3]
+    one = read(f"{name}@grid=1:raw").transform(paths)
+    assert one.shape == (3, 1, 1280)
+    assert np.allclose(one[:, 0], read(f"{name}@given=no:raw").transform(paths), atol=atol)
+    cells = read(f"{name}@grid=3:raw").transform(paths)
+    assert cells.shape == (3, 9, 1280) and cells.std(axis=1).mean() > 0.1
 
 
 @pytest.mark.data

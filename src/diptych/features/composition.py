@@ -95,6 +95,8 @@ class Composition(Feature):
             blocks.append(rows)
         if len(blocks) == 1:
             return blocks[0]
+        if any(block.ndim != 2 for block in blocks):
+            raise BadInput(f"{self.text}: sequences and grids can not stand beside others; name one feature alone")
         if any(hasattr(block, "tocsr") for block in blocks):
             from scipy import sparse
 

@@ -13,7 +13,7 @@ from diptych.features.network import ArrayOrNetwork
 
 @dataclass
 class EfficientNetV2(ArrayOrNetwork):
-    """(n, 1280)."""
+    """(n, 1280), or with a grid (n, cells, 1280)."""
 
     file: str = "efficientnetv2_b0.onnx"
     layer: str = "features"
@@ -21,3 +21,4 @@ class EfficientNetV2(ArrayOrNetwork):
 
     array: ClassVar[str] = "efficientnetv2b0_1280_uint8.npz"
     width: ClassVar[int] = 1280
+    map: ClassVar[str] = "top_conv_o_a"

@@ -13,8 +13,10 @@ from diptych.features.network import ArrayOrNetwork
 
 @dataclass
 class MobileNetV2(ArrayOrNetwork):
-    """(n, 1280). Arrays that lie beside pictures may come from larger copies of them: then their rows and those of the
-    network on the small copies differ (cosine 0.81 on Flickr8k at 144 pixels). Say given=false where both would meet.
+    """(n, 1280), or with a grid (n, cells, 1280).
+
+    Arrays that lie beside pictures may come from larger copies of them: then their rows and those of the network on the
+    small copies differ (cosine 0.81 on Flickr8k at 144 pixels). Say given=false where both would meet.
     """
 
     file: str = "mobilenet_v2_1.0_224_quant.tflite"
@@ -22,3 +24,6 @@ class MobileNetV2(ArrayOrNetwork):
 
     array: ClassVar[str] = "mobilenetv2_1280_uint8.npz"
     width: ClassVar[int] = 1280
+    map: ClassVar[str] = ";".join(
+        f"MobilenetV2/Conv_1/{part}" for part in ("Relu6", "add_fold", "Conv2D_Fold", "BatchNorm_Fold/bias")
+    )

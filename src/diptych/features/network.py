@@ -28,7 +28,7 @@ _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass
 class Network(Feature):
-    """(n, d) one layer of a network, a spatial map or a row of tokens averaged to one vector.
+    """(n, d) one layer of a network, a spatial map or a row of tokens averaged to one vector; or a grid of its cells.
 
     file      *.onnx, *.tflite, or a folder or hub name of transformers; a bare name is also looked for in
               $DIPTYCH_DATA/pretrained
@@ -40,6 +40,8 @@ class Network(Feature):
               A quantised TFLite net takes the bytes as they are
     resize    squash: the whole picture, whatever its shape. crop: the middle square
     channels  rgb, or bgr for networks from Caffe
+    grid      0 averages a map to one vector; g averages it to g by g cells, left to right and top to bottom: rows are
+              then (n, g * g, d) sets of tokens, which no step takes (write `:raw`)
 
     Rows are cached by the content of the picture, rounded to float16. Raises BadInput where the file, its layer or the
     library it needs is missing.
@@ -52,6 +54,7 @@ class Network(Feature):
     std: Annotated[tuple[float, ...], Triple(), Above(0)] = ()
     resize: Literal["squash", "crop"] = "squash"
     channels: Literal["rgb", "bgr"] = "rgb"
+    grid: Annotated[int, AtLeast(0)] = 0
 
     side: ClassVar[Side] = "image"
     then: ClassVar[str] = "power"
@@ -60,12 +63,15 @@ class Network(Feature):
         return self.run(paths_of(self.paper_name(), items), progress)
 
     def run(self, paths: list[Path], progress: Progress | None = None) -> Floats:
-        """(n, d) float32 rows of these pictures, through the cache or the network."""
+        """(n, d) or (n, cells, d) float32 rows of these pictures, through the cache or the network."""
         if not paths:  # how wide a row is, only the network knows
             blank = self._describe([Image.new("RGB", (8, 8))])
-            return np.empty((0, len(blank[0])), dtype=np.float32)
+            return np.empty((0, *blank[0].shape), dtype=np.float32)
         file = self._file()
         facts = {field.name: getattr(self, field.name) for field in fields(Network) if field.name != "file"}
+        facts["layer"] = self._layer()
+        if not self.grid:  # averages that were kept before there were grids stay known
+            del facts["grid"]
         rows = cache.per_picture(
             paths,
             cache.fingerprint(extractor="network", version=1, file=_identity(file), **facts),
@@ -78,6 +84,10 @@ class Network(Feature):
 
     def outside(self) -> Any:
         return _identity(self._file())
+
+    def _layer(self) -> str:
+        """The layer that is read."""
+        return self.layer
 
     def _describe(self, images: list[Image.Image]) -> list[Array]:
         return [_kept(row) for row in self._loaded(images)]
@@ -136,7 +146,7 @@ class Network(Feature):
             outputs = [output.name for output in session.get_outputs()]
         except Exception as error:  # onnxruntime's own classes, defined in C++
             raise BadInput(f"{file}: onnxruntime does not read it ({_first_line(error)})") from None
-        layer = self.layer or outputs[0]
+        layer = self._layer() or outputs[0]
         if layer not in outputs:
             try:
                 session = onnxruntime.InferenceSession(model + as_output(layer), options, providers=processors)
@@ -153,7 +163,7 @@ class Network(Feature):
             values = np.ascontiguousarray(values.transpose(0, 3, 1, 2)) if first else values
             step = shape[0] or len(values)
             runs = [session.run([layer], {entry.name: values[at : at + step]})[0] for at in range(0, len(values), step)]
-            return _pooled(np.concatenate(runs), channels=1 if first else -1)
+            return _pooled(np.concatenate(runs), channels=1 if first else -1, grid=self.grid)
 
         return rows
 
@@ -172,10 +182,10 @@ class Network(Feature):
         entry = network.get_input_details()[0]
         outputs = network.get_output_details()
         tensors = {tensor["name"]: tensor for tensor in [*network.get_tensor_details(), *outputs]}
-        found = tensors.get(self.layer or outputs[0]["name"])
+        found = tensors.get(self._layer() or outputs[0]["name"])
         if found is None:
             names = ", ".join(output["name"] for output in outputs)
-            raise BadInput(f"{file}: no tensor {self.layer!r} in it; its outputs are {names}")
+            raise BadInput(f"{file}: no tensor {self._layer()!r} in it; its outputs are {names}")
         scale, zero = found["quantization"]
 
         def rows(images: list[Image.Image]) -> Array:
@@ -190,7 +200,7 @@ class Network(Feature):
                 network.invoke()
                 values.append(network.get_tensor(found["index"]))
             layer = np.concatenate(values).astype(np.float32)
-            return _pooled((layer - zero) * np.float32(scale) if scale else layer, channels=-1)
+            return _pooled((layer - zero) * np.float32(scale) if scale else layer, channels=-1, grid=self.grid)
 
         return rows
 
@@ -225,7 +235,7 @@ class Network(Feature):
                 if out.get(name) is None:
                     raise BadInput(f"{self.file}: no output {name!r}; there are: {', '.join(out.keys())}")
                 out = out[name]
-            return _pooled(out.float().numpy(), channels=1 if out.ndim == 4 else -1)
+            return _pooled(out.float().numpy(), channels=1 if out.ndim == 4 else -1, grid=self.grid)
 
         return rows
 
@@ -238,7 +248,8 @@ class ArrayOrNetwork(Network):
     `<set>/images/<name>` is features * scale + offset. The picture itself need not exist. Other pictures go through the
     network.
 
-    given   take the rows that lie there; false runs the network on every picture
+    given   take the rows that lie there; false runs the network on every picture, and so does a grid, of which none lie
+            anywhere
     """
 
     given: bool = True
@@ -246,14 +257,17 @@ class ArrayOrNetwork(Network):
     array: ClassVar[str]
     width: ClassVar[int]
     """Of a row that lies there, and of the network where no other layer is named."""
+    map: ClassVar[str]
+    """The layer whose average a row is: a grid reads it where no other layer is named."""
 
     def transform(self, items: Any, progress: Progress | None = None) -> Any:
         paths = paths_of(self.paper_name(), items)
         if not paths:
             own = (self.file, self.layer) == (type(self).file, type(self).layer)
-            return np.empty((0, self.width), dtype=np.float32) if own else self.run([], progress)
+            shape = (0, self.grid**2, self.width) if self.grid else (0, self.width)
+            return np.empty(shape, dtype=np.float32) if own else self.run([], progress)
         rows: dict[int, Floats] = {}
-        if self.given:
+        if self.given and not self.grid:
             for folder in {path.parent.parent for path in paths}:
                 file = folder / self.array
                 if not file.is_file():
@@ -267,6 +281,9 @@ class ArrayOrNetwork(Network):
             rows.update(zip(others, self.run([paths[at] for at in others], progress), strict=True))
         return np.stack([rows[at] for at in range(len(paths))])
 
+    def _layer(self) -> str:
+        return self.map if self.grid and self.layer == type(self).layer else self.layer
+
 
 @lru_cache(maxsize=4)
 def _array(file: Path, changed: int) -> tuple[Array, Any, Any, dict[str, int]]:
@@ -279,12 +296,29 @@ def _array(file: Path, changed: int) -> tuple[Array, Any, Any, dict[str, int]]:
         raise BadInput(f"{file}: not an array of features with names and scale ({_first_line(error)})") from None
 
 
-def _pooled(values: Array, channels: int) -> Floats:
-    """(n, d) float32 of (n, d), (n, tokens, d), or a spatial map whose channels stand on that axis."""
+def _pooled(values: Array, channels: int, grid: int = 0) -> Floats:
+    """(n, d) float32 of (n, d), (n, tokens, d), or a spatial map whose channels stand on that axis.
+
+    With a grid (n, grid * grid, d) of a map. Raises BadInput where there is none, or a coarser one.
+    """
     values = np.asarray(values, dtype=np.float32)
     if values.ndim == 4:
-        return np.asarray(values.mean(axis=(2, 3) if channels == 1 else (1, 2)))
+        maps = np.moveaxis(values, channels, -1)
+        return _cells(maps, grid).reshape(len(maps), grid**2, -1) if grid else np.asarray(maps.mean(axis=(1, 2)))
+    if grid:
+        raise BadInput(f"grid={grid} needs a layer that is a map, and this one is {values.shape[1:]}; name another")
     return np.asarray(values.mean(axis=1) if values.ndim == 3 else values.reshape(len(values), -1))
+
+
+def _cells(maps: Floats, grid: int) -> Floats:
+    """(n, grid, grid, d) means of (n, height, width, d); cells share what a line between them runs through."""
+    if grid > min(maps.shape[1:3]):
+        raise BadInput(f"grid={grid} is finer than the map, which is {maps.shape[1]} x {maps.shape[2]}; lower it")
+    for axis in (1, 2):
+        side = maps.shape[axis]
+        edges = [(at * side // grid, -(-(at + 1) * side // grid)) for at in range(grid)]
+        maps = np.stack([maps.take(range(*edge), axis=axis).mean(axis=axis) for edge in edges], axis=axis)
+    return maps
 
 
 def _kept(row: Floats) -> Array:
