@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from diptych.parts import heads as heads
     from diptych.parts import losses as losses
     from diptych.parts import memory as memory
+    from diptych.parts import sequences as sequences
     from diptych.parts import targets as targets
 
 

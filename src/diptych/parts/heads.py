@@ -166,7 +166,9 @@ class SetHead(nn.Module):
         self.rounds = rounds
         self.tokens = nn.Sequential(UnitLength(), nn.Linear(width, dims), nn.Dropout(dropout))
         self.slots = nn.Parameter(torch.randn(slots, dims))
-        self.ask, self.key, self.value = (nn.Linear(dims, dims) for _ in range(3))
+        # What is added to all that slots ask shifts the scores of every slot alike: the softmax would not see a bias.
+        self.ask = nn.Linear(dims, dims, bias=False)
+        self.key, self.value = nn.Linear(dims, dims), nn.Linear(dims, dims)
         self.before, self.between = nn.LayerNorm(dims), nn.LayerNorm(dims)
         self.feed = nn.Sequential(nn.Linear(dims, hidden), nn.GELU(), nn.Linear(hidden, dims))
         self.of_slots, self.of_item = nn.LayerNorm(dims), nn.LayerNorm(dims)
