@@ -353,7 +353,7 @@ class Search:
     ) -> list[Verdict]:
         """The first n hits, against absent things in the place of the words; their answer is as high as the k best."""
         best = np.argsort(-scores)[:k]
-        rated = np.union1d(best, np.arange(n))
+        rated = np.array(sorted({*best.tolist(), *range(n)}))  # np.union1d would load all of numpy.ma
         heights = np.empty(len(ids))
         items = self.vectors.of(ids[rated].tolist())
         heights[rated] = judge.heights(self.vectors.space, scores[rated], items, null)
