@@ -1,6 +1,6 @@
 """Train `mini` anew: `make mini`, or `python recipes/mini/train.py`. Stop it and start it as you like; it goes on.
 
-It needs the pictures, the teacher and the word vectors in $DIPTYCH_DATA and `pip install 'diptych[mini]'`, takes about
+It needs the pictures, the teacher and the word vectors in $DIPTYCH_DATA and `pip install 'diptych[mini]'`, takes some
 three hours on two cores, and writes src/diptych/encoders/mini. What it makes on the way (6 GB) is in --work.
 """
 

@@ -185,13 +185,13 @@ def test_every_field_has_a_default(name):
         if field.name != "patience"  # where every epoch is better it changes nothing; test_descent.py holds it
     ],
 )
-def test_every_field_changes_the_outputs(name, field, small):
+def test_every_field_changes_the_outputs(name, field, small, fitted, briefly):
     """Under the defaults, or where only one of several choices looks at it, under that."""
     hint = typing.get_type_hints(catalogue.method(name))[field]
     tried = []
-    for begin, under in itertools.product((brief, of), [{}, *choices(name, field)]):
-        start = begin(name, **under)
-        before = outputs(start.fit(small.train), small.test)
+    for (begin, once), under in itertools.product(((brief, briefly), (of, fitted)), [{}, *choices(name, field)]):
+        start = begin(name, **under).fit(small.train) if under else once(name)
+        before = outputs(start, small.test)
         for value in others(hint, getattr(start, field)):
             try:
                 after = outputs(begin(name, **under, **{field: value}).fit(small.train), small.test)
