@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ import numpy as np
 from PIL import Image
 
 from diptych.encoders.dual import DualEncoder, normal
-from diptych.kinds import Array, BadInput, nearest
+from diptych.kinds import Array, BadInput, batches, nearest
 from diptych.sources.pictures import Sight, read
 
 CARD = "card.json"
 FILES = ("image.onnx", "text.onnx", "tokenizer.json")
+
+_PIECE = 4
+"""Pictures that one thread sees at a time."""
 
 _PREPROCESSING = 1
 """Another number where the same files would give other rows: then a collection is told that the encoder is another."""
@@ -61,19 +65,21 @@ class OnnxPair(DualEncoder):
     @cached_property
     def digest(self) -> str:
         # What the card says of a file is believed here, and compared when the file is loaded.
-        files = {name: self._sealed.get(name) or _sha256(read(self.folder / name)) for name in FILES}
+        files = {name: self._sealed.get(name) or _sha256(self.folder / name) for name in FILES}
         facts = [_PREPROCESSING, files, str(self.sight), self.sight.enough, self.mean, self.std, self.length, self.full]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def encode_pixels(self, pixels: Array) -> Array:
-        session, kind, step = self._eyes
-        values = pixels if kind == np.uint8 else normal(pixels, self.mean, self.std).astype(kind)
+        session, kind, step = self._eyes if len(pixels) > 1 or "_eyes" in self.__dict__ else self._eyes_of_one
         name = session.get_inputs()[0].name
-        rows = [
-            self._run(session, FILES[0], {name: values[at : at + (step or len(values))]})
-            for at in range(0, len(values), step or len(values) or 1)
-        ]
-        return self.space.settle(np.concatenate([np.empty((0, self.width), dtype=np.float32), *rows]))
+
+        def rows(some: Array) -> Array:
+            values = some if kind == np.uint8 else normal(some, self.mean, self.std).astype(kind)
+            return self._run(session, FILES[0], {name: values})
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = list(pool.map(rows, batches(pixels, step or _PIECE)))
+        return self.space.settle(np.concatenate([np.empty((0, self.width), dtype=np.float32), *found]))
 
     def _read(self, texts: list[str]) -> Array:
         session, tokenizer, padding, fixed = self._reader
@@ -103,8 +109,19 @@ class OnnxPair(DualEncoder):
 
     @cached_property
     def _eyes(self) -> tuple[Any, Any, int]:
-        """The session of pictures, what it takes, and how many of them at a time; 0 is any number."""
-        session = self._session(FILES[0])
+        """The session of many pictures: several threads run it side by side, each with pictures of its own.
+
+        That costs less than all threads on one layer, who wait for each other at its end.
+        """
+        return self._looking(threads=1)
+
+    @cached_property
+    def _eyes_of_one(self) -> tuple[Any, Any, int]:
+        return self._looking(threads=os.cpu_count() or 1)
+
+    def _looking(self, threads: int) -> tuple[Any, Any, int]:
+        """A session of pictures, what it takes, and how many of them at a time; 0 is any number."""
+        session = self._session(FILES[0], threads)
         entry = session.get_inputs()[0]
         if entry.type not in _PIXELS or len(session.get_inputs()) > 1:
             raise BadInput(f"{self.folder / FILES[0]} takes {entry.type}; it has to take one float or uint8 tensor")
@@ -125,14 +142,15 @@ class OnnxPair(DualEncoder):
         from tokenizers import Tokenizer
 
         try:
-            tokenizer = Tokenizer.from_str(self._bytes(FILES[2]).decode())
+            self._compare(FILES[2])
+            tokenizer = Tokenizer.from_str(read(self.folder / FILES[2]).decode())
         except BadInput:
             raise
         except Exception as error:  # its own class, defined in Rust, and that of UTF-8
             raise BadInput(f"{self.folder / FILES[2]}: not a tokenizer ({_first_line(error)})") from None
         padding = tokenizer.padding["pad_id"] if tokenizer.padding else 0
         tokenizer.no_padding()
-        session = self._session(FILES[1])
+        session = self._session(FILES[1], threads=os.cpu_count() or 1)
         entries = session.get_inputs()
         if not 1 <= len(entries) <= 2 or any(e.type not in _TOKENS or len(e.shape) != 2 for e in entries):
             told = ", ".join(f"{entry.name} {entry.type}" for entry in entries)
@@ -145,25 +163,31 @@ class OnnxPair(DualEncoder):
         tokenizer.enable_truncation(min(self.length, fixed or self.length))
         return session, tokenizer, padding, fixed
 
-    def _session(self, file: str) -> Any:
+    def _session(self, file: str, threads: int) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = os.cpu_count() or 1
+        options.intra_op_num_threads = threads
         options.log_severity_level = 4
         # Threads that wait for work in a loop would take the cores from those that decode pictures.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        model = self._bytes(file)
-        try:
-            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own classes, defined in C++
-            raise BadInput(f"{self.folder / file}: onnxruntime does not read it ({_first_line(error)})") from None
+        # Weights beside the file would be none of its digest: no folder of them is there.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self.folder / CARD))
+        with ThreadPoolExecutor(1) as beside:
+            compared = beside.submit(self._compare, file)  # takes a third as long as loading
+            try:
+                session = onnxruntime.InferenceSession(
+                    str(self.folder / file), options, providers=["CPUExecutionProvider"]
+                )
+            except Exception as error:  # onnxruntime's own classes, defined in C++
+                compared.result()
+                raise BadInput(f"{self.folder / file}: onnxruntime does not read it ({_first_line(error)})") from None
+            compared.result()
+        return session
 
-    def _bytes(self, file: str) -> bytes:
-        data = read(self.folder / file)
-        if file in self._sealed and _sha256(data) != self._sealed[file]:
+    def _compare(self, file: str) -> None:
+        if file in self._sealed and _sha256(self.folder / file) != self._sealed[file]:
             raise BadInput(f"{self.folder / file} is not the file that its card was written for; bring it again")
-        return data
 
 
 def seal(folder: str | Path) -> None:
@@ -172,7 +196,7 @@ def seal(folder: str | Path) -> None:
     Then the encoder is known without reading its files, and each is compared when it is loaded.
     """
     card = Path(folder) / CARD
-    facts = _card(Path(folder)) | {"digest": {name: _sha256(read(Path(folder) / name)) for name in FILES}}
+    facts = _card(Path(folder)) | {"digest": {name: _sha256(Path(folder) / name) for name in FILES}}
     card.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -225,8 +249,12 @@ def _card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as data:
+            return hashlib.file_digest(data, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"{file}: not readable ({error.strerror})") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -90,7 +90,9 @@ def upright(picture: Image.Image, enough: int = 0) -> Image.Image:
     """What `decode` makes of a picture, of one that is open already."""
     if enough:
         picture.draft("RGB", (enough, enough))
-    return _rgb(ImageOps.exif_transpose(picture))
+    if picture.getexif().get(0x0112, 1) != 1:  # else it would be copied for nothing
+        picture = ImageOps.exif_transpose(picture)
+    return _rgb(picture)
 
 
 def load(path: str | Path, enough: int = 0) -> Image.Image:
@@ -158,7 +160,8 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("RGB")
+    picture.load()  # its file is closed soon
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _exif_bytes(file: BinaryIO) -> int:
