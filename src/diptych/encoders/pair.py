@@ -139,18 +139,12 @@ class OnnxPair(DualEncoder):
     @cached_property
     def _reader(self) -> tuple[Any, Any, int, int]:
         """The session of texts, the tokenizer, the id of padding, and the number of tokens; 0 is any number."""
-        from tokenizers import Tokenizer
-
-        try:
-            self._compare(FILES[2])
-            tokenizer = Tokenizer.from_str(read(self.folder / FILES[2]).decode())
-        except BadInput:
-            raise
-        except Exception as error:  # its own class, defined in Rust, and that of UTF-8
-            raise BadInput(f"{self.folder / FILES[2]}: not a tokenizer ({_first_line(error)})") from None
+        with ThreadPoolExecutor(1) as beside:
+            loading = beside.submit(self._session, FILES[1], threads=os.cpu_count() or 1)
+            tokenizer = self._tokenizer()
+            session = loading.result()
         padding = tokenizer.padding["pad_id"] if tokenizer.padding else 0
         tokenizer.no_padding()
-        session = self._session(FILES[1], threads=os.cpu_count() or 1)
         entries = session.get_inputs()
         if not 1 <= len(entries) <= 2 or any(e.type not in _TOKENS or len(e.shape) != 2 for e in entries):
             told = ", ".join(f"{entry.name} {entry.type}" for entry in entries)
@@ -163,6 +157,17 @@ class OnnxPair(DualEncoder):
         tokenizer.enable_truncation(min(self.length, fixed or self.length))
         return session, tokenizer, padding, fixed
 
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        self._compare(FILES[2])
+        try:
+            return Tokenizer.from_str(read(self.folder / FILES[2]).decode())
+        except BadInput:
+            raise
+        except Exception as error:  # its own class, defined in Rust, and that of UTF-8
+            raise BadInput(f"{self.folder / FILES[2]}: not a tokenizer ({_first_line(error)})") from None
+
     def _session(self, file: str, threads: int) -> Any:
         import onnxruntime
 
@@ -172,7 +177,9 @@ class OnnxPair(DualEncoder):
         # Threads that wait for work in a loop would take the cores from those that decode pictures.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Weights beside the file would be none of its digest: no folder of them is there.
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self.folder / CARD))
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(self.folder / CARD)
+        )
         with ThreadPoolExecutor(1) as beside:
             compared = beside.submit(self._compare, file)  # takes a third as long as loading
             try:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -166,7 +167,11 @@ class Search:
         rows: dict[int, Array] = {}
         texts = [place for place, term in enumerate(terms) if term.kind == "text"]
         if texts:
-            encoded = self.encoder().encode_texts([terms[place].value for place in texts])
+            encoder, values = self.encoder(), [terms[place].value for place in texts]
+            with ThreadPoolExecutor(1) as beside:  # the first query has to load both, the network and the index
+                asked = beside.submit(encoder.encode_texts, values)
+                self.nearest.current()
+                encoded = asked.result()
             rows.update(zip(texts, self.vectors.checked(encoded, len(texts)), strict=True))
         for place, term in enumerate(terms):
             if term.kind == "picture":
