@@ -33,7 +33,7 @@ from processes import Run
 from diptych.encoders import shelf
 from diptych.encoders.pair import OnnxPair
 from diptych.flow.collection import Collection, Entry
-from diptych.flow.collection.verdict import things
+from diptych.flow.collection.things import rare
 from diptych.kinds import Array, cosine
 
 WARM = 200
@@ -63,7 +63,7 @@ def network(width: int) -> Path:
 def said(n: int, seed: int) -> list[str]:
     """Texts of two things, each another pair."""
     rng = np.random.default_rng(seed)
-    pairs = np.array([(a, b) for a in things() for b in things() if a < b])
+    pairs = np.array([(a, b) for a in rare() for b in rare() if a < b])
     return [f"{a} and {b}" for a, b in pairs[rng.choice(len(pairs), n, replace=False)].tolist()]
 
 

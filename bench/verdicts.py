@@ -30,7 +30,8 @@ import numpy as np
 from diptych.flow import catalogue
 from diptych.flow.collection import Collection, Entry
 from diptych.flow.collection.search import PLAIN
-from diptych.flow.collection.verdict import MATCH, things
+from diptych.flow.collection.things import rare
+from diptych.flow.collection.verdict import MATCH
 from diptych.kinds import Pairs
 
 ABSENT = """
@@ -100,7 +101,7 @@ def gibberish(rng: np.random.Generator, n: int) -> list[str]:
 
 def absent(said: Said, n: int, rng: np.random.Generator) -> list[str]:
     """At least a fifth of it gibberish."""
-    known = stems([text for texts in said.values() for text in texts] + things())
+    known = stems([text for texts in said.values() for text in texts] + rare())
     free = [phrase for phrase in (" ".join(each.split()) for each in ABSENT.split(";")) if not stems([phrase]) & known]
     nonsense = gibberish(rng, max(n // 5, n - len(free)))
     return [*rng.permutation(free)[: n - len(nonsense)].tolist(), *nonsense]

@@ -15,7 +15,7 @@ import numpy as np
 
 from diptych.encoders import shelf
 from diptych.flow import query as language
-from diptych.flow.collection import duplicates, exchange, identity, ingest, sound, verdict
+from diptych.flow.collection import duplicates, exchange, identity, ingest, sound, things, verdict
 from diptych.flow.collection.identity import Encodes, Identity
 from diptych.flow.collection.ingest import Changed, Entry, Ingested, Seen
 from diptych.flow.collection.nearest import Nearest
@@ -45,7 +45,7 @@ class Collection:
 
     def _use(self, vectors: Vectors, encoder: Encodes | None, encoder_at: str) -> None:
         self._vectors, self._encoder, self._encoder_at = vectors, encoder, encoder_at
-        self._nearest = Nearest(vectors, lambda: self._texts(verdict.things()))
+        self._nearest = Nearest(vectors, lambda: self._texts(things.rare()))
         self._search = Search(vectors, self._nearest, self._encoding)
 
     @classmethod
@@ -252,8 +252,7 @@ class Collection:
         points = (before.points[0] if weak is None else weak), (before.points[1] if match is None else match)
         if not 0 < points[0] <= points[1] < 1:
             raise BadInput(f"weak, match: {points}; they lie between 0 and 1, weak below match")
-        absent = verdict.background(self._vectors, self._texts)
-        found = verdict.calibrate(self._vectors, self._texts, absent, *points)
+        found, absent = verdict.calibrate(self._vectors, self._texts, *points)
         with self._store.transaction():
             absent.keep(self._vectors)
             self._store.set_meta("calibration", found.to_json())
@@ -387,7 +386,7 @@ class Collection:
                 "generation": self._store.generation,
                 "encoder": {**asdict(self._vectors.identity), "folder": self._encoder_at},
                 "index": self._nearest.kept(),
-                "calibration": {name: fact for name, fact in calibration.items() if name != "sample"},
+                "calibration": {name: fact for name, fact in calibration.items() if name not in ("sample", "usual")},
                 "bytes": {
                     "database": self._store.file.stat().st_size,
                     "index": sum(path.stat().st_size for path in saved),

@@ -336,7 +336,7 @@ class Search:
         if words and len(words) == len(terms) and not absent.knows(rows).any():
             each = ["none"] * n
         elif words and calibration.text and len(absent.rows) and n:  # a move to another encoder may have been stopped
-            null = self._in_place(terms, rows, words, absent.rows)
+            null, weights = self._in_place(terms, rows, words, absent.rows), [terms[place].weight for place in words]
             searched = len(self.nearest.current()) if among is None else len(among)
             thresholds = calibration.text
             if among is not None or len(never) or len(words) < len(terms):
@@ -344,24 +344,31 @@ class Search:
                 some, items = self._sample() if among is None else self._evenly(among)
                 if len(never):
                     items = items[~self._shows(query.never, never, some)]
-                thresholds = judge.of_absent(self.vectors.space, null, items, calibration.points)
+                usual = calibration.usual or np.zeros(len(null))  # of a collection that was measured without it
+                turned = [np.roll(usual, turn) for turn in range(len(words))]  # as `_in_place` puts them
+                raised = np.average(turned, axis=0, weights=weights)
+                thresholds = judge.of_absent(self.vectors.space, null, items, raised, calibration.points)
                 if searched > len(some):
                     thresholds = thresholds.raised(calibration.shift)
-            each = self._of_words(thresholds, null, ids, scores, n, judge.best_of(searched))
+            by = float(np.average(absent.raised(rows[words]), weights=weights))
+            each = self._of_words(thresholds, null, ids, scores, by, n, judge.best_of(searched))
         elif not words and calibration.picture and any(term.kind != "text" for term in terms):
             thresholds = self._of_pictures(calibration.picture, terms, rows)
             each = [thresholds.of(score) for score in scores[:n].tolist()]
         return ["match" if id in said else verdict for id, verdict in zip(ids[:n].tolist(), each, strict=True)]
 
     def _of_words(
-        self, thresholds: Thresholds, null: Array, ids: Ints, scores: Floats, n: int, k: int
+        self, thresholds: Thresholds, null: Array, ids: Ints, scores: Floats, by: float, n: int, k: int
     ) -> list[Verdict]:
-        """The first n hits, against absent things in the place of the words; their answer is as high as the k best."""
+        """The first n hits, against absent things in the place of the words; their answer is as high as the k best.
+
+        by   what is added to each height
+        """
         best = np.argsort(-scores)[:k]
         rated = np.array(sorted({*best.tolist(), *range(n)}))  # np.union1d would load all of numpy.ma
         heights = np.empty(len(ids))
         items = self.vectors.of(ids[rated].tolist())
-        heights[rated] = judge.heights(self.vectors.space, scores[rated], items, null)
+        heights[rated] = judge.heights(self.vectors.space, scores[rated], items, null) + by
         # No hit is better than the answer it is in.
         most = thresholds.of(float(heights[best].mean()))
         return [max(most, thresholds.of(height), key=BEST_FIRST.index) for height in heights[:n].tolist()]

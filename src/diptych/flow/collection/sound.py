@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -108,8 +109,7 @@ def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[
 
 def _vectors(vectors: Vectors) -> Iterator[str]:
     store = vectors.store
-    sides: tuple[Side, ...] = ("image", "text", "absent", "unknown")
-    for side in sides:
+    for side in get_args(Side):
         for _ in vectors.blocks(side):
             pass  # reading checks every row
     has = "(SELECT count(*) FROM vectors WHERE vectors.item = items.id AND side = ? AND encoder = ?)"

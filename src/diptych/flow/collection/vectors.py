@@ -15,7 +15,7 @@ from diptych.flow.collection.identity import Identity
 from diptych.flow.collection.store import Store
 from diptych.kinds import Array, BadInput, Ints, Space, batches
 
-Side = Literal["image", "text", "absent", "unknown"]
+Side = Literal["image", "text", "absent", "unknown", "usual"]
 """A picture, one of its captions; and of item 0, which there is not, what `verdict.Background` holds."""
 
 SPACES: dict[str, Space] = {space.name: space for space in (kinds.cosine, kinds.dot, kinds.l2, kinds.hamming)}

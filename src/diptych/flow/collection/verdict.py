@@ -7,6 +7,10 @@ rated by its **height**: how many deviations its score lies above the mean of th
 Auckenthaler, Carey & Lloyd-Thomas, Digital Signal Processing 10, 2000). An answer is as high as its best hundredth on
 average, ten hits at the most.
 
+What few people photograph needs better evidence than a dog: a height is raised by how **usual** the query is. That is
+told from its row alone, by the direction that parts everyday things from rare ones (ridge regression on their rows:
+Hoerl & Kennard, Technometrics 12, 1970).
+
 How high an answer gets when what is asked for is not there is known from the same things, each rated against the
 others. `weak` and `match` are points of these heights. A query of another shape gets points of its own when it is
 asked: the absent things take the place of its words, all else stays, be it pictures, what is taken away, or a filter.
@@ -27,12 +31,13 @@ from typing import Literal
 
 import numpy as np
 
+from diptych.flow.collection import things
 from diptych.flow.collection.vectors import Side, Vectors
 from diptych.kinds import Array, Floats, Ints, Space
 
 Verdict = Literal["match", "weak", "none", "unrated"]
 
-WEAK, MATCH = 0.8, 0.97
+WEAK, MATCH = 0.75, 0.97
 """The part of absent things that stays below each threshold."""
 
 PAIR_WEAK, PAIR_MATCH = 0.99, 0.999
@@ -54,45 +59,14 @@ _CAPTIONS = 20_000
 _THIN = 37
 """Of the pairs of a query and a picture that does not show it, every so many-th is kept."""
 
+USUAL = 0.5
+"""Deviations of height that one deviation of how usual a query is counts for: few, so that no word decides alone."""
+
+_RIDGE = 0.3
+"""The ridge of that regression, in mean eigenvalues."""
+
 TOP = 10
 """The best hits that are rated together, at the most."""
-
-RARE = """
-MRI scan of a knee; circuit board; periodic table; spreadsheet; invoice; electron microscope; submarine; chess
-position; aquarium; giraffe; penguin colony; walrus; tractor engine; lighthouse; church organ; rocket launch;
-skeleton; volcano; coral reef; beehive; spider web; parachute; hot air balloon; space station; telescope; oil
-platform; wind tunnel; coal mine; printing press; loom; blast furnace; nuclear reactor; particle detector; server
-rack; oscilloscope; soldering iron; barcode; crossword; sheet music; weather map; floor plan; passport; bank note;
-stamp collection; coin; medal; sundial; compass; sextant; hourglass; typewriter; gramophone; harp; bagpipes;
-accordion; pipe wrench; lathe; chainsaw; anvil; scarecrow; igloo; pyramid; pagoda; totem pole; suit of armour;
-mummy; fossil; meteorite; crystal; lava; glacier crevasse; geyser; tornado; lightning bolt; eclipse; comet; galaxy;
-aurora; mushroom cloud; shipwreck; whale; octopus; jellyfish; seahorse; crocodile; rattlesnake; chameleon;
-tarantula; scorpion; vulture; flamingo; peacock; ostrich; hedgehog; armadillo; sloth; panda; koala; platypus;
-rhinoceros; hippopotamus; camel caravan; reindeer sledge; sumo wrestler; fencing duel; bullfight; ballet; opera
-stage; courtroom; operating theatre; dentist; laboratory mouse; autopsy; guillotine; cannon; tank; aircraft carrier;
-steam locomotive; cable car; gondola; rickshaw; hearse; snowplough; combine harvester; vineyard; rice terrace;
-annual report; employment contract; electricity bill; receipt; tax form; customs declaration; ballot paper; birth
-certificate; diploma; curriculum vitae; job interview; timetable; flow chart; bar graph; scatter plot; pocket
-calculator; cash register; office cubicle; filing cabinet; whiteboard; slide projector; blueprint; logo; screenshot;
-program listing; keyboard shortcut; microchip; antenna mast; robot arm; vending machine; parking meter; fire hydrant;
-blood cell; virus under the microscope; syringe; heart transplant; bandaged wound; pacemaker; embryo; chromosome;
-incubator; stretcher; pharmacy shelf; thermometer; magnifying glass; prism; pendulum; magnet;
-model of an atom; algebra; geometry proof; multiplication table; alphabet chart; dictionary; encyclopaedia; newspaper
-headline; comic strip; etching; watercolour of a vase; still life with fruit; tapestry; icon of a saint; mural;
-porcelain figurine; terracotta army; obelisk; colosseum; castle dungeon; drawbridge; windmill; watermill; dam; quarry;
-oil tanker; container port; tugboat; hovercraft; hang glider; propeller; radar screen; control tower; tunnel boring;
-railway signal; turntable; jukebox; church bell; pipe organ; cello; trombone; xylophone; banjo; tambourine; puppet
-theatre; magician; ventriloquist; trapeze; lion tamer; gladiator; knight on horseback; pharaoh; astronaut; deep sea
-diver; beekeeper; blacksmith; glass blower; cobbler; tailor; watchmaker; locksmith; barber; undertaker; judge; bishop;
-emperor; mermaid; dragon; unicorn; vampire; werewolf; ghost; alien; goblin; polar bear; snow leopard; tapir; anteater;
-baboon; warthog; gazelle; antelope; porcupine; skunk; raccoon; badger; weasel; mongoose; salamander; tadpole; leech;
-centipede; silkworm; dragonfly; moth; grasshopper; praying mantis; snail; clam; shrimp; swordfish; stingray; eel;
-parrot; kingfisher; heron; puffin; albatross; condor; turkey; pheasant; sequoia; palm oil; fern; moss; lichen; truffle;
-artichoke; asparagus; pomegranate; durian; coconut; pineapple; walnut; cinnamon; saffron; soy sauce; omelette; soup
-tureen; gingerbread; wedding cake; samovar; teapot; corkscrew; waffle iron; toaster; refrigerator; sewing machine;
-spinning wheel; iron lung; candelabra; four poster bed; rocking chair; bookcase; spiral staircase; attic; greenhouse
-"""
-"""Things of which a folder of pictures holds few or none."""
 
 _GIBBERISH = ("qzxvk", "wjrbf tphgz", "xq zzk jvw")
 """What an encoder that knows whole words cannot tell apart."""
@@ -127,6 +101,7 @@ class Calibration:
     text, picture   thresholds of queries in words and of a picture; None where nothing could be measured
     points          the parts of absent things that `text.weak` and `text.match` leave below them
     shift           how much further up an absent thing gets among all pictures than among the sample
+    usual           what is added to the height of each absent thing, as if `Background.usual` were learned without it
     veto            deviations above the middle from which a picture shows what a NOT excludes, or half the way to the
                     best if that is less; found from captions, else 1
     items           pictures there were then
@@ -137,6 +112,7 @@ class Calibration:
     picture: Thresholds | None = None
     points: tuple[float, float] = (WEAK, MATCH)
     shift: float = 0.0
+    usual: tuple[float, ...] = ()
     veto: float = 1.0
     items: int = 0
     sample: tuple[int, ...] = ()
@@ -151,20 +127,23 @@ class Calibration:
             return cls()
         for side in ("text", "picture"):
             facts[side] = facts[side] and Thresholds(**facts[side])
-        return cls(**{**facts, "points": tuple(facts["points"]), "sample": tuple(facts["sample"])})
+        return cls(**{**facts, **{name: tuple(facts.get(name, ())) for name in ("points", "usual", "sample")}})
 
 
-_KEPT: tuple[Side, Side] = ("absent", "unknown")
+_KEPT: tuple[Side, ...] = ("absent", "unknown", "usual")
 
 
 @dataclass(frozen=True)
 class Background:
     """rows      (k, d) of the things that are not there, each another one
     unknown   (1, d) the row of words that the encoder does not know; (0, d) where it knows some of every word
+    usual     (1, d) the direction from rare things to everyday ones; (0, d) where rows have none, or the encoder knows
+              too few of either
     """
 
     rows: Array
     unknown: Array = field(repr=False)
+    usual: Array = field(repr=False)
 
     @classmethod
     def kept(cls, vectors: Vectors) -> Background:
@@ -173,7 +152,7 @@ class Background:
 
     def keep(self, vectors: Vectors) -> None:
         """Write it, inside a transaction."""
-        for side, rows in zip(_KEPT, (self.rows, self.unknown), strict=True):
+        for side, rows in zip(_KEPT, (self.rows, self.unknown, self.usual), strict=True):
             vectors.drop(side, [0])
             vectors.put(side, [0] * len(rows), range(len(rows)), rows)
 
@@ -183,30 +162,55 @@ class Background:
             return np.ones(len(rows), dtype=bool)
         return np.array([not np.allclose(row, self.unknown[0], rtol=1e-5, atol=1e-6) for row in rows], dtype=bool)
 
+    def raised(self, rows: Array) -> Floats:
+        """(n,) what how usual these rows are adds to the heights of their answers."""
+        return USUAL * (rows @ self.usual.T).sum(axis=1).astype(np.float64) if len(self.usual) else np.zeros(len(rows))
 
-def things() -> list[str]:
-    """What to ask for, one by one."""
-    return [" ".join(thing.split()) for thing in RARE.split(";")]
 
-
-def background(vectors: Vectors, encode: Callable[[list[str]], Array], seed: int = 0) -> Background:
-    """The things that no caption of this collection speaks of, as the encoder sees them."""
-    not_said = [thing for thing in things() if not len(_holding(vectors, [thing]))]
+def background(vectors: Vectors, encode: Callable[[list[str]], Array], seed: int = 0) -> tuple[Background, Floats]:
+    """The things that no caption of this collection speaks of, as the encoder sees them; and `Calibration.usual`."""
+    not_said = [thing for thing in things.rare() if not len(_holding(vectors, [thing]))]
     gibberish = encode(list(_GIBBERISH))
     alike = all(np.allclose(row, gibberish[0], rtol=1e-5, atol=1e-6) for row in gibberish)
-    found = Background(np.empty_like(gibberish[:0]), gibberish[: int(alike)])
+    found = Background(gibberish[:0], gibberish[: int(alike)], gibberish[:0])
     rows = encode(np.random.default_rng(seed).permutation(not_said).tolist())
-    return Background(np.unique(rows[found.knows(rows)], axis=0), found.unknown)
+    found = replace(found, rows=np.unique(rows[found.knows(rows)], axis=0))
+    if vectors.space.name not in ("cosine", "dot"):
+        return found, np.zeros(len(found.rows))
+    rows = encode(things.everyday())
+    everyday = np.unique(rows[found.knows(rows)], axis=0)
+    if min(len(found.rows), len(everyday)) < LEAST:
+        return found, np.zeros(len(found.rows))
+    usual, left_out = _direction(found.rows, everyday)
+    return replace(found, usual=usual.astype(rows.dtype)), USUAL * left_out
+
+
+def _direction(rare: Array, everyday: Array) -> tuple[Floats, Floats]:
+    """(1, d) that tells two sets of rows apart, and (k,) what each rare row would get from that of all others.
+
+    Scaled so that the latter deviate by 1. Both lack a constant, which heights and their thresholds would share.
+    """
+    rows = np.vstack([rare, everyday]).astype(np.float64)
+    side = np.repeat([-1.0, 1.0], [len(rare), len(everyday)])
+    centre = rows.mean(axis=0)
+    side -= side.mean()
+    left, values, right = np.linalg.svd(rows - centre, full_matrices=False)
+    square = np.square(values)
+    kept = square / (square + _RIDGE * square.mean())
+    direction = right.T @ (kept / _some(values) * (left.T @ side))
+    told, leverage = left @ (kept * (left.T @ side)), np.square(left) @ kept
+    left_out = (side - (side - told) / (1 - leverage))[: len(rare)]
+    scale = max(float(left_out.std()), 1e-6)
+    return direction[None] / scale, (left_out + direction @ centre) / scale
 
 
 def calibrate(
     vectors: Vectors,
     encode: Callable[[list[str]], Array],
-    absent: Background,
     weak: float = WEAK,
     match: float = MATCH,
     seed: int = 0,
-) -> Calibration:
+) -> tuple[Calibration, Background]:
     """Measure a collection; the same collection and seed give the same numbers.
 
     weak, match   the parts of absent things that are to stay below each threshold
@@ -214,8 +218,9 @@ def calibrate(
     store = vectors.store
     ids = np.array([id for (id,) in store.rows("SELECT id FROM items WHERE status = 'ok' ORDER BY id")], dtype=np.int64)
     points = (weak, match)
+    absent, usual = background(vectors, encode)
     if len(ids) < LEAST:
-        return Calibration(points=points, items=len(ids))
+        return Calibration(points=points, items=len(ids)), absent
     random = np.random.default_rng(seed)
     chosen = ids[np.linspace(0, len(ids) - 1, min(SAMPLE, len(ids))).astype(int)]
     sample = vectors.of(chosen.tolist())
@@ -226,11 +231,13 @@ def calibrate(
     veto = _parting(*_far(vectors, said, sample, [shown for _, shown in pieces])) if pieces else None
     text, shift = None, 0.0
     if len(absent.rows) >= LEAST:
-        every = _answers(vectors, absent.rows, absent.rows, k)
-        text = _of_text(every, points, _answers(vectors, said, absent.rows, k) if pieces else None)
+        every = _answers(vectors, absent.rows, absent.rows, k) + usual
+        found = _answers(vectors, said, absent.rows, k) + absent.raised(said) if pieces else None
+        text = _of_text(every, points, found)
         if len(chosen) < len(ids):
-            shift = text.weak - of_absent(space, absent.rows, sample, points).weak
-    return Calibration(text, pictures, points, shift, veto or 1.0, len(ids), tuple(chosen.tolist()))
+            shift = text.weak - of_absent(space, absent.rows, sample, usual, points).weak
+    kept = tuple(usual.tolist()), veto or 1.0, len(ids), tuple(chosen.tolist())
+    return Calibration(text, pictures, points, shift, *kept), absent
 
 
 def best_of(n: int) -> int:
@@ -253,12 +260,15 @@ def heights(space: Space, scores: Floats, items: Array, null: Array) -> Floats:
     return np.asarray(scores - against.mean(axis=0)) / _some(against.std(axis=0))
 
 
-def of_absent(space: Space, null: Array, items: Array, points: tuple[float, float]) -> Thresholds:
-    """Points of the heights that each row of `null` reaches against the others, among these pictures."""
+def of_absent(space: Space, null: Array, items: Array, raised: Floats, points: tuple[float, float]) -> Thresholds:
+    """Points of the heights that each row of `null` reaches against the others, among these pictures.
+
+    raised   (k,) what is added to each
+    """
     if not len(items):  # nothing passes, so nothing is high
         return Thresholds(float("inf"), float("inf"), 0.0, 0.0, None, len(null))
     scores = space.score(null, items).astype(np.float64)
-    return _of_text(_best(scores, _against_others(scores), best_of(len(items))), points, None)
+    return _of_text(_best(scores, _against_others(scores), best_of(len(items))) + raised, points, None)
 
 
 def of_pairs(space: Space, rows: Array, sample: Array, own: Ints) -> Thresholds:
