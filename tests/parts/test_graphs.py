@@ -1,4 +1,4 @@
-"""The graph layer against the formula on each local graph."""
+"""Graph layers against their formulas, node by node."""
 
 import numpy as np
 import pytest
@@ -31,3 +31,43 @@ def test_the_layer_is_the_formula_on_every_local_graph(k, threshold):
         rows = np.delete(rows, 2, axis=0)
     found = layer(torch.from_numpy(rows)).numpy()
     np.testing.assert_allclose(found, [mixed(row, bank, k, threshold) for row in rows], atol=1e-12)
+
+
+@pytest.fixture
+def sets():
+    """Four sets of 5, 2, 1 and 3 nodes of 6 columns, with rows of zeros behind."""
+    made = np.random.default_rng(0).standard_normal((4, 5, 6))
+    for nodes, number in zip(made, (5, 2, 1, 3), strict=True):
+        nodes[number:] = 0
+    return torch.from_numpy(made)
+
+
+def test_nodes_hear_each_other_by_affinity(sets):
+    torch.manual_seed(0)
+    layer = parts.graphs.Affinity(6, 2).double()
+    found = layer(sets).detach().numpy()
+    for nodes, made in zip(sets.numpy(), found, strict=True):
+        v = nodes[nodes.any(axis=1)]
+        for at in range(2):
+            theta, phi, g, W = (getattr(layer, name)[at].weight.detach().numpy() for name in ("theta", "phi", "g", "W"))
+            u = [row / np.linalg.norm(row) for row in v]
+            heard = [np.mean([(theta @ a) @ (phi @ b) * (g @ b) for b in u], axis=0) for a in u]
+            v = np.array([row + W @ message for row, message in zip(v, heard, strict=True)])
+        np.testing.assert_allclose(made[: len(v)], v, atol=1e-12)
+        assert not made[len(v) :].any()
+
+
+def test_reasoning_reads_the_nodes_in_their_order_and_shows_them_in_training_alone(sets):
+    torch.manual_seed(0)
+    reader = parts.graphs.Reasoning(6, 4, 2).double()
+    told = reader.train()(sets)
+    assert told.shape == (4, 6, 4)
+    reader.eval()
+    nodes = torch.zeros(4, 5, 4, dtype=sets.dtype)
+    real = (sets != 0).any(dim=2)
+    nodes[real] = reader.nodes(torch.nn.functional.normalize(sets, dim=2)[real])
+    expected = reader.centred(reader.whole(reader.graph(nodes)))
+    torch.testing.assert_close(reader(sets), expected)
+    padded = torch.cat([sets, torch.zeros(4, 2, 6, dtype=sets.dtype)], dim=1)
+    torch.testing.assert_close(reader(padded), expected)
+    assert (reader(sets.flip(1)) - expected).abs().amax(dim=1)[[0, 1, 3]].min() > 1e-4

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from diptych import parts
+from diptych.kinds import BadInput
 
 torch = pytest.importorskip("torch", reason="encoders of sequences are modules")
 functional = torch.nn.functional
@@ -124,8 +125,11 @@ def test_convolutional_is_a_loop_over_windows(rows):
     torch.testing.assert_close(encoder(rows), torch.stack(made))
 
 
-def test_a_transformer_is_attention_and_feed_forward_layers_on_tokens_and_places(rows):
+def test_a_transformer_is_attention_and_feed_forward_layers_on_standard_tokens_and_places(rows):
     encoder = built("transformer")
+    mean, variance = encoder.centred.running_mean, encoder.centred.running_var
+    mean += torch.linspace(-0.2, 0.2, WIDTH)
+    variance *= torch.linspace(0.5, 2.0, WIDTH)
 
     def attended(block, states):
         weights, biases = block.in_proj_weight.chunk(3), block.in_proj_bias.chunk(3)
@@ -138,11 +142,37 @@ def test_a_transformer_is_attention_and_feed_forward_layers_on_tokens_and_places
 
     made = []
     for sequence, length in zip(rows, LENGTHS, strict=True):
-        states = encoder.enter(functional.normalize(sequence[:length], dim=1))
+        states = encoder.enter((functional.normalize(sequence[:length], dim=1) - mean) / variance.sqrt())
         angles = [[place / 10000 ** (2 * pair / DIMS) for pair in range(DIMS // 2)] for place in range(length)]
         states = states + torch.tensor([[f(a) for a in row for f in (np.sin, np.cos)] for row in angles])
         for layer in encoder.layers:
             states = states + attended(layer.self_attn, layer.norm1(states))
             states = states + layer.linear2(layer.linear1(layer.norm2(states)).clamp(min=0))
-        made.append(encoder.leave(states).mean(dim=0))
-    torch.testing.assert_close(encoder(rows), torch.stack(made), atol=1e-6, rtol=1e-5)
+        made.append(encoder.leave(states))
+    means = torch.stack([states.mean(dim=0) for states in made])
+    torch.testing.assert_close(encoder(rows), means, atol=1e-4, rtol=1e-4)  # a variance is never quite zero
+
+    reader = parts.sequences.Tokens(WIDTH, 8, DIMS, heads=2).double().eval()
+    reader.load_state_dict(encoder.state_dict())
+    expected = torch.stack([functional.pad(states, (0, 0, 0, 7 - len(states))) for states in made])
+    torch.testing.assert_close(reader(rows), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_transformer_in_training_takes_off_what_all_tokens_share(rows):
+    """Of tokens, not of padding: a direction added to all of them is gone."""
+    encoder = parts.sequences.Tokens(WIDTH, 8, DIMS, heads=2).double()
+    torch.nn.init.eye_(encoder.enter.weight[:, :DIMS])
+    torch.nn.init.zeros_(encoder.enter.bias)
+    torch.nn.init.zeros_(encoder.enter.weight[:, DIMS:])
+    real = (rows != 0).any(dim=2)
+    shifted = torch.where(real[:, :, None], functional.normalize(rows, dim=2) + 3 * torch.ones(WIDTH), 0.0)
+    entered, kept = encoder.entered(shifted)
+    torch.testing.assert_close(kept, real)
+    centred = (entered - parts.sequences.places(7, DIMS))[real]
+    torch.testing.assert_close(centred.mean(dim=0), torch.zeros(DIMS, dtype=rows.dtype), atol=1e-9, rtol=0)
+    torch.testing.assert_close(centred.var(dim=0, correction=0), torch.ones(DIMS, dtype=rows.dtype), atol=0.01, rtol=0)
+
+
+def test_dims_that_heads_do_not_share_are_told():
+    with pytest.raises(BadInput, match="dims=6 is no multiple of 2 and of heads=4"):
+        parts.sequences.Transformer(WIDTH, 8, 6, heads=4)

@@ -10,12 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from diptych.parts import boltzmann as boltzmann
     from diptych.parts import graphs as graphs
     from diptych.parts import heads as heads
     from diptych.parts import losses as losses
     from diptych.parts import memory as memory
     from diptych.parts import sequences as sequences
     from diptych.parts import targets as targets
+    from diptych.parts import tokens as tokens
+    from diptych.parts import walks as walks
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diptych.kinds import Array
+from diptych.parts import sequences
 
 
 class Neighbourhood(nn.Module):
@@ -38,3 +39,47 @@ class Neighbourhood(nn.Module):
         weights = edges[:, 0] * scale[:, :1] * scale
         mixed: Tensor = (weights[:, None] @ graph)[:, 0]
         return mixed
+
+
+class Affinity(nn.Module):
+    """Nodes (b, t, dims) that hear each other along the edges of a complete graph; rows of zeros are no nodes.
+
+    v_i <- v_i + W mean_j (theta u_i)' (phi u_j) g u_j,  u_i = v_i / ||v_i||,  as often as there are layers (VSRN: Li,
+    Zhang, Li, Li & Fu, ICCV 2019, section 3.2).
+    """
+
+    def __init__(self, dims: int, layers: int) -> None:
+        super().__init__()
+        self.dims = dims
+        maps = (nn.ModuleList(nn.Linear(dims, dims, bias=False) for _ in range(layers)) for _ in range(4))
+        self.theta, self.phi, self.g, self.W = maps
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        number = (nodes != 0).any(dim=2).sum(dim=1).clamp(min=1)[:, None, None]
+        for theta, phi, g, W in zip(self.theta, self.phi, self.g, self.W, strict=True):
+            heard = functional.normalize(nodes, dim=2)
+            nodes = nodes + W(theta(heard) @ (phi(heard).mT @ g(heard)) / number)
+        return nodes
+
+
+class Reasoning(nn.Module):
+    """(b, dims) of tokens (b, t, width): the last state of a GRU that reads what nodes of an `Affinity` graph became.
+
+    Tokens are as in `sequences.tokens`, standardised over a batch. In training the nodes follow: (b, 1 + t, dims).
+    """
+
+    def __init__(self, width: int, dims: int, layers: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        centred = nn.BatchNorm1d(width, affine=False)
+        self.nodes = nn.Sequential(centred, nn.Linear(width, dims), nn.Dropout(dropout))
+        self.graph = Affinity(dims, layers)
+        self.whole = sequences.Recurrent(dims, dims, dims, both=False)
+        self.centred = nn.BatchNorm1d(dims, affine=False)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        read, real = sequences.tokens(rows)
+        nodes = read.new_zeros(*real.shape, self.graph.dims)
+        nodes[real] = self.nodes(read[real])
+        nodes = self.graph(nodes)
+        whole: Tensor = self.centred(self.whole(nodes))
+        return torch.cat([whole[:, None], nodes], dim=1) if self.training else whole

@@ -119,3 +119,12 @@ def hardest_triplets(near: Tensor, same: Tensor, margin: float) -> Tensor:
     own, others = near.diagonal(), near.masked_fill(same > 0, -torch.inf)
     hardest = [others.amax(dim=1), others.amax(dim=0)]
     return sum((F.relu(margin - own + most).mean() for most in hardest), start=near.new_zeros(()))
+
+
+def all_triplets(near: Tensor, same: Tensor, margin: float) -> Tensor:
+    """mean_{i,j} max(0, margin - near_ii + near_ij) over same_ij = 0, and down the columns; 0 where there are none.
+
+    Every pair against every unmatched item (Kiros, Salakhutdinov & Zemel 2014, eq. 6).
+    """
+    broken = [F.relu(margin - table.diagonal()[:, None] + table) for table in (near, near.T)]
+    return ((1 - same) * sum(broken, start=torch.zeros_like(near))).sum() / (1 - same).sum().clamp(min=1)

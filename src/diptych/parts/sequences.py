@@ -2,7 +2,7 @@
 
 Rows of zeros are padding, wherever they stand; (b, width) rows are sequences of one token. Tokens come in scaled to
 length 1, as the rows of `heads.mlp` do. A sequence of padding alone is one token of zeros. Neither the amount of
-padding nor the rest of the batch changes a row.
+padding nor the rest of the batch changes a row, but that a transformer in training is centred by its batch.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from diptych.kinds import BadInput
 
 Take = Literal["last", "mean", "max"]
 
@@ -107,13 +109,20 @@ class Convolutional(nn.Module):
 class Transformer(nn.Module):
     """The mean of what layers of self-attention make of the tokens (Vaswani et al. 2017), normalised beforehand.
 
+    Features are seldom centred, and what all tokens share would outweigh what tells them apart, so that tokens come in
+    standardised, column by column, over the tokens of a batch.
+
     hidden   the width inside its feed-forward layers; dims is the width of the rest, and a multiple of 2 and `heads`
+    Raises BadInput for dims that are not.
     """
 
     def __init__(
         self, width: int, hidden: int, dims: int, heads: int = 4, layers: int = 2, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        if dims % math.lcm(2, heads):
+            raise BadInput(f"dims={dims} is no multiple of 2 and of heads={heads}; set one that is")
+        self.centred = nn.BatchNorm1d(width, affine=False)
         self.enter = nn.Linear(width, dims)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(dims, heads, hidden, dropout, batch_first=True, norm_first=True)
@@ -122,11 +131,30 @@ class Transformer(nn.Module):
         self.leave = nn.LayerNorm(dims)
 
     def forward(self, rows: Tensor) -> Tensor:
+        states, real = self.entered(rows)
+        return pooled(self.heard(states, real), real, "mean")
+
+    def entered(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The tokens (b, t, dims) in their places, as the layers are given them, and (b, t) which of them are real."""
         read, real = tokens(rows)
-        states = self.enter(read) + places(read.shape[1], self.enter.out_features).to(read)
-        for layer in self.layers if len(read) else ():  # torch has no mask for no sequences
+        centred = torch.zeros_like(read)
+        centred[real] = self.centred(read[real])
+        return self.enter(centred) + places(read.shape[1], self.enter.out_features).to(read), real
+
+    def heard(self, states: Tensor, real: Tensor) -> Tensor:
+        """What the layers make of tokens (b, t, dims) that hear all others of their row."""
+        for layer in self.layers if len(states) else ():  # torch has no mask for no sequences
             states = layer(states, src_key_padding_mask=~real)
-        return pooled(self.leave(states), real, "mean")
+        left: Tensor = self.leave(states)
+        return left
+
+
+class Tokens(Transformer):
+    """The same, token by token instead of their mean: (b, t, dims) with rows of zeros as padding, behind the rest."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        states, real = self.entered(rows)
+        return self.heard(states, real) * real[:, :, None]
 
 
 def places(number: int, dims: int) -> Tensor:

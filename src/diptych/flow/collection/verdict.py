@@ -33,7 +33,7 @@ import numpy as np
 
 from diptych.flow.collection import things
 from diptych.flow.collection.vectors import Side, Vectors
-from diptych.kinds import Array, Floats, Ints, Space
+from diptych.kinds import Array, Floats, Ints, Space, batches
 
 Verdict = Literal["match", "weak", "none", "unrated"]
 
@@ -55,6 +55,9 @@ TELLING = 0.1
 
 _CAPTIONS = 20_000
 """Captions looked at to find out which words are telling."""
+
+_AT_A_TIME = 500
+"""Pictures that all things are scored with at a time: tables of more of them would be larger than the encoder."""
 
 _THIN = 37
 """Of the pairs of a query and a picture that does not show it, every so many-th is kept."""
@@ -318,7 +321,8 @@ def _of_pictures(space: Space, sample: Array, random: np.random.Generator) -> Th
 def _answers(vectors: Vectors, queries: Array, null: Array, k: int) -> Floats:
     """How high the answer to each query is among all pictures. Those that are `null` are rated against the others."""
     best = np.full((len(queries), k), -np.inf), np.zeros((len(queries), k))
-    for _, _, rows in vectors.blocks("image", "item IN (SELECT id FROM items WHERE status = 'ok')"):
+    blocks = vectors.blocks("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
+    for rows in (part for _, _, block in blocks for part in batches(block, _AT_A_TIME)):
         scores = vectors.space.score(queries, rows).astype(np.float64)
         if queries is null:
             above = _against_others(scores)

@@ -52,14 +52,8 @@ class ContextRNN(Descent):
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
         near, same = parts.losses.cosines(images, texts), parts.targets.same_picture(batch.owner)
-        ranking = sum(hinges(table, same, self.margin) for table in (near, near.T))
+        ranking = parts.losses.all_triplets(near, same, self.margin)
         return {"ranking": ranking, "context": self.context * untold(net, images, batch.texts)}
-
-
-def hinges(near: Any, same: Any, margin: float) -> Any:
-    """mean_{i,j} max(0, margin - near_ii + near_ij) over same_ij = 0; 0 where there are none."""
-    broken = (margin - near.diagonal()[:, None] + near).clamp(min=0)
-    return ((1 - same) * broken).sum() / (1 - same).sum().clamp(min=1)
 
 
 def untold(net: Any, images: Any, texts: Any) -> Any:
