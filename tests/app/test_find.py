@@ -13,6 +13,8 @@ from diptych.flow.fit import fit
 from diptych.flow.prepare import prepare
 from diptych.sources import postcards
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 def run(*arguments: str | Path, at: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "diptych.app.cli", *map(str, arguments)]
@@ -63,6 +65,13 @@ def test_a_picture_finds_itself_first_and_similar_leaves_it_out(album: Path) -> 
     assert len(others) == 3 and str(picture) not in others
 
 
+def test_where_no_collection_is_near_the_one_indexed_last_is_searched(album: Path, tmp_path: Path) -> None:
+    assert run("index", album).returncode == 0
+    found = run("search", "a forest at night", "-t", "1", "-f", at=tmp_path)
+    assert found.returncode == 0 and Path(found.stdout.strip()).parent == album
+    assert "no collection" in run("index", at=tmp_path).stderr, "who writes has to name it"
+
+
 def test_indexing_again_changes_nothing(album: Path) -> None:
     report = json.loads(run("index", "--json", at=album).stdout)
     assert (report["added"], report["updated"], report["encoded"]) == (0, 0, 0)
@@ -106,7 +115,8 @@ def test_bad_input_is_one_line_and_exit_code_2(album: Path, arguments: list[str]
     assert answer.stderr.count("\n") == 1 and named in answer.stderr, answer.stderr
 
 
-def test_a_folder_without_a_collection_says_how_to_make_one(tmp_path: Path) -> None:
+def test_a_folder_without_a_collection_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
     answer = run("search", "boat", at=tmp_path)
     assert answer.returncode == 2
     assert "diptych index" in answer.stderr

@@ -21,6 +21,8 @@ from diptych.kinds import Pairs
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (230, 220, 20)}
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 def paint(path: Path, colour: str, seed: int = 0, size: int = 24) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)

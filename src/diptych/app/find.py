@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +24,7 @@ INSIDE = ".diptych"
 
 CollectionOption = Annotated[
     Path | None,
-    typer.Option("--collection", "-c", help="The collection's folder; by default .diptych here or in a folder above."),
+    typer.Option("--collection", "-c", help="The collection's folder; by default .diptych here, above, or the last."),
 ]
 TopOption = Annotated[int, typer.Option("--top", "-t", help="How many answers.")]
 PathsOption = Annotated[bool, typer.Option("--paths", "-f", help="Print paths only.")]
@@ -59,9 +60,11 @@ def index(
             with progress() as told:
                 report = found.add(*(folders or ()), captions=captions, retry=retry, progress=told)
         except KeyboardInterrupt:
+            _remember(where)
             again = shlex.join(["diptych", "index", *map(str, folders or ()), "--collection", str(where)])
             sys.stderr.write(f"stopped; {len(found)} pictures are indexed and kept. Go on: {again}\n")
             raise typer.Exit(130) from None
+        _remember(where)
         if as_json:
             say({"collection": str(where), "items": len(found), **asdict(report)})
         else:
@@ -234,7 +237,7 @@ def export(
 def _opened(collection: Path | None) -> Collection:
     from diptych.flow.collection import Collection
 
-    return Collection.open(collection or _near())
+    return Collection.open(collection or _near(or_last=True))
 
 
 def _beside(folder: Path) -> Path:
@@ -248,15 +251,42 @@ def _beside(folder: Path) -> Path:
     return cache.home() / "collections" / name
 
 
-def _near() -> Path:
-    """The collection of this folder, or of the nearest one above it that has one."""
+def _near(or_last: bool = False) -> Path:
+    """The collection of this folder, or of the nearest one above it that has one.
+
+    or_last   where none has, the one that was indexed last
+    """
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (found := _beside(folder)).is_dir():
             return found
+    if or_last and (found := _last_indexed()) is not None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"in {found}, which was indexed last\n")
+        return found
     raise BadInput(
         f"there is no collection in {here} or above; name one with --collection, or `diptych index` a folder"
     )
+
+
+def _last_indexed() -> Path | None:
+    with suppress(OSError, UnicodeError):
+        found = Path(_note_of_last().read_text(encoding="utf-8"))
+        return found if found.is_dir() else None
+    return None
+
+
+def _remember(collection: Path) -> None:
+    """As the one that was indexed last. A cache that cannot be written costs only the convenience."""
+    with suppress(OSError):
+        _note_of_last().parent.mkdir(parents=True, exist_ok=True)
+        _note_of_last().write_text(str(collection.resolve()), encoding="utf-8")
+
+
+def _note_of_last() -> Path:
+    from diptych.sources import cache
+
+    return cache.home() / "last-collection"
 
 
 def _item(picture: str) -> int | str:
