@@ -148,14 +148,26 @@ def test_a_transformer_is_attention_and_feed_forward_layers_on_standard_tokens_a
         for layer in encoder.layers:
             states = states + attended(layer.self_attn, layer.norm1(states))
             states = states + layer.linear2(layer.linear1(layer.norm2(states)).clamp(min=0))
-        made.append(encoder.leave(states))
-    means = torch.stack([states.mean(dim=0) for states in made])
-    torch.testing.assert_close(encoder(rows), means, atol=1e-4, rtol=1e-4)  # a variance is never quite zero
+        made.append(encoder.leave(states).mean(dim=0))
+    # Not quite: to each variance a little is added.
+    torch.testing.assert_close(encoder(rows), torch.stack(made), atol=1e-4, rtol=1e-4)
 
-    reader = parts.sequences.Tokens(WIDTH, 8, DIMS, heads=2).double().eval()
-    reader.load_state_dict(encoder.state_dict())
-    expected = torch.stack([functional.pad(states, (0, 0, 0, 7 - len(states))) for states in made])
-    torch.testing.assert_close(reader(rows), expected, atol=1e-4, rtol=1e-4)
+
+def test_tokens_are_those_of_a_transformer_with_one_that_tells_the_whole(rows):
+    """Layers hear the learned token before the others; a row's own tokens alone decide it."""
+    torch.manual_seed(0)
+    reader = parts.sequences.Tokens(WIDTH, 8, DIMS, heads=2, dropout=0.3).double().eval()
+    torch.nn.init.normal_(reader.whole)
+    made = reader(rows)
+    assert made.shape == (4, 8, DIMS)
+    for sequence, length, found in zip(rows, LENGTHS, made, strict=True):
+        states, _ = reader.entered(sequence[None, :length])
+        alone = torch.cat([reader.whole[None, None], states], dim=1)
+        heard = reader.heard(alone, torch.ones(1, 1 + length, dtype=torch.bool))[0]
+        torch.testing.assert_close(found[: 1 + length], heard)
+        assert not found[1 + length :].any()
+    torch.testing.assert_close(reader(rows[:, 0]), reader(rows[:, :1]))
+    assert reader(rows[:0, 0]).shape == (0, 2, DIMS)
 
 
 def test_a_transformer_in_training_takes_off_what_all_tokens_share(rows):

@@ -150,10 +150,21 @@ class Transformer(nn.Module):
 
 
 class Tokens(Transformer):
-    """The same, token by token instead of their mean: (b, t, dims) with rows of zeros as padding, behind the rest."""
+    """(b, 1 + t, dims) with rows of zeros as padding behind: an item as a whole, then its tokens one by one.
+
+    The whole is what the layers make of a learned token that hears all others, and is heard by them.
+    """
+
+    def __init__(
+        self, width: int, hidden: int, dims: int, heads: int = 4, layers: int = 2, dropout: float = 0.0
+    ) -> None:
+        super().__init__(width, hidden, dims, heads, layers, dropout)
+        self.whole = nn.Parameter(torch.zeros(dims))  # else what is the same in all would outweigh what they hear
 
     def forward(self, rows: Tensor) -> Tensor:
         states, real = self.entered(rows)
+        states = torch.cat([self.whole.expand(len(states), 1, -1), states], dim=1)
+        real = functional.pad(real, (1, 0), value=True)
         return self.heard(states, real) * real[:, :, None]
 
 
