@@ -163,8 +163,18 @@ def test_hardest_triplets_are_a_loop_over_anchors():
     assert parts.losses.hardest_triplets(near, same, 0.2).item() == pytest.approx(total)
 
 
-def test_hardest_triplets_of_one_picture_are_nothing():
-    assert parts.losses.hardest_triplets(drawn(3, 3), torch.ones(3, 3), 0.2).item() == 0
+def test_all_triplets_are_a_loop_over_every_unmatched_item():
+    near, same = drawn(5, 5), parts.targets.same_picture(torch.tensor([0, 1, 0, 2, 3]))
+    table, mine, total = near.detach().numpy(), same.numpy(), 0.0
+    for scores in (table, table.T):
+        unmatched = [(i, j) for i in range(5) for j in range(5) if not mine[i, j]]
+        total += np.mean([max(0.0, 0.2 - scores[i, i] + scores[i, j]) for i, j in unmatched])
+    assert parts.losses.all_triplets(near, same, 0.2).item() == pytest.approx(total)
+
+
+def test_triplets_of_one_picture_are_nothing():
+    for triplets in (parts.losses.hardest_triplets, parts.losses.all_triplets):
+        assert triplets(drawn(3, 3), torch.ones(3, 3), 0.2).item() == 0
 
 
 def test_orthogonality_is_the_mean_squared_cosine():

@@ -260,10 +260,10 @@ def _near(or_last: bool = False) -> Path:
     for folder in (here, *here.parents):
         if (found := _beside(folder)).is_dir():
             return found
-    if or_last and (found := _last_indexed()) is not None:
+    if or_last and (last := _last_indexed()) is not None:
         if sys.stderr.isatty():
-            sys.stderr.write(f"in {found}, which was indexed last\n")
-        return found
+            sys.stderr.write(f"in {last}, which was indexed last\n")
+        return last
     raise BadInput(
         f"there is no collection in {here} or above; name one with --collection, or `diptych index` a folder"
     )

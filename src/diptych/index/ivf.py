@@ -17,7 +17,7 @@ Squared distance is an inner product of rows with one column more, so that all s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -204,21 +204,38 @@ class IVF(Index):
         cells = self._lists.nlist
         error = 2 / len(queries) ** 0.5
         measured: dict[tuple[int, int], tuple[float, float]] = {}
-        least = np.inf
-        for probes in _ladder(cells):
-            scanned = cells + probes / cells * len(self)
-            if scanned >= least:
-                break
+
+        def reached(probes: int, factors: Sequence[int]) -> list[int]:
+            """Of these numbers of candidates, those that find enough."""
             # Where each true answer stands among the candidates: one scan tells for every number of them.
             standing = _standing(self._candidates(asked, probes, deepest), truth)
-            for factor in _CANDIDATES:
+            enough = []
+            for factor in factors:
                 share = (standing < k * factor).mean(axis=1)
-                work = scanned + _ROW_COST * min(k * factor, len(self))
-                measured[probes, factor] = float(share.mean()), -work
-                if share.mean() - error * share.std() >= recall and work < least:
-                    least, self.probes, self.candidates = work, probes, factor
+                measured[probes, factor] = float(share.mean()), -work(probes, factor)
+                if share.mean() - error * share.std() >= recall:
+                    enough.append(factor)
+            return enough
+
+        def work(probes: int, factor: int = 0) -> float:
+            return float(cells + probes / cells * len(self) + _ROW_COST * min(k * factor, len(self)))
+
+        least, below, last = np.inf, 0, 0
+        for probes in _ladder(cells):
+            if work(probes) >= least:
+                break
+            if (enough := reached(probes, _CANDIDATES)) and work(probes, enough[0]) < least:
+                least, below = work(probes, enough[0]), last
+                self.probes, self.candidates = probes, enough[0]
+            last = probes
         if np.isinf(least):
             self.probes, self.candidates = max(measured, key=lambda setting: measured[setting])
+        while below and self.probes - below > max(1, self.probes // 50):  # between two rungs
+            middle = (below + self.probes) // 2
+            if reached(middle, [self.candidates]):
+                self.probes = middle
+            else:
+                below = middle
         self.recall = Recall(measured[self.probes, self.candidates][0], k, len(queries), len(self))
         self._refer()
         return self.recall

@@ -1,0 +1,44 @@
+"""How near items are to each other that are sets of tokens: (n, t, d) of length 1, with rows of zeros as padding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diptych.kinds import Array
+
+
+def best_matches(u: Tensor, v: Tensor, real: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """(n, m) mean over the tokens of a set of u of their best inner product with a token of one of v; and of v with u.
+
+    Late interaction (ColBERT: Khattab & Zaharia 2020), u (n, k, d) and v (m, l, d). As `kinds.Sets` has it, -1 against
+    a set without tokens, else 0 for one without.
+
+    real   (m, l) which of v are tokens, where that is known
+    """
+    in_u, in_v = is_token(u)[:, None], (is_token(v) if real is None else real)[None]
+    near = torch.einsum("nkd,mld->nmkl", u, v)
+    by_u = near.masked_fill(~in_v[:, :, None, :], -1).amax(dim=3)
+    by_v = near.masked_fill(~in_u[:, :, :, None], -1).amax(dim=2)
+    found = [(best * asks).sum(dim=2) / asks.sum(dim=2).clamp(min=1) for best, asks in ((by_u, in_u), (by_v, in_v))]
+    return found[0], found[1]
+
+
+def is_token(tokens: Tensor) -> Tensor:
+    """(n, t) which rows are not padding."""
+    return (tokens != 0).any(dim=2)
+
+
+def query_by_query(near: Callable[[Tensor, Tensor, Tensor], Tensor], queries: Array, items: Array) -> Array:
+    """(n_q, n_d) float32 of near(query, items, which of their rows are tokens), one query at a time.
+
+    The tokens of all pairs at once would fill the memory.
+    """
+    stored, scores = torch.from_numpy(np.ascontiguousarray(items)), np.empty((len(queries), len(items)), np.float32)
+    real = is_token(stored)
+    for row, query in enumerate(queries):
+        scores[row] = near(torch.from_numpy(query[None]), stored, real)[0]
+    return scores

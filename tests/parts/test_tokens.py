@@ -1,0 +1,38 @@
+"""How near sets of tokens are, against double loops and against what `kinds.Sets` says."""
+
+import numpy as np
+import pytest
+
+from diptych import parts
+from diptych.kinds import sets
+
+torch = pytest.importorskip("torch", reason="sets are compared by torch")
+
+
+@pytest.fixture
+def both():
+    """Five sets of up to 3 tokens and four of up to 6, unit rows of 4 columns; one on each side has none."""
+    rng = np.random.default_rng(0)
+    asking, offered = (sets.settle(rng.standard_normal((n, t, 4))) for n, t in ((5, 3), (4, 6)))
+    asking[1, 2:], asking[3], offered[0, 1:], offered[2] = 0, 0, 0, 0
+    return asking, offered
+
+
+def test_every_token_asks_for_its_best_match_from_both_sides(both):
+    found = parts.tokens.best_matches(*map(torch.from_numpy, both))
+    for table, (asking, offered) in zip((found[0], found[1].T), (both, both[::-1]), strict=True):
+        for i, one in enumerate(asking):
+            for j, other in enumerate(offered):
+                rows, columns = one[one.any(axis=1)], other[other.any(axis=1)]
+                best = [max([float(a @ b) for b in columns], default=-1.0) for a in rows]
+                assert table[i, j].item() == pytest.approx(np.mean(best) if best else 0.0, abs=1e-6)
+        np.testing.assert_allclose(table.numpy(), sets.score(asking, offered), atol=1e-6)
+
+
+def test_query_by_query_is_all_at_once(both):
+    found = parts.tokens.query_by_query(lambda *told: parts.tokens.best_matches(*told)[0], *both)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, sets.score(*both), atol=1e-6)
+    assert parts.tokens.query_by_query(
+        lambda *told: parts.tokens.best_matches(*told)[0], both[0][:0], both[1]
+    ).shape == (0, 4)
