@@ -425,15 +425,15 @@ def encoded(vectors: Vectors, encoder: Callable[[], Encodes], paths: Sequence[st
         return []
     try:
         return list(vectors.checked(encoder().encode_images(list(paths)), len(paths)))
-    except (BadInput, MemoryError) as error:
-        # One picture spoils the whole batch: alone, each of the others is well.
-        if len(paths) > 1:
-            return [row for path in paths for row in encoded(vectors, encoder, [path])]
-        if isinstance(error, MemoryError):
-            return ["takes more memory to encode than there is; scale it down first"]
-        if paths[0] not in str(error):
+    except MemoryError:
+        why = "takes more memory to encode than there is; scale it down first"
+    except BadInput as error:
+        if len(paths) == 1 and paths[0] not in str(error):
             raise
-        return [str(error).removeprefix(f"{paths[0]}: ")]
+        why = str(error).removeprefix(f"{paths[0]}: ")
+    # One picture spoils the whole batch: alone, each of the others is well. Not above, where the error still holds what
+    # was in memory when it came.
+    return [row for path in paths for row in encoded(vectors, encoder, [path])] if len(paths) > 1 else [why]
 
 
 def encoded_texts(
