@@ -1,3 +1,4 @@
+import hashlib
 import os
 import sqlite3
 import subprocess
@@ -179,6 +180,24 @@ def test_progress_ends_at_the_number_of_pictures_and_never_falls(folder):
     paths = sorted(folder.iterdir())
     reds(paths, Red(), size=3, progress=lambda *said: told.append(said))
     assert told == [("red", 3, 10), ("red", 6, 10), ("red", 9, 10), ("red", 10, 10)]
+
+
+def test_a_large_file_is_read_once_and_again_when_it_changed(tmp_path, monkeypatch):
+    file, read = tmp_path / "weights", []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *told: read.append(told) or digest(*told))
+    monkeypatch.setattr(cache, "_LARGE", 8)
+    monkeypatch.setattr(cache, "_COARSE", -1)
+    for content in (b"as it was", b"other now"):  # of one size
+        file.write_bytes(content)
+        read.clear()
+        for _ in range(3):
+            assert cache.file_fingerprint(file) == hashlib.sha256(content).hexdigest()
+        assert len(read) == 1
+    monkeypatch.setattr(cache, "_COARSE", 10**18)  # so young that a change might not show
+    file.write_bytes(b"once more")
+    read.clear()
+    assert cache.file_fingerprint(file) == cache.file_fingerprint(file) and len(read) == 2
 
 
 def test_home_follows_the_platform(monkeypatch):

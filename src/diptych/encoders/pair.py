@@ -19,6 +19,7 @@ from PIL import Image
 
 from diptych.encoders.dual import DualEncoder, normal
 from diptych.kinds import Array, BadInput, batches, nearest
+from diptych.sources import cache
 from diptych.sources.pictures import Sight, read
 
 CARD = "card.json"
@@ -258,8 +259,7 @@ def _card(folder: Path) -> dict[str, Any]:
 
 def _sha256(file: Path) -> str:
     try:
-        with file.open("rb") as data:
-            return hashlib.file_digest(data, "sha256").hexdigest()
+        return cache.file_fingerprint(file)
     except OSError as error:
         raise BadInput(f"{file}: not readable ({error.strerror})") from None
 

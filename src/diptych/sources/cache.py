@@ -13,6 +13,7 @@ import json
 import os
 import sqlite3
 import sys
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,12 @@ Result = TypeVar("Result")
 
 _CHUNK = 64
 """Pictures between two commits: what an interruption costs, and how many encoded files are in memory at once."""
+
+_LARGE = 32 << 20
+"""Bytes of a file that takes longer to read than to look up."""
+
+_COARSE = 2_000_000_000
+"""Nanoseconds in which a change may not show in the times of a file, on the coarsest of file systems."""
 
 
 def per_picture(
@@ -95,9 +102,19 @@ def fingerprint(**facts: Any) -> str:
 
 
 def file_fingerprint(path: str | Path) -> str:
-    """sha256 of a file."""
+    """sha256 of a file. That of a large one is remembered until its size, its times or its place on the disk change."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        at = os.fstat(file.fileno())
+        latest = max(at.st_mtime_ns, at.st_ctime_ns)
+        known = json.dumps([at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns]).encode()
+        large = at.st_size >= _LARGE
+        if large and (kept := RowCache().get("sha256", [known])):
+            return kept[known].tobytes().hex()
+        digest = hashlib.file_digest(file, "sha256")
+        # A file as young as the clock is coarse may change again and look the same.
+        if large and time.time_ns() - latest > _COARSE and os.fstat(file.fileno()).st_ctime_ns == at.st_ctime_ns:
+            RowCache().put("sha256", {known: np.frombuffer(digest.digest(), dtype=np.uint8)})
+        return digest.hexdigest()
 
 
 def home() -> Path:
