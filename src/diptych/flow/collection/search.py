@@ -167,11 +167,7 @@ class Search:
         rows: dict[int, Array] = {}
         texts = [place for place, term in enumerate(terms) if term.kind == "text"]
         if texts:
-            encoder, values = self.encoder(), [terms[place].value for place in texts]
-            with ThreadPoolExecutor(1) as beside:  # the first query has to load both, the network and the index
-                asked = beside.submit(encoder.encode_texts, values)
-                self.nearest.current()
-                encoded = asked.result()
+            encoded = self._encoded([terms[place].value for place in texts])
             rows.update(zip(texts, self.vectors.checked(encoded, len(texts)), strict=True))
         for place, term in enumerate(terms):
             if term.kind == "picture":
@@ -182,6 +178,15 @@ class Search:
                 rows[place] = self.vectors.of([int(term.value)])[0]
         width = self.vectors.identity.width
         return np.stack([rows[place] for place in range(len(terms))]) if len(terms) else np.empty((0, width))
+
+    def _encoded(self, texts: list[str]) -> Array:
+        encoder = self.encoder()
+        if self.nearest.generation >= 0:
+            return encoder.encode_texts(texts)
+        with ThreadPoolExecutor(1) as beside:  # the first query has to load both, the network and the index
+            asked = beside.submit(encoder.encode_texts, texts)
+            self.nearest.current()
+            return asked.result()
 
     def picture(self, name: str) -> Array:
         """The row of a picture file: that of the item with its content, else what the encoder makes of it."""
