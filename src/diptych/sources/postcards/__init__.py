@@ -42,6 +42,10 @@ WORLD = 1
 """Raised when the same seed paints another world than before, so that old folders are not taken for new ones."""
 _CHUNK = 50
 
+_FEW = 500
+"""Scenes that one process paints about as soon as several have started. A process that is split while it has threads, as
+those of libraries, may hang; so it is not done for little."""
+
 
 def generate(n: int, seed: int = 0, first: int = 0, unseen: bool = False) -> list[Scene]:
     """Scenes `first` to `first + n` of the world of this seed, with five captions each.
@@ -69,7 +73,7 @@ def write(
     holds these scenes already is left as it is. Of several processes that want one folder, one paints and all others
     wait for it.
 
-    workers   processes; default: one a core. The bytes do not depend on it.
+    workers   processes; default: one a core, or one alone for a few hundred. The bytes do not depend on it.
 
     Raises BadInput when the folder holds something else.
     """
@@ -122,7 +126,7 @@ def _paint_into(
     (part / "scenes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     missing = [scene for scene in scenes if not (part / _name(scene)).exists()]
     chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
-    workers = workers or _cores()
+    workers = workers or (_cores() if len(missing) > _FEW else 1)
     done = len(scenes) - len(missing)
     save = partial(_save, part, seed)
     with ExitStack() as stack:
