@@ -43,7 +43,7 @@ WORLD = 1
 _CHUNK = 50
 
 _FEW = 500
-"""Scenes that one process paints about as soon as several have started. A process that is split while it has threads, as
+"""Scenes that one process paints about as soon as several have started. A process that forks while it has threads, as
 those of libraries, may hang; so it is not done for little."""
 
 
