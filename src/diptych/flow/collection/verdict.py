@@ -1,7 +1,7 @@
 """Whether an answer is good: its scores against those that things which are not there would get from the same pictures.
 
 A raw score says little: one query scores .3 against everything, another .1 against what it means, and some pictures
-score high with whatever is asked. So a collection is asked, once, for some 250 things that few folders of pictures
+score high with whatever is asked. So a collection is asked, once, for some 320 things that few folders of pictures
 hold, less those that a caption says are there. What they score on a picture is its null distribution, and a hit is
 rated by its **height**: how many deviations its score lies above the mean of that (score normalisation by impostors:
 Auckenthaler, Carey & Lloyd-Thomas, Digital Signal Processing 10, 2000). An answer is as high as its best hundredth on
