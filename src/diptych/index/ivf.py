@@ -87,7 +87,7 @@ class IVF(Index):
 
     Bytes a row: 2 dims (4 when precise) + width + 16. Measured on 500,000 x 512 and text queries from another cone
     (`bench/ann.py`), two shared cores: 584 MB, trained, filled and tuned in 40 to 130 s to 87 of 2,828 cells and 80
-    candidates, recall@10 of .955 on new texts at .86 to 1.2 ms a query on one thread; exact search 4 to 32 ms.
+    candidates, recall@10 of .955 on new texts at .86 to 1.35 ms a query on one thread; exact search 4 to 32 ms.
     Trained without queries the same recall took four times as long at 100,000 rows and seven times at 500,000.
     float16 halves the memory of the rows, moved no score of unit rows by more than 1e-4, and cost .0004 of recall.
     """
