@@ -36,13 +36,19 @@ TUNED_K = 10
 _SAMPLE = 60
 """Rows a cell that k-means sees; more change nothing that can be measured."""
 
+_ARRAYS = ("mean", "row_map", "ask_map", "centres", "middle", "step")
+"""What training learned, as it is kept."""
+
 _MOMENTS = 50_000
 """Rows and queries that the moments are taken from."""
 
-_CANDIDATES = (2, 4, 8, 16, 32, 64)
+_CANDIDATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 """Candidates scored exactly for every answer asked for: what `tune` chooses from."""
 
-_ROW_COST = 24
+_FULL = 127
+"""The largest number in a byte of a code or of a query."""
+
+_ROW_COST = 90
 """What scoring one candidate costs, in codes scanned: a gather from far memory against a read of the next bytes."""
 
 
@@ -144,10 +150,12 @@ class IVF(Index):
         )
         means.train(codes)
         self._centres = np.asarray(means.centroids).reshape(cells, self.width)
+        low, high = codes.min(axis=0), codes.max(axis=0)
+        self._middle, self._step = (low + high) / 2, np.maximum((high - low) / (2 * _FULL), 1e-30)
         quantizer = faiss.IndexFlatIP(self.width)
-        quantizer.add(self._centres)
+        quantizer.add(self._centres / self._step)
         self._lists = faiss.IndexIVFScalarQuantizer(
-            quantizer, self.width, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
+            quantizer, self.width, cells, faiss.ScalarQuantizer.QT_8bit_direct_signed, faiss.METRIC_INNER_PRODUCT, False
         )
         self._lists.train(codes)
         # Untuned, an eighth of the cells: slow and near to complete.
@@ -166,7 +174,8 @@ class IVF(Index):
         for start in range(0, len(rows), 65_536):
             some, named = self._shortened(rows[start : start + 65_536]), names[start : start + 65_536].copy()
             cell = faiss.knn(some, self._centres, 1)[1].ravel()
-            self._lists.add_core(len(some), *map(faiss.swig_ptr, (some, named, cell)))
+            codes = np.rint((some - self._middle) / self._step).clip(-_FULL, _FULL)
+            self._lists.add_core(len(some), *map(faiss.swig_ptr, (codes, named, cell)))
         self._added += len(rows)
         if not self._reference[0]:
             self._refer()
@@ -199,7 +208,7 @@ class IVF(Index):
             raise BadInput(f"tune: {len(queries)} queries of {len(self)} rows; give at least one of each")
         k = min(TUNED_K, len(self))
         _, truth = self._exactly(queries, k)
-        asked = self._asking(queries) @ self._ask_map
+        asked = self._asked(queries)
         deepest = min(len(self), k * _CANDIDATES[-1])
         cells = self._lists.nlist
         error = 2 / len(queries) ** 0.5
@@ -259,7 +268,7 @@ class IVF(Index):
         among = None if places is None else self._rows.ids[places]
         scores = np.empty((len(queries), k), dtype=np.float32)
         ids = np.empty((len(queries), k), dtype=np.int64)
-        found = self._candidates(self._asking(queries) @ self._ask_map, probes, depth, among)
+        found = self._candidates(self._asked(queries), probes, depth, among)
         for row, names in enumerate(found):
             # Faiss fills up with -1; `find` knows no such id. In order, looking up and gathering jump about less.
             here = self._rows.find(np.sort(names))
@@ -277,7 +286,7 @@ class IVF(Index):
         if among is not None:
             # Faiss keeps a bare pointer: the name keeps the selector alive until the search is over.
             parameters.sel = selector = faiss.IDSelectorBatch(np.asarray(among, dtype=np.int64))  # noqa: F841
-        found: Ints = self._lists.search(np.ascontiguousarray(asked), depth, params=parameters)[1]
+        found: Ints = self._lists.search(asked, depth, params=parameters)[1]
         return found
 
     # ------------------------------------------------------------------------------------------------------- codes
@@ -315,6 +324,12 @@ class IVF(Index):
         self._row_map = (root @ leading).astype(np.float32)
         self._ask_map = (inverse @ leading).astype(np.float32)
 
+    def _asked(self, queries: Array) -> Array:
+        """Queries as the codes are asked: whole numbers of a byte, so that Faiss multiplies bytes."""
+        asked = self._asking(queries) @ self._ask_map * self._step
+        asked *= _FULL / np.maximum(np.abs(asked).max(axis=1, keepdims=True), 1e-30)
+        return np.rint(asked, out=asked)
+
     def _shortened(self, rows: Array) -> Array:
         return np.ascontiguousarray((self._augmented(rows) - self._mean) @ self._row_map)
 
@@ -340,7 +355,7 @@ class IVF(Index):
             "added": self._added,
             "removed": self._removed,
         }
-        arrays = {"mean": self._mean, "row_map": self._row_map, "ask_map": self._ask_map, "centres": self._centres}
+        arrays = {name: getattr(self, f"_{name}") for name in _ARRAYS}
         return facts, {**arrays, "faiss": faiss.serialize_index(self._lists)}
 
     @classmethod
@@ -349,8 +364,8 @@ class IVF(Index):
 
         settings = (facts[name] for name in ("cells", "width", "precise", "seed"))
         index = cls(space_named(facts["space"]), facts["dims"], *settings)
-        index._mean, index._centres = arrays["mean"], arrays["centres"]
-        index._row_map, index._ask_map = arrays["row_map"], arrays["ask_map"]
+        for name in _ARRAYS:
+            setattr(index, f"_{name}", arrays[name])
         # A forged length must not make Faiss ask for more memory than the file could fill.
         before = faiss.get_deserialization_vector_byte_limit()
         faiss.set_deserialization_vector_byte_limit(max(arrays["faiss"].nbytes, 1))
@@ -362,11 +377,12 @@ class IVF(Index):
         if not known or not isinstance(faiss.downcast_index(lists.quantizer), faiss.IndexFlatIP):
             raise ValueError(f"a Faiss {type(lists).__name__} where an inverted file of scalar codes was kept")
         dims, width = index._augmented_dims, index.width
-        shapes = [array.shape for array in (index._mean, index._row_map, index._ask_map, index._centres)]
-        if shapes != [(dims,), (dims, width), (dims, width), (lists.nlist, width)]:
+        shapes = [arrays[name].shape for name in _ARRAYS]
+        if shapes != [(dims,), (dims, width), (dims, width), (lists.nlist, width), (width,), (width,)]:
             raise ValueError(f"maps of shapes {shapes} for {dims} columns in {width}")
         told = (lists.d, lists.ntotal, lists.metric_type, lists.sq.qtype, lists.sq.d)
-        if told != (width, facts["count"], faiss.METRIC_INNER_PRODUCT, faiss.ScalarQuantizer.QT_8bit, width):
+        coding = faiss.ScalarQuantizer.QT_8bit_direct_signed
+        if told != (width, facts["count"], faiss.METRIC_INNER_PRODUCT, coding, width):
             raise ValueError("the Faiss index is not the one that was kept")
         index._lists = lists
         index.probes, index.candidates = facts["probes"], facts["candidates"]
