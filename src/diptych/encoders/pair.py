@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from diptych.encoders import networks
 from diptych.encoders.dual import DualEncoder, normal
 from diptych.kinds import Array, BadInput, batches, nearest
-from diptych.sources import cache
 from diptych.sources.pictures import Sight, read
 
 CARD = "card.json"
@@ -66,7 +66,7 @@ class OnnxPair(DualEncoder):
     @cached_property
     def digest(self) -> str:
         # What the card says of a file is believed here, and compared when the file is loaded.
-        files = {name: self._sealed.get(name) or _sha256(self.folder / name) for name in FILES}
+        files = {name: self._sealed.get(name) or networks.sha256(self.folder / name) for name in FILES}
         facts = [_PREPROCESSING, files, str(self.sight), self.sight.enough, self.mean, self.std, self.length, self.full]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -102,7 +102,7 @@ class OnnxPair(DualEncoder):
         try:
             rows = np.asarray(session.run([session.get_outputs()[0].name], feed)[0], dtype=np.float32)
         except Exception as error:  # onnxruntime's own classes, defined in C++
-            raise BadInput(f"{self.folder / file} does not run ({_first_line(error)})") from None
+            raise BadInput(f"{self.folder / file} does not run ({networks.first_line(error)})") from None
         n = len(next(iter(feed.values())))
         if rows.shape != (n, self.width):
             raise BadInput(f"{self.folder / file} gives {rows.shape} for {n} items; the card says {self.width} dims")
@@ -137,9 +137,14 @@ class OnnxPair(DualEncoder):
             raise BadInput(f"{self.folder / CARD}: image has no mean and std, and {FILES[0]} takes normalised pixels")
         return session, kind, fixed[0] or 0
 
+    def _session(self, file: str, threads: int) -> Any:
+        return networks.session(self.folder / file, threads, self._sealed.get(file))
+
     @cached_property
     def _reader(self) -> tuple[Any, Any, int, int]:
         """The session of texts, the tokenizer, the id of padding, and the number of tokens; 0 is any number."""
+        # Texts come when the pictures are done. Where they take turns, the eyes are loaded once more and stay.
+        self.__dict__.pop("_eyes", None)
         with ThreadPoolExecutor(1) as beside:
             loading = beside.submit(self._session, FILES[1], threads=os.cpu_count() or 1)
             tokenizer = self._tokenizer()
@@ -161,41 +166,13 @@ class OnnxPair(DualEncoder):
     def _tokenizer(self) -> Any:
         from tokenizers import Tokenizer
 
-        self._compare(FILES[2])
+        networks.compare(self.folder / FILES[2], self._sealed.get(FILES[2]))
         try:
             return Tokenizer.from_str(read(self.folder / FILES[2]).decode())
         except BadInput:
             raise
         except Exception as error:  # its own class, defined in Rust, and that of UTF-8
-            raise BadInput(f"{self.folder / FILES[2]}: not a tokenizer ({_first_line(error)})") from None
-
-    def _session(self, file: str, threads: int) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 4
-        # Threads that wait for work in a loop would take the cores from those that decode pictures.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Weights beside the file would be none of its digest: no folder of them is there.
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(self.folder / CARD)
-        )
-        with ThreadPoolExecutor(1) as beside:
-            compared = beside.submit(self._compare, file)  # takes a third as long as loading
-            try:
-                session = onnxruntime.InferenceSession(
-                    str(self.folder / file), options, providers=["CPUExecutionProvider"]
-                )
-            except Exception as error:  # onnxruntime's own classes, defined in C++
-                compared.result()
-                raise BadInput(f"{self.folder / file}: onnxruntime does not read it ({_first_line(error)})") from None
-            compared.result()
-        return session
-
-    def _compare(self, file: str) -> None:
-        if file in self._sealed and _sha256(self.folder / file) != self._sealed[file]:
-            raise BadInput(f"{self.folder / file} is not the file that its card was written for; bring it again")
+            raise BadInput(f"{self.folder / FILES[2]}: not a tokenizer ({networks.first_line(error)})") from None
 
 
 def seal(folder: str | Path) -> None:
@@ -204,7 +181,7 @@ def seal(folder: str | Path) -> None:
     Then the encoder is known without reading its files, and each is compared when it is loaded.
     """
     card = Path(folder) / CARD
-    facts = _card(Path(folder)) | {"digest": {name: _sha256(Path(folder) / name) for name in FILES}}
+    facts = _card(Path(folder)) | {"digest": {name: networks.sha256(Path(folder) / name) for name in FILES}}
     card.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -255,14 +232,3 @@ def _card(folder: Path) -> dict[str, Any]:
     if not isinstance(digest, dict) or not set(digest) <= set(FILES):
         raise wrong("digest is no sha256 of each file")
     return card
-
-
-def _sha256(file: Path) -> str:
-    try:
-        return cache.file_fingerprint(file)
-    except OSError as error:
-        raise BadInput(f"{file}: not readable ({error.strerror})") from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
