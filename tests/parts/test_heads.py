@@ -115,3 +115,24 @@ def test_widths_are_wanted():
     assert parts.heads.widths({"image_width": 3, "text_width": 4}) == (3, 4)
     with pytest.raises(BadInput, match="learns from feature rows"):
         parts.heads.widths({"image_width": 3, "text_width": None})
+
+
+def test_an_mlp_says_that_it_does_not_read_tokens():
+    with pytest.raises(BadInput, match="sets of tokens"):
+        parts.heads.mlp(4, 2)(torch.zeros(5, 3, 4))
+
+
+def test_noise_is_to_least_squares_what_a_ridge_is():
+    torch.manual_seed(0)
+    rows = torch.randn(400, 5) @ torch.randn(5, 5)
+    target = rows @ torch.randn(5, 1) + torch.randn(400, 1)
+    rows, target = rows - rows.mean(dim=0), target - target.mean(dim=0)
+    share = 2.0
+    noise = parts.heads.Noise(share)
+    noisy = torch.cat([noise(rows) for _ in range(500)])
+    found = torch.linalg.lstsq(noisy, target.repeat(500, 1)).solution
+    ridge = share * rows.var(dim=0).mean() * torch.eye(5)
+    expected = torch.linalg.solve(rows.T @ rows / 400 + ridge, rows.T @ target / 400)
+    torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
+    assert (found - torch.linalg.lstsq(rows, target).solution).abs().max() > 0.1
+    torch.testing.assert_close(noise.eval()(rows), rows)

@@ -41,7 +41,7 @@ def mlp(
     """
     width = _featured(width)
     widths = (*(hidden for hidden in widths[:-1] if hidden), widths[-1])
-    layers: list[nn.Module] = [UnitLength(), nn.Linear(width, widths[0])]
+    layers: list[nn.Module] = [OneRow(), nn.Linear(width, widths[0])]
     for before, after in pairwise(widths):
         layers += [activation(), nn.Dropout(dropout), nn.Linear(before, after)]
     return nn.Sequential(*layers)
@@ -68,6 +68,34 @@ class UnitLength(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         return functional.normalize(rows, dim=-1)
+
+
+class OneRow(UnitLength):
+    """As `UnitLength`, of items that are one row each."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if rows.ndim != 2:
+            raise BadInput(
+                "this method learns from one row an item, and was given sets of tokens; take their mean first"
+            )
+        return super().forward(rows)
+
+
+class Noise(nn.Module):
+    """In training, rows plus Gaussian noise of `share` of their mean variance over the batch, alike in all columns.
+
+    To a linear layer that is what a ridge of that share of the mean variance is to a closed form (Bishop, "Training
+    with noise is equivalent to Tikhonov regularization", Neural Computation 7, 1995).
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if not self.training or not self.share:
+            return rows
+        return rows + (self.share * rows.var(dim=0).mean()).sqrt() * torch.randn_like(rows)
 
 
 class Temperature(nn.Module):

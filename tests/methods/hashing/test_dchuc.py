@@ -94,21 +94,18 @@ def test_pairs_that_all_share_a_label_divide_by_nothing(world):
     assert len(np.unique(V[~np.isin(np.arange(N), rows)], axis=0)) == 1  # what nothing tells apart has one code
 
 
-class Watched(DCHUC):
-    """Keeps the codes that it ends with, which a fitted method does not."""
-
-    def epoch_start(self, net, train, epoch):
-        super().epoch_start(net, train, epoch)
-        self._ended_with = net.memory.V.numpy().copy()
-
-
-def test_the_papers_protocol_ranks_codes_that_know_labels(small):
+def test_the_papers_protocol_ranks_codes_that_know_labels(small, tmp_path):
     """Stored codes of the pairs learned from tell more than what the network says of the same items."""
-    made = Watched(hidden=64, epochs=10, batch=64, held_out=0.0).fit(small.train)
+    settings = {"hidden": 64, "epochs": 10, "batch": 64, "held_out": 0.0}
+    plain, made = (DCHUC(unified=unified, **settings).fit(small.train) for unified in (False, True))
     queries = made.encode_images(small.test.images)
+    np.testing.assert_array_equal(queries, plain.encode_images(small.test.images))  # none of them was learned from
+    stored = made.encode_texts(small.train.texts)
+    made.save_pretrained(tmp_path)
+    np.testing.assert_array_equal(DCHUC.from_pretrained(tmp_path).encode_texts(small.train.texts), stored)
     relevant = (small.test.labels.astype(int) @ small.train.text_labels.T.astype(int)) > 0
     found = {}
-    for name, items in (("codes", hamming.settle(made._ended_with)), ("network", made.encode_texts(small.train.texts))):
+    for name, items in (("codes", stored), ("network", plain.encode_texts(small.train.texts))):
         scores = hamming.score(queries, items)
         found[name] = np.mean(
             [row[mask].mean() - row[~mask].mean() for row, mask in zip(scores, relevant, strict=True)]

@@ -11,7 +11,7 @@ Before every epoch W and V are solved for on a sample of outputs: W in closed fo
 
 The released code doubles G'G and W W' in M, which is not the gradient of J, and trains on the sample alone where an
 epoch here is all pairs. In the paper's protocol database items that were learned from are stored as their V, which
-knows their labels. Here every item is coded by the network of its side, queries and database alike.
+knows their labels: `unified`. Without it every item is coded by the network of its side, queries and database alike.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,10 @@ from diptych.parts.fitted import AtLeast
 
 @dataclass
 class DCHUC(Descent):
-    """quantise, labels and between are the paper's gamma, alpha and mu; sample is in pairs."""
+    """quantise, labels and between are the paper's gamma, alpha and mu; sample is in pairs.
+
+    unified   an item whose features were learned from has the code V of its pair, of several the signs of their sum
+    """
 
     needs = "labels"
     space = hamming
@@ -38,6 +41,7 @@ class DCHUC(Descent):
     between: Annotated[float, AtLeast(0)] = 50.0
     ridge: Annotated[float, AtLeast(0)] = 50.0
     sample: Annotated[int, AtLeast(1)] = 2000
+    unified: bool = False
     batch: Annotated[int, AtLeast(3)] = 64
     rate: float = 3e-3
 
@@ -49,6 +53,7 @@ class DCHUC(Descent):
             images=nn.Sequential(parts.heads.coder(facts["image_width"], self.hidden, self.bits), nn.Tanh()),
             texts=nn.Sequential(parts.heads.coder(facts["text_width"], self.hidden, self.bits), nn.Tanh()),
             memory=parts.memory.Tables(V=(n, self.bits), W=(self.bits, classes), labels=(n, classes)),
+            stored=parts.memory.Stored(n if self.unified else 0, self.bits),
         )
 
     def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
@@ -61,6 +66,13 @@ class DCHUC(Descent):
         V, W = self.codes(L, rows, U, G, net.memory.V.cpu().numpy(), net.memory.W.cpu().numpy())
         for table, found in ((net.memory.V, V), (net.memory.W, W), (net.memory.labels, L)):
             table.copy_(from_numpy(found))
+        net.stored.remember(train, net.memory.V)
+
+    def encode_images(self, items: Any) -> Array:
+        return np.asarray(self.trained().stored.instead(super().encode_images(items), items, "images"))
+
+    def encode_texts(self, items: Any) -> Array:
+        return np.asarray(self.trained().stored.instead(super().encode_texts(items), items, "texts"))
 
     def codes(self, L: Array, rows: Array, U: Array, G: Array, V: Array, W: Array) -> tuple[Array, Array]:
         """V and W after one pass over the bits, from labels L of all pairs and outputs U, G of these rows."""
