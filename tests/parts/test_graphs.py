@@ -65,9 +65,70 @@ def test_reasoning_reads_the_nodes_in_their_order_and_shows_them_in_training_alo
     reader.eval()
     nodes = torch.zeros(4, 5, 4, dtype=sets.dtype)
     real = (sets != 0).any(dim=2)
-    nodes[real] = reader.nodes(torch.nn.functional.normalize(sets, dim=2)[real])
+    nodes[real] = torch.nn.Sequential(*reader.nodes)(torch.nn.functional.normalize(sets, dim=2)[real])
     expected = reader.centred(reader.whole(reader.graph(nodes)))
     torch.testing.assert_close(reader(sets), expected)
     padded = torch.cat([sets, torch.zeros(4, 2, 6, dtype=sets.dtype)], dim=1)
     torch.testing.assert_close(reader(padded), expected)
     assert (reader(sets.flip(1)) - expected).abs().amax(dim=1)[[0, 1, 3]].min() > 1e-4
+
+
+def test_nodes_are_a_map_of_standardised_tokens(sets):
+    torch.manual_seed(0)
+    layer = parts.graphs.Nodes(6, 4).double()
+    found = layer.train()(sets)
+    real = (sets != 0).any(dim=2)
+    tokens = torch.nn.functional.normalize(sets[real], dim=1)
+    standard = (tokens - tokens.mean(dim=0)) / (tokens.var(dim=0, unbiased=False) + layer[0].eps).sqrt()
+    torch.testing.assert_close(found[real], standard @ layer[1].weight.T + layer[1].bias)
+    assert not found[~real].any()
+
+
+def test_each_kernel_hears_neighbours_by_how_far_they_are(sets):
+    torch.manual_seed(0)
+    layer = parts.graphs.KernelConvolution(6, kernels=3, maps=2).double()
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    edges = torch.rand(4, 5, 5, dtype=sets.dtype)
+    made = layer(sets, edges).detach().numpy()
+    assert made.shape == (4, 5, 6)
+    mean, width, W, b = (layer_.detach().numpy() for layer_ in (layer.means, layer.widths, layer.W.weight, layer.b))
+    for x, e, found in zip(sets.numpy(), edges.numpy(), made, strict=True):
+        for i in range(5):
+            expected = b.copy()
+            for j in range(5):
+                p = np.exp(-((j - i - mean) ** 2) / (2 * width**2))
+                for k, share in enumerate(p / p.sum()):
+                    expected[2 * k : 2 * k + 2] += e[i, j] * share * (W[2 * k : 2 * k + 2] @ x[j])
+            np.testing.assert_allclose(found[i], expected, atol=1e-10)
+
+
+def test_a_scene_graph_puts_a_relation_beside_each_thing(sets):
+    torch.manual_seed(0)
+
+    def turned_round(nodes):
+        return torch.stack([nodes, -nodes], dim=2)
+
+    graph = parts.graphs.SceneGraph(6, 4, torch.nn.Linear(4, 4, bias=False), turned_round).double().eval()
+    found = graph(sets)
+    assert found.shape == (4, 5, 8)
+    nodes = graph.nodes(sets)
+    for rows, made in zip(nodes, found, strict=True):
+        for node, both in zip(rows, made, strict=True):
+            relation = graph.relations(torch.stack([node, -node])[None])[0] if node.any() else torch.zeros(4)
+            torch.testing.assert_close(both, torch.cat([graph.things(node), relation.to(node)]))
+
+
+def test_levels_hear_each_other_within_an_item(sets):
+    torch.manual_seed(0)
+    layer = parts.graphs.Interaction(3, 2.0).double()
+    found = layer(sets).detach().numpy()
+    A, B = (listen.weight.detach().numpy() for listen in layer.maps)
+    for item, made in zip(sets.numpy(), found, strict=True):
+        real = item.any(axis=1)
+        o, r = item[real, :3], item[real, 3:]
+        unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (o, r)]
+        near = np.exp(2.0 * unit[0] @ unit[1].T)
+        heard = [near / near.sum(axis=1, keepdims=True) @ r @ A.T, (near / near.sum(axis=0)).T @ o @ B.T]
+        np.testing.assert_allclose(made[real], item[real] + np.hstack(heard), atol=1e-12)
+        assert not made[~real].any()

@@ -188,3 +188,23 @@ def test_a_transformer_in_training_takes_off_what_all_tokens_share(rows):
 def test_dims_that_heads_do_not_share_are_told():
     with pytest.raises(BadInput, match="dims=6 is no multiple of 2 and of heads=4"):
         parts.sequences.Transformer(WIDTH, 8, 6, heads=4)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_reader_gives_each_token_what_both_directions_of_torch_have_read(cell, rows):
+    torch.manual_seed(0)
+    reader = parts.sequences.Reader(WIDTH, 3, DIMS, cell).double()
+    both = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell](WIDTH, 3, batch_first=True, bidirectional=True).double()
+    with torch.no_grad():
+        for suffix, one in zip(("", "_reverse"), reader.directions, strict=True):
+            for name, weight in one.named_parameters():
+                getattr(both, name + suffix).copy_(weight)
+    made = reader(rows)
+    assert made.shape == (4, 7, DIMS)
+    for row, length in enumerate(LENGTHS):
+        read = torch.nn.functional.normalize(rows[row : row + 1, :length], dim=2)
+        torch.testing.assert_close(made[row : row + 1, :length], reader.project(both(read)[0]))
+        assert not made[row, length:].any()
+    # The state before the first token counts.
+    torch.nn.init.normal_(reader.start)
+    assert (reader(rows) - made).abs().amax(dim=2)[rows.any(dim=2)].min() > 1e-6

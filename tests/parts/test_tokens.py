@@ -36,3 +36,17 @@ def test_query_by_query_is_all_at_once(both):
     assert parts.tokens.query_by_query(
         lambda *told: parts.tokens.best_matches(*told)[0], both[0][:0], both[1]
     ).shape == (0, 4)
+
+
+def test_attention_is_a_softmax_over_what_is_offered(both):
+    asking, offered = (torch.from_numpy(side) for side in both)
+    found = parts.tokens.attention(asking[:, None], offered, 3.0).numpy()
+    assert found.shape == (5, 4, 3, 6)
+    for i, one in enumerate(both[0]):
+        for j, other in enumerate(both[1]):
+            real = other.any(axis=1) if other.any() else np.ones(6, dtype=bool)
+            near = np.exp([[3.0 * a @ b for b in other[real]] for a in one])
+            np.testing.assert_allclose(found[i, j][:, real], near / near.sum(axis=1, keepdims=True), atol=1e-6)
+            assert not found[i, j][:, ~real].any()
+    within = parts.tokens.attention(asking, asking, 3.0)
+    torch.testing.assert_close(within[2:3], parts.tokens.attention(asking[2:3], asking[2:3], 3.0))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from diptych.kinds import Array
-from diptych.parts import sequences
+from diptych.parts import sequences, tokens
 
 
 class Neighbourhood(nn.Module):
@@ -62,6 +64,95 @@ class Affinity(nn.Module):
         return nodes
 
 
+class Nodes(nn.Sequential):
+    """(b, t, dims) a linear map of each of the `sequences.tokens`, standardised over those of a batch.
+
+    Rows of zeros as padding behind.
+    """
+
+    def __init__(self, width: int, dims: int, dropout: float = 0.0) -> None:
+        super().__init__(nn.BatchNorm1d(width, affine=False), nn.Linear(width, dims), nn.Dropout(dropout))
+        self.dims = dims
+
+    def forward(self, rows: Tensor) -> Tensor:
+        read, real = sequences.tokens(rows)
+        nodes = read.new_zeros(*real.shape, self.dims)
+        made = read[real]
+        for layer in self:
+            made = layer(made)
+        nodes[real] = made.to(nodes)
+        return nodes
+
+
+class KernelConvolution(nn.Module):
+    """What a node's neighbours tell it, each kernel listening to another distance: (..., t, kernels * maps).
+
+        x'_i = ||_k  W_k sum_j e_ij p_k(j - i) x_j  +  b
+
+    x (..., t, width) nodes in a row, e (..., t, t) how much they listen to each other. p_k is the share of kernel k
+    among all kernels, which are Gaussians of how many places j stands behind i, mean and width learned (mixture model
+    network: Monti, Boscaini, Masci, Rodolà, Svoboda & Bronstein, CVPR 2017).
+    """
+
+    def __init__(self, width: int, kernels: int, maps: int) -> None:
+        super().__init__()
+        self.means = nn.Parameter(torch.linspace(-3, 3, kernels))
+        self.widths = nn.Parameter(torch.ones(kernels))
+        self.W = nn.Linear(width, kernels * maps, bias=False)
+        self.b = nn.Parameter(torch.zeros(kernels * maps))
+
+    def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
+        place = torch.arange(nodes.shape[-2], device=nodes.device)
+        away = ((place - place[:, None])[:, :, None] - self.means) / self.widths.abs().clamp(min=1e-3)
+        kernels = edges[..., None] * (-away.square() / 2).softmax(dim=2)
+        told = self.W(nodes).unflatten(-1, (len(self.means), -1))
+        return torch.einsum("...ijk,...jkc->...ikc", kernels, told).flatten(-2) + self.b
+
+
+class SceneGraph(nn.Module):
+    """Each of t nodes as a thing, and beside it the relation that it stands in: (b, t, 2 dims), zeros as padding.
+
+    things       a module that turns nodes (b, t, dims) into things (b, t, dims)
+    neighbours   of nodes, (b, t, n, dims): the few of each that tell its relation, which a GRU reads both ways
+    """
+
+    def __init__(
+        self, width: int, dims: int, things: nn.Module, neighbours: Callable[[Tensor], Tensor], dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.nodes, self.things, self.neighbours = Nodes(width, dims, dropout), things, neighbours
+        self.relations = sequences.Recurrent(dims, dims, dims)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        nodes = self.nodes(rows)
+        real = (nodes != 0).any(dim=2)
+        relations = torch.zeros_like(nodes)
+        relations[real] = self.relations(self.neighbours(nodes)[real]).to(nodes)
+        return torch.cat([self.things(nodes), relations], dim=2)
+
+
+class Interaction(nn.Module):
+    """Both levels of a `SceneGraph` (b, t, 2 dims) hear each other: attention of one to the other, within an item.
+
+    o_i <- o_i + A sum_j a_ij r_j,  a_i = softmax_j(sharpness cos(o_i, r_j)),  and r_j <- r_j + B ... likewise
+    """
+
+    def __init__(self, dims: int, sharpness: float) -> None:
+        super().__init__()
+        self.sharpness = sharpness
+        self.maps = nn.ModuleList(nn.Linear(dims, dims, bias=False) for _ in range(2))
+
+    def forward(self, levels: Tensor) -> Tensor:
+        things, relations = levels.chunk(2, dim=2)
+        told = []
+        for listen, own, other in zip(self.maps, (things, relations), (relations, things), strict=True):
+            near = tokens.attention(
+                functional.normalize(own, dim=2), functional.normalize(other, dim=2), self.sharpness
+            )
+            told.append(listen(near @ other))
+        return levels + torch.cat(told, dim=2) * tokens.is_token(levels)[:, :, None]
+
+
 class Reasoning(nn.Module):
     """(b, dims) of tokens (b, t, width): the last state of a GRU that reads what nodes of an `Affinity` graph became.
 
@@ -70,16 +161,12 @@ class Reasoning(nn.Module):
 
     def __init__(self, width: int, dims: int, layers: int, dropout: float = 0.0) -> None:
         super().__init__()
-        centred = nn.BatchNorm1d(width, affine=False)
-        self.nodes = nn.Sequential(centred, nn.Linear(width, dims), nn.Dropout(dropout))
+        self.nodes = Nodes(width, dims, dropout)
         self.graph = Affinity(dims, layers)
         self.whole = sequences.Recurrent(dims, dims, dims, both=False)
         self.centred = nn.BatchNorm1d(dims, affine=False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        read, real = sequences.tokens(rows)
-        nodes = read.new_zeros(*real.shape, self.graph.dims)
-        nodes[real] = self.nodes(read[real])
-        nodes = self.graph(nodes)
+        nodes = self.graph(self.nodes(rows))
         whole: Tensor = self.centred(self.whole(nodes))
         return torch.cat([whole[:, None], nodes], dim=1) if self.training else whole

@@ -38,6 +38,12 @@ def pooled(states: Tensor, real: Tensor, take: Take) -> Tensor:
     return torch.einsum("bt,btd->bd", weight.to(states.dtype), states)
 
 
+def turned(real: Tensor) -> Tensor:
+    """(b, t) where each token stands, of those that are real (b, t), when they are read from behind."""
+    place = torch.arange(real.shape[1], device=real.device)
+    return torch.where(real, real.sum(dim=1)[:, None] - 1 - place, place)
+
+
 class Recurrent(nn.Module):
     """Gated recurrent units (Cho et al. 2014) or long short-term memory (Hochreiter & Schmidhuber 1997).
 
@@ -69,8 +75,7 @@ class Recurrent(nn.Module):
 
     def states(self, read: Tensor, real: Tensor) -> list[Tensor]:
         """The states (b, t, hidden) after each of the `tokens`, of each direction in the order in which it reads."""
-        place = torch.arange(real.shape[1], device=real.device)
-        backwards = torch.where(real, real.sum(dim=1)[:, None] - 1 - place, place)
+        place, backwards = torch.arange(real.shape[1], device=real.device), turned(real)
         found = []
         orders = (place.expand_as(backwards), backwards)[: len(self.directions)]
         for reader, start, order in zip(self.directions, self.start, orders, strict=True):
@@ -78,6 +83,20 @@ class Recurrent(nn.Module):
             ordered = read.gather(1, order[:, :, None].expand_as(read))
             found.append(reader(ordered, (first, torch.zeros_like(first)) if isinstance(reader, nn.LSTM) else first)[0])
         return found
+
+
+class Reader(Recurrent):
+    """(b, t, dims) with rows of zeros as padding behind: each token, read with those before and those behind it."""
+
+    def __init__(self, width: int, hidden: int, dims: int, cell: Literal["gru", "lstm"] = "gru") -> None:
+        super().__init__(width, hidden, dims, cell)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        read, real = tokens(rows)
+        before, behind = self.states(read, real)
+        behind = behind.gather(1, turned(real)[:, :, None].expand_as(behind))
+        made: Tensor = self.project(torch.cat([before, behind], dim=2)) * real[:, :, None]
+        return made
 
 
 class Convolutional(nn.Module):

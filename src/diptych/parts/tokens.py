@@ -28,8 +28,17 @@ def best_matches(u: Tensor, v: Tensor, real: Tensor | None = None) -> tuple[Tens
 
 
 def is_token(tokens: Tensor) -> Tensor:
-    """(n, t) which rows are not padding."""
-    return (tokens != 0).any(dim=2)
+    """(..., t) which rows are not padding."""
+    return (tokens != 0).any(dim=-1)
+
+
+def attention(asking: Tensor, offered: Tensor, sharpness: float) -> Tensor:
+    """(..., k, l) softmax_l of sharpness * <a_k, o_l>: how tokens (..., k, d) share their attention among (..., l, d).
+
+    As SCAN has it (Lee et al. 2018, eq. 7). Padding is given nothing; where all is padding, it is shared equally.
+    """
+    near = sharpness * torch.einsum("...kd,...ld->...kl", asking, offered)
+    return near.masked_fill(~is_token(offered)[..., None, :], torch.finfo(near.dtype).min).softmax(dim=-1)
 
 
 def query_by_query(near: Callable[[Tensor, Tensor, Tensor], Tensor], queries: Array, items: Array) -> Array:
