@@ -136,3 +136,15 @@ def test_noise_is_to_least_squares_what_a_ridge_is():
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
     assert (found - torch.linalg.lstsq(rows, target).solution).abs().max() > 0.1
     torch.testing.assert_close(noise.eval()(rows), rows)
+
+
+def test_a_shortcut_is_a_line_and_the_layers_beside_it():
+    rows = torch.randn(5, 4)
+    net = parts.heads.noisy(4, 3, 2, dropout=0.5, noise=1.0).eval()
+    beside, unit = net[-1], rows / rows.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(net(rows), beside.linear(unit) + beside.layers(unit))
+    first, *_, last = beside.layers
+    line = unit @ beside.linear.weight.T + beside.linear.bias
+    deep = (unit @ first.weight.T + first.bias).clamp(min=0) @ last.weight.T + last.bias
+    torch.testing.assert_close(net(rows), line + deep)
+    assert isinstance(parts.heads.noisy(4, 0, 2, 0.0, 1.0)[-1], nn.Linear)

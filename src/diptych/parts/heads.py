@@ -90,12 +90,34 @@ class Noise(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.share = share
+        self.share, self.always = share, False  # or outside of training, too
 
     def forward(self, rows: Tensor) -> Tensor:
-        if not self.training or not self.share:
+        if not (self.training or self.always) or not self.share:
             return rows
         return rows + (self.share * rows.var(dim=0).mean()).sqrt() * torch.randn_like(rows)
+
+
+class Shortcut(nn.Module):
+    """What the layers make of rows, plus what one linear layer makes of them (He et al., CVPR 2016, eq. 2)."""
+
+    def __init__(self, linear: nn.Linear, layers: nn.Sequential) -> None:
+        super().__init__()
+        self.linear, self.layers = linear, layers
+
+    def forward(self, rows: Tensor) -> Tensor:
+        total: Tensor = self.linear(rows) + self.layers(rows)
+        return total
+
+
+def noisy(width: int | None, hidden: int, dims: int, dropout: float, noise: float) -> nn.Sequential:
+    """As `mlp` of one hidden layer, beside a linear one, on rows with `Noise`; of a hidden width of 0 the linear alone.
+
+    The linear one finds what a closed form with a ridge would, and the layers what is left.
+    """
+    unit, *layers = mlp(width, hidden, dims, dropout=dropout)
+    beside = Shortcut(nn.Linear(_featured(width), dims), nn.Sequential(*layers)) if hidden else layers[0]
+    return nn.Sequential(unit, Noise(noise), beside)
 
 
 class Temperature(nn.Module):

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import normalize
 
+from diptych.kinds import Pairs
+from diptych.methods.subspace.cca import CCA
 from diptych.methods.subspace.dcca import DCCA
 
 torch = pytest.importorskip("torch", reason="this method needs torch")
@@ -67,17 +70,37 @@ def test_scale_and_rotation_of_outputs_change_nothing():
 
 
 def test_on_top_stands_the_linear_analysis_of_the_outputs(latent):
-    from diptych.methods.subspace.cca import CCA
-
     pairs = latent(300, 12, 9, texts=2)
-    settings = {"image_hidden": 16, "dims": 6, "batch": 200, "epochs": 10, "held_out": 0.0, "dropout": 0.0}
-    method = DCCA(**settings, ridge_on_top=0.2, power=2.0).fit(pairs)
+    method = DCCA(image_hidden=16, dims=6, batch=200, epochs=3, held_out=0.0, noise=0.1, power=2.0, rate=1e-3)
+    method.spread = lambda *_: 0.0
+    method.fit(pairs)
     net = method.trained()
     plain = pairs.features(method.outputs(net.images[0], pairs.images), method.outputs(net.texts[0], pairs.texts))
-    linear = CCA(dims=6, ridge=0.2, power=2.0).fit(plain)
+    linear = CCA(dims=6, ridge=1e-3, power=2.0).fit(plain)
     for ours, theirs in (
         (method.encode_images(pairs.images), linear.encode_images(plain.images)),
         (method.encode_texts(pairs.texts), linear.encode_texts(plain.texts)),
     ):
         np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-4)
-    assert method.training_["epochs"][-1]["correlation"] < method.training_["epochs"][0]["correlation"]
+
+
+def test_what_is_bent_is_found_by_the_deep_layers():
+    rng = np.random.default_rng(0)
+    hidden = rng.standard_normal((2000, 3))
+    images = np.hstack([hidden, np.ones((2000, 1))]).astype(np.float32)
+    texts = np.hstack([np.square(hidden), np.ones((2000, 1))]).astype(np.float32)
+    pairs = Pairs(images, texts, np.arange(2000))
+    method = DCCA(image_hidden=64, dims=3, batch=200, epochs=20, held_out=0.0, dropout=0.0, noise=1e-3, rate=1e-2)
+    found = [-epoch["correlation"] for epoch in method.fit(pairs).training_["epochs"]]
+    assert found[0] < 0.5 and found[-1] > 0.8
+
+
+@pytest.mark.parametrize("hidden", [0, 16])
+def test_it_starts_as_the_regularised_linear_analysis(latent, hidden):
+    pairs = latent(3000, 12, 9)
+    pairs = pairs.features(normalize(pairs.images), normalize(pairs.texts))
+    method = DCCA(image_hidden=hidden, dims=6, noise=0.5, epochs=1, rate=1e-12, held_out=0.0).fit(pairs)
+    linear = CCA(dims=6, ridge=0.5).fit(pairs)
+    for side in ("encode_images", "encode_texts"):
+        ours, theirs = (getattr(made, side)(getattr(pairs, side[7:])) for made in (method, linear))
+        assert np.corrcoef((ours @ ours.T).ravel(), (theirs @ theirs.T).ravel())[0, 1] > 0.995
