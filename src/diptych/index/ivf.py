@@ -329,7 +329,7 @@ class IVF(Index):
         """Queries as the codes are asked: whole numbers of a byte, so that Faiss multiplies bytes."""
         asked = self._asking(queries) @ self._ask_map * self._step
         asked *= _FULL / np.maximum(np.abs(asked).max(axis=1, keepdims=True), 1e-30)
-        return np.rint(asked, out=asked)
+        return np.asarray(np.rint(asked))
 
     def _shortened(self, rows: Array) -> Array:
         return np.ascontiguousarray((self._augmented(rows) - self._mean) @ self._row_map)
