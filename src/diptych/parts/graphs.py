@@ -125,7 +125,7 @@ class SceneGraph(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         nodes = self.nodes(rows)
-        real = (nodes != 0).any(dim=2)
+        real = tokens.is_token(nodes)
         relations = torch.zeros_like(nodes)
         relations[real] = self.relations(self.neighbours(nodes)[real]).to(nodes)
         return torch.cat([self.things(nodes), relations], dim=2)

@@ -42,10 +42,12 @@ class Stored(nn.Module):
 
     def remember(self, train: Pairs, codes: Tensor) -> None:
         """Keep the codes (n, bits) of these pairs, -1 and 1."""
-        if len(self.codes):
+        if not len(self.codes):
+            return
+        self.codes.copy_(codes)
+        if not self.texts.any():  # features are the same in every epoch
             self.images.copy_(torch.from_numpy(names(train.images)[train.owner]))
             self.texts.copy_(torch.from_numpy(names(train.texts)))
-            self.codes.copy_(codes)
 
     def instead(self, packed: Array, items: Any, side: str) -> Array:
         """The packed codes of items of a side, those that are stored in their place.
