@@ -48,7 +48,27 @@ def methods() -> str:
     facts = [catalogue.MethodFacts.of(name) for name in sorted(catalogue.methods())]
     rows = [(f"[`{f.name}`](#{f.name})", f.family, f.needs, f.space, f.year, f.paper) for f in facts]
     text = table(("method", "shelf", "learns from", "space", "year", "what it is"), rows)
-    return text + "".join(_section(fact.name, catalogue.method(fact.name)) for fact in facts)
+    scores = _scores()
+    return text + "".join(
+        _section(fact.name, catalogue.method(fact.name)) + scores.get(fact.name, "") for fact in facts
+    )
+
+
+def _scores() -> dict[str, str]:
+    """Of each method, a table of what the rows of the reproductions found, and at what cost."""
+    measured, lines = load_measured(), dict[str, list[Sequence[Any]]]()
+    for dataset, file in load_rows().items():
+        for row in file["row"]:
+            if last := measured.get(row["command"]):
+                name, *settings = row["command"].removeprefix("diptych evaluate ").split()
+                del settings[:2]  # --dataset and its name, which is the first column
+                metric = next(iter(row["expected"]))
+                cells = [_two([last[side][metric] for side in ("i2t", "t2i")])]
+                cells += [_two(row.get(key, {}).get(metric)) for key in ("untrained", "paper")]
+                said = f"`{' '.join(settings)}`" if settings else ""
+                lines.setdefault(name, []).append((dataset, said, metric, *cells, f"{last['seconds']['fit']:.0f}"))
+    head = ("dataset", "settings", "measure", "ours", "untrained", "paper", "s to fit")
+    return {name: "\n" + table(head, found) for name, found in lines.items()}
 
 
 def datasets() -> str:
@@ -169,8 +189,10 @@ def reproductions() -> str:
                 head = (f"`{row['command']}`", row.get("why", "")) if number == 0 else ("", "")
                 end = (f"{sum(last['seconds'].values()):.1f}", last["seed"]) if last and number == 0 else ("", "")
                 allowed = f"{_two(expected)} ± {row['tolerance']}"
-                lines.append((head[0], metric, _two(ours), allowed, _two(paper), head[1], *end))
-        text += table(("command", "measure", "ours", "expected", "paper", "why they differ", "s", "seed"), lines)
+                untrained = row.get("untrained", {}).get(metric)
+                lines.append((head[0], metric, _two(ours), allowed, _two(untrained), _two(paper), head[1], *end))
+        heads = ("command", "measure", "ours", "expected", "untrained", "paper", "why they differ", "s", "seed")
+        text += table(heads, lines)
     return text
 
 

@@ -29,8 +29,8 @@ class CLIP4CMR(Descent):
     """sharpness multiplies the logits of CEL and is alpha of PAL; the paper has 1 in CEL."""
 
     needs = "labels"
-    objective: Literal["CEL", "LRL", "ML", "CL", "TL", "PCL", "PNCA", "PAL"] = "CEL"
-    hidden: Annotated[int, AtLeast(1)] = 256
+    objective: Literal["CEL", "LRL", "ML", "CL", "TL", "PCL", "PNCA", "PAL"] = "LRL"
+    hidden: Annotated[int, AtLeast(1)] = 1024
     dims: Annotated[int, AtLeast(1)] = 1024
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
     margin: Annotated[float, Above(0)] = 0.2

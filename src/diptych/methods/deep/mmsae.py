@@ -28,8 +28,8 @@ class MMSAE(ClosedForm):
 
     needs = "labels"
     dims: Annotated[int, AtLeast(1)] = 64
-    encoding: Annotated[float, Above(0)] = 1.0
-    semantics: Annotated[float, AtLeast(0)] = 1.0
+    encoding: Annotated[float, Above(0)] = 10.0
+    semantics: Annotated[float, AtLeast(0)] = 10.0
     ridge: Annotated[float, Above(0)] = 1.0
     rounds: Annotated[int, AtLeast(1)] = 10
 

@@ -33,7 +33,7 @@ class SCMHash(ClosedForm):
     space = hamming
     bits: Annotated[int, AtLeast(1)] = 64
     solver: Literal["sequential", "orthogonal"] = "sequential"
-    ridge: Annotated[float, AtLeast(0)] = 0.3
+    ridge: Annotated[float, AtLeast(0)] = 1.0
 
     def solve(self, X: Array, Y: Array, L: Any) -> tuple[Array, Array]:
         unit = L / np.sqrt(np.maximum(L.sum(axis=1, keepdims=True), 1))

@@ -35,7 +35,7 @@ class DCCA(Descent):
     text_hidden: Annotated[int, AtLeast(0)] = 0
     dims: Annotated[int, AtLeast(1)] = 256
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
-    noise: Annotated[float, Above(0)] = 2.0
+    noise: Annotated[float, Above(0)] = 1.0
     ridge: Annotated[float, Above(0)] = 0.01
     power: Annotated[float, AtLeast(0)] = 1.0
     epochs: int = 10
