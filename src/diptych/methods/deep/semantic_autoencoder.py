@@ -6,7 +6,8 @@ Raw features are rebuilt from one latent space that both sides share, and what i
          consistency      mean (u - v)^2 + mean (f(x^(v)) - v)^2 + mean (g(y^(u)) - u)^2
 
 with u = f(x), v = g(y): a picture that is rebuilt from a text is encoded to the text's row again, and the other way
-round. The survey gives no sizes and no weights. Rows x and y have length 1.
+round. The survey gives no sizes and no weights. Rows x and y have length 1. Against learning by heart the features get
+noise, and the encoders dropout and a linear layer beside the hidden one, see `parts.heads.noisy`.
 """
 
 from dataclasses import dataclass
@@ -14,22 +15,26 @@ from typing import Annotated, Any
 
 from diptych import parts
 from diptych.method import Batch, Descent
-from diptych.parts.fitted import AtLeast
+from diptych.parts.fitted import AtLeast, Below
 
 
 @dataclass
 class SemanticAutoencoder(Descent):
+    """noise is a share of the mean variance of a side's features."""
+
     hidden: Annotated[int, AtLeast(1)] = 1024
     dims: Annotated[int, AtLeast(1)] = 256
-    consistency: Annotated[float, AtLeast(0)] = 4.0
+    consistency: Annotated[float, AtLeast(0)] = 40.0
+    dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
+    noise: Annotated[float, AtLeast(0)] = 1.0
     batch: int = 64
-    rate: float = 5e-3
+    rate: float = 3e-3
 
     def network(self, facts: dict[str, Any]) -> Any:
         from torch import nn
 
         def encoder(width: int) -> Any:
-            rows = parts.heads.mlp(width, self.hidden, self.dims)
+            rows = parts.heads.noisy(width, self.hidden, self.dims, self.dropout, self.noise)
             return nn.Sequential(rows, nn.BatchNorm1d(self.dims, affine=False), nn.Tanh())
 
         image_width, text_width = parts.heads.widths(facts)
