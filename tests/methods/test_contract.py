@@ -29,6 +29,8 @@ from diptych.parts.fitted import Above, AtLeast, Below, Fitted
 NAMES = sorted(catalogue.methods())
 QUICK = {"landmarks": 64, "epochs": 10, "batch": 64, "hidden": 64, "image_hidden": 64}
 """Fields by name whose defaults are meant for more than 600 pairs, and what they are here."""
+FEW = 80
+"""Pictures that are enough for a field to change something."""
 CODE_LINES, MEDIAN_LINES = 110, 50
 """What a method's file may have, and half of them."""
 
@@ -73,6 +75,17 @@ def fitted(small) -> Any:
 def briefly(small) -> Any:
     """briefly(name): `brief`, fitted on the small world, once."""
     return cache(lambda name: brief(name).fit(small.train))
+
+
+@pytest.fixture(scope="module")
+def few(small) -> Pairs:
+    return small.train.select(np.arange(FEW))
+
+
+@pytest.fixture(scope="module")
+def barely(few) -> Any:
+    """barely(name): `brief`, fitted on few pairs, once."""
+    return cache(lambda name: brief(name).fit(few))
 
 
 def outputs(method: Method, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +156,13 @@ def shuffled(pairs: Pairs, seed: int = 0) -> Pairs:
     return dataclasses.replace(pairs, owner=rng.permutation(pairs.owner), labels=rng.permutation(pairs.labels))
 
 
+@pytest.mark.parametrize("name", fitted_of()[:1])
+def test_what_is_asked_of_one_method_stays_together(name, request):
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("not run with --dist loadgroup")
+    assert request.node.nodeid.endswith(f"@{name}")  # else every process fits every method
+
+
 # ---------------------------------------------------------------------------------------------------------- the file
 
 
@@ -193,20 +213,21 @@ def test_every_field_has_a_default(name):
         if field.name != "patience"  # where every epoch is better it changes nothing; test_descent.py holds it
     ],
 )
-def test_every_field_changes_the_outputs(name, field, small, fitted, briefly):
-    """Under the defaults, or where only one of several choices looks at it, under that."""
+def test_every_field_changes_the_outputs(name, field, small, few, fitted, barely):
+    """Under the defaults, or where only one of several choices looks at it, under that; of few pairs, else of all."""
 
     def both(made):  # what was learned from may be all that a field looks at
-        return [*outputs(made, small.test), *outputs(made, small.train)]
+        return [*outputs(made, small.test), *outputs(made, shown)]
 
     hint = typing.get_type_hints(catalogue.method(name))[field]
     tried = []
-    for (begin, once), under in itertools.product(((brief, briefly), (of, fitted)), [{}, *choices(name, field)]):
-        start = begin(name, **under).fit(small.train) if under else once(name)
+    ways = ((brief, barely, few), (of, fitted, small.train))
+    for (begin, once, shown), under in itertools.product(ways, [{}, *choices(name, field)]):
+        start = begin(name, **under).fit(shown) if under else once(name)
         before = both(start)
         for value in others(hint, getattr(start, field)):
             try:
-                after = both(begin(name, **under, **{field: value}).fit(small.train))
+                after = both(begin(name, **under, **{field: value}).fit(shown))
             except ValueError:  # a value may be refused, as long as one that is not changes something
                 continue
             if max(map(apart, before, after)) > 1e-4:
@@ -289,10 +310,10 @@ def test_no_rows_give_no_rows(name, small, fitted):
 
 
 @pytest.mark.parametrize("name", fitted_of())
-def test_sparse_and_dense_texts_are_the_same_to_it(name, small, fitted):
+def test_sparse_and_dense_texts_are_the_same_to_it(name, small, briefly):
     dense = dataclasses.replace(small.train, texts=small.train.texts.toarray())
-    sparse = fitted(name)
-    from_dense = of(name).fit(dense)
+    sparse = briefly(name)
+    from_dense = brief(name).fit(dense)
     assert apart(sparse.encode_texts(small.test.texts), sparse.encode_texts(small.test.texts.toarray())) <= 1e-5
     assert quality(from_dense, small.test)[0] == pytest.approx(quality(sparse, small.test)[0], abs=0.02)
 

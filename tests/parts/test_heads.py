@@ -148,3 +148,12 @@ def test_a_shortcut_is_a_line_and_the_layers_beside_it():
     deep = (unit @ first.weight.T + first.bias).clamp(min=0) @ last.weight.T + last.bias
     torch.testing.assert_close(net(rows), line + deep)
     assert isinstance(parts.heads.noisy(4, 0, 2, 0.0, 1.0)[-1], nn.Linear)
+
+
+def test_autoencoders_bring_both_sides_to_codes_that_both_decoders_read():
+    net = parts.heads.autoencoders({"image_width": 7, "text_width": 5}, hidden=6, dims=4, dropout=0.0, noise=0.0)
+    for codes in (net.images(torch.randn(3, 7)), net.texts(torch.randn(3, 5))):
+        assert codes.shape == (3, 4) and codes.abs().max() < 1
+        assert net.to_image(codes).shape == (3, 7) and net.to_text(codes).shape == (3, 5)
+    with pytest.raises(BadInput, match="features first"):
+        parts.heads.autoencoders({"image_width": 7, "text_width": None}, 6, 4, 0.0, 0.0)

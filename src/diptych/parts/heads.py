@@ -203,6 +203,25 @@ def widths(facts: dict[str, Any]) -> tuple[int, int]:
     return image_width, text_width
 
 
+def autoencoders(facts: dict[str, Any], hidden: int, dims: int, dropout: float, noise: float) -> Network:
+    """Encoders of both sides to tanh codes, each as `noisy`, and decoders `to_image` and `to_text` of any such code.
+
+    Codes are normalised over a batch before the tanh, so that none is stuck at its ends. Raises BadInput where a side
+    has no width.
+    """
+
+    def encoder(width: int) -> nn.Sequential:
+        return nn.Sequential(noisy(width, hidden, dims, dropout, noise), nn.BatchNorm1d(dims, affine=False), nn.Tanh())
+
+    image_width, text_width = widths(facts)
+    return Network(
+        images=encoder(image_width),
+        texts=encoder(text_width),
+        to_image=layers(dims, hidden, image_width),
+        to_text=layers(dims, hidden, text_width),
+    )
+
+
 class SetHead(nn.Module):
     """An item as `slots` rows (b, slots, dims): slots compete for its tokens (DivE: Kim et al., CVPR 2023).
 

@@ -34,19 +34,7 @@ class CorrAE(Descent):
     rate: float = 3e-3
 
     def network(self, facts: dict[str, Any]) -> Any:
-        from torch import nn
-
-        def encoder(width: int) -> Any:
-            rows = parts.heads.noisy(width, self.hidden, self.dims, self.dropout, self.noise)
-            return nn.Sequential(rows, nn.BatchNorm1d(self.dims, affine=False), nn.Tanh())
-
-        image_width, text_width = parts.heads.widths(facts)
-        return parts.heads.Network(
-            images=encoder(image_width),
-            texts=encoder(text_width),
-            to_image=parts.heads.layers(self.dims, self.hidden, image_width),
-            to_text=parts.heads.layers(self.dims, self.hidden, text_width),
-        )
+        return parts.heads.autoencoders(facts, self.hidden, self.dims, self.dropout, self.noise)
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
         unit, apart = parts.heads.UnitLength(), parts.losses.reconstruction

@@ -1,4 +1,4 @@
-"""The page, the files beside it, and the comparison of two reports."""
+"""The page, its contact sheet and its charts, and the files beside it."""
 
 import base64
 import io
@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diptych.flow import report
 from diptych.flow.evaluate import Direction, Evaluation, evaluate
-from diptych.kinds import BadInput, Listed, Report, SharedLabels, cosine, hamming
+from diptych.flow.report import write
+from diptych.flow.report.charts import Curves, charts
+from diptych.flow.report.page import rendered
+from diptych.flow.report.sheet import contact_sheet, spread
+from diptych.kinds import BadInput, Report, SharedLabels, cosine, hamming
 from diptych.metrics import measures, ranking
 
 PICTURES = 60
@@ -45,7 +48,7 @@ def evaluation(tmp_path_factory) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def written(evaluation, tmp_path_factory):
-    return report.write(evaluation, tmp_path_factory.mktemp("out") / "deep" / "er")
+    return write(evaluation, tmp_path_factory.mktemp("out") / "deep" / "er")
 
 
 class Page(HTMLParser):
@@ -129,7 +132,7 @@ def test_the_report_reads_back_and_another_tool_finds_our_numbers_in_the_runs(ev
         )
         for side, each in evaluation.directions.items()
     }
-    report.write(replace(evaluation, directions=directions), tmp_path)
+    write(replace(evaluation, directions=directions), tmp_path)
     assert Report.load(tmp_path).to_json() == evaluation.report.to_json()
     for side, direction in directions.items():
         run = list(ir_measures.read_trec_run(str(tmp_path / f"{side}.run")))
@@ -142,8 +145,8 @@ def test_the_report_reads_back_and_another_tool_finds_our_numbers_in_the_runs(ev
 def test_the_contact_sheet_shows_the_best_answers_and_marks_the_right_ones(evaluation):
     for side in ("i2t", "t2i"):
         direction = evaluation.directions[side]
-        curves = report.Curves.of(direction, "expected")
-        sheet = report.contact_sheet(evaluation, side, curves)
+        curves = Curves.of(direction, "expected")
+        sheet = contact_sheet(evaluation, side, curves)
         assert len(sheet) == 12
         row_of = {name: row for row, name in enumerate(direction.qrels.query_ids)}
         item_of = {name: row for row, name in enumerate(direction.qrels.item_ids)}
@@ -165,61 +168,14 @@ def test_the_contact_sheet_shows_the_best_answers_and_marks_the_right_ones(evalu
 def test_queries_of_the_sheet_are_spread_over_the_quality_and_drawn_by_seed():
     quality = np.random.default_rng(1).random(1200)
     quality[::7] = np.nan
-    rows = report.spread(quality, 12, seed=3)
-    assert rows == report.spread(quality, 12, seed=3) != report.spread(quality, 12, seed=4)
+    rows = spread(quality, 12, seed=3)
+    assert rows == spread(quality, 12, seed=3) != spread(quality, 12, seed=4)
     places = np.sort(quality[~np.isnan(quality)])[::-1]
     for part, row in enumerate(rows):
         inside = np.array_split(places, 12)[part]
         assert inside.min() <= quality[row] <= inside.max()
-    assert sorted(report.spread(np.array([0.5, np.nan, 0.1]), 12, seed=0)) == [0, 2]
-    assert report.spread(np.array([np.nan]), 12, seed=0) == []
-
-
-def test_curves_gathered_block_by_block_are_those_of_the_whole_ranking(monkeypatch):
-    rng = np.random.default_rng(2)
-    queries, items = cosine.settle(rng.normal(size=(40, 6))), cosine.settle(rng.normal(size=(70, 6)))
-    labels = rng.random((110, 5)) < 0.3
-    labels[:5] = False  # queries that nothing answers
-    qrels = SharedLabels(labels[:40], labels[40:])
-    whole = ranking.rank(queries, items, cosine, qrels)
-    monkeypatch.setattr(ranking, "DENSE_BLOCK", 7 * 70)
-    curves = report.Curves.of(Direction(queries, items, qrels, cosine), "expected")
-    assert curves.cutoffs.tolist() == list(range(1, 71))
-    precision, recall = measures.rank_curve([whole], curves.cutoffs)
-    np.testing.assert_allclose(curves.precision, precision, atol=1e-12)
-    np.testing.assert_allclose(curves.recall, recall, atol=1e-12)
-    np.testing.assert_allclose(curves.interpolated, measures.interpolated_precision([whole])[1], atol=1e-12)
-    np.testing.assert_array_equal(np.isnan(curves.quality), whole.relevant == 0)
-
-
-def test_a_chart_of_many_ranks_is_drawn_with_few_points_from_the_first_to_the_last():
-    items = cosine.settle(np.random.default_rng(0).normal(size=(3000, 4)))
-    direction = Direction(items[:3], items, Listed([0, 1, 2], [0, 1, 2], "abc", list(map(str, range(3000)))), cosine)
-    curves = report.Curves.of(direction, "expected")
-    assert curves.cutoffs[0] == 1 and curves.cutoffs[-1] == 3000 and len(curves.cutoffs) <= report.CURVE_POINTS
-    assert curves.recall[-1] == 1.0
-
-
-@pytest.mark.parametrize("highest", [1e-5, 0.0031, 0.099, 0.1, 0.34, 0.5, 0.77, 1.0])
-def test_ticks_are_few_and_round_and_reach_just_over_the_highest_value(highest):
-    chart = report.Chart(
-        "t", "recall", "precision", (report.Line("i2t", np.array([0.0, 1.0]), np.array([0.0, highest])),)
-    )
-    values = [float(label) for _, label in chart.y_ticks]
-    assert 3 <= len(values) <= 6 and values[0] == 0
-    assert values[-2] < highest <= values[-1] * (1 + 1e-9)
-    np.testing.assert_allclose(np.diff(values), values[1], rtol=1e-6)
-
-
-def test_points_of_a_chart_stand_where_axes_say_and_holes_are_left_out():
-    line = report.Line("i2t", np.array([1, 10, 100]), np.array([1.0, np.nan, 0.5]))
-    chart = report.Chart("t", "N", "precision", (line,), log=True)
-    of_x, of_y = ({label: at for at, label in ticks} for ticks in (chart.x_ticks, chart.y_ticks))
-    assert chart.points(line) == [
-        (pytest.approx(of_x["1"], abs=0.06), pytest.approx(of_y["1"], abs=0.06)),
-        (pytest.approx(of_x["100"], abs=0.06), pytest.approx((of_y["0.4"] + of_y["0.6"]) / 2, abs=0.06)),
-    ]
-    assert "1 at 1" in chart.alt and "0.5 at 100" in chart.alt
+    assert sorted(spread(np.array([0.5, np.nan, 0.1]), 12, seed=0)) == [0, 2]
+    assert spread(np.array([np.nan]), 12, seed=0) == []
 
 
 def test_binary_codes_get_the_curves_of_hash_lookup(evaluation):
@@ -229,15 +185,15 @@ def test_binary_codes_get_the_curves_of_hash_lookup(evaluation):
     qrels = SharedLabels(labels[:20], labels[20:])
     direction = Direction(codes[:20], codes[20:], qrels, hamming)
     stub = SimpleNamespace(encoder=SimpleNamespace(space=hamming), directions={"i2t": direction})
-    curves = {"i2t": report.Curves.of(direction, "expected")}
-    micro = next(chart for chart in report.charts(stub, curves) if chart.title == "Hash lookup, micro").lines[0]
+    curves = {"i2t": Curves.of(direction, "expected")}
+    micro = next(chart for chart in charts(stub, curves) if chart.title == "Hash lookup, micro").lines[0]
     distance = -hamming.score(codes[:20], codes[20:])
     relevant = qrels.relevant(0, 20)
     for radius in range(17):
         ball = distance <= radius
         assert micro.y[radius] == pytest.approx(relevant[ball].mean() if ball.any() else np.nan, nan_ok=True)
         assert micro.x[radius] == pytest.approx((relevant & ball).sum() / relevant.sum())
-    titles = [chart.title for chart in report.charts(evaluation, curves)]
+    titles = [chart.title for chart in charts(evaluation, curves)]
     assert len(titles) == 4 and "Hash lookup, micro" not in titles
 
 
@@ -252,7 +208,7 @@ def test_rows_of_features_and_missing_pictures_are_shown_as_words(evaluation):
         prepared = SimpleNamespace(
             rules=evaluation.protocol, dataset=evaluation.prepared.dataset, items=lambda split, pairs=pairs: pairs
         )
-        page = Page(report._page(replace(evaluation, prepared=prepared)))
+        page = Page(rendered(replace(evaluation, prepared=prepared)))
         assert not page.all("img")
         assert said in page.text and ".png" in page.text
 
@@ -260,77 +216,13 @@ def test_rows_of_features_and_missing_pictures_are_shown_as_words(evaluation):
 def test_a_folder_that_cannot_be_made_is_said_in_one_line(evaluation, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="file/out: no folder can be made here"):
-        report.write(evaluation, tmp_path / "file" / "out")
-
-
-def test_long_texts_are_cut_between_words():
-    assert report.cut("short  text\n", 40) == "short text"
-    assert report.cut("one two three, four five", 15) == "one two three …"
-    assert report.cut("x" * 50, 10) == "x" * 10 + " …"
-
-
-@pytest.mark.parametrize(
-    "metric", ["map@all", "map@50", "map@50:hits", "map@50:first", "r@1", "recall@10", "p@5", "mrr"]
-)
-def test_every_measure_can_be_said_in_words(metric):
-    measures.known(metric)
-    assert len(report.meaning(metric)) > 10
-
-
-def test_every_kind_of_measure_there_is_has_its_words():
-    for name in (*measures.CUT, *measures.WHOLE):
-        base, colon, normaliser = name.partition(":")
-        assert report.meaning(f"{base}@7{colon}{normaliser}" if name in measures.CUT else name)
-
-
-def of(values: list, **changes) -> Report:
-    blank = Report(
-        method="cca", dataset="d", protocol="pairs", seed=0, i2t={}, t2i={}, seconds={}, bytes_per_item=1, versions={},
-        counts={"queries": len(values)}, per_query={"i2t": {"map@all": values, "medr": values}},
-    )  # fmt: skip
-    return replace(blank, **changes)
-
-
-def test_comparing_tells_a_real_difference_from_none():
-    rng = np.random.default_rng(0)
-    low = rng.random(200) / 2
-    better, same = (
-        report.compare(of((low + 0.2).tolist()), of(low.tolist()))[0],
-        report.compare(of([1.0]), of([1.0]))[0],
-    )
-    assert better.difference == pytest.approx(0.2) and better.low == pytest.approx(0.2) and better.p < 0.001
-    assert better.a - better.b == pytest.approx(better.difference)
-    assert same.difference == 0 and same.p == 1
-
-
-def test_comparing_leaves_out_queries_without_an_answer_and_takes_the_mean_of_ranks():
-    rows = report.compare(of([0.5, None, 1.0, 0.0]), of([0.0, 1.0, 1.0, None]))
-    assert [row.metric for row in rows] == ["map@all", "meanr"]
-    assert (rows[0].n, rows[0].a, rows[0].b, rows[0].difference) == (2, 0.75, 0.5, 0.25)
-
-
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ({"dataset": "e"}, "dataset"),
-        ({"protocol": "labels"}, "protocol"),
-        ({"protocol_text": "train against train"}, "protocol_text"),
-        ({"ties": "stable"}, "ties"),
-        ({"counts": {"queries": 3}}, "counts"),
-        ({"data": "0123abcd"}, "data .names and texts of queries and items. differs"),
-        ({"per_query": {"i2t": {"map@all": [0.1, 0.2, 0.3]}}}, "i2t map@all"),
-        ({"per_query": {}}, "no metric in common"),
-    ],
-)
-def test_reports_that_did_not_ask_the_same_are_not_compared(changes, name):
-    with pytest.raises(BadInput, match=name):
-        report.compare(of([0.1, 0.2]), of([0.1, 0.2], **changes))
+        write(evaluation, tmp_path / "file" / "out")
 
 
 @pytest.mark.data
 def test_the_page_of_published_features_shows_classes(tmp_path):
     if not os.environ.get("DIPTYCH_DATA"):
         pytest.skip("DIPTYCH_DATA is not set")
-    page = Page(report.write(evaluate("scm", "wikipedia"), tmp_path).read_text(encoding="utf-8"))
+    page = Page(write(evaluate("scm", "wikipedia"), tmp_path).read_text(encoding="utf-8"))
     assert not page.all("img") and "class 10" in page.text
     assert not (tmp_path / "i2t.qrels").exists() and (tmp_path / "t2i.run").exists()
