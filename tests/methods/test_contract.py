@@ -335,14 +335,15 @@ for name in sys.argv[2:]:
 
 
 @pytest.fixture(scope="module")
-def loaded(small, briefly, tmp_path_factory) -> Path:
-    """A folder of outputs, `NAME.npz`, written by one new process that read every method from its folder."""
+def loaded(small, briefly, tmp_path_factory, request) -> Path:
+    """A folder of outputs, `NAME.npz`, written by one new process that read each method asked for from its folder."""
     from scipy.sparse import save_npz
 
     home = tmp_path_factory.mktemp("kept")
     np.save(home / "images.npy", small.test.images)
     save_npz(home / "texts.npz", small.test.texts)
-    names = list(filter(runs, NAMES))
+    tests = [item for item in request.session.items if "loaded" in item.fixturenames]
+    names = list(filter(runs, (item.callspec.params["name"] for item in tests)))
     for name in names:
         briefly(name).save_pretrained(home / name)
     subprocess.run([sys.executable, "-c", LOAD, str(home), *names], check=True, timeout=300)

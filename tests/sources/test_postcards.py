@@ -350,6 +350,13 @@ def test_processes_that_want_one_folder_at_the_same_time_all_get_it(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cards", "straight"]
 
 
+def test_a_painting_program_that_fails_says_why_in_one_line(tmp_path):
+    (tmp_path / ".cards.part").mkdir()  # without the list of scenes that a program reads
+    with pytest.raises(BadInput, match=r"cards\.part: painting stopped \(.+\); what is there is kept") as error:
+        list(postcards._painted(tmp_path / ".cards.part", 1, generate(4, seed=1), workers=2))
+    assert "\n" not in str(error.value)
+
+
 def test_a_killed_process_leaves_no_lock_behind(tmp_path):
     home = tmp_path / "cards"
     code = f"from diptych.sources import postcards; postcards.write({str(home)!r}, 400, seed=2, workers=1)"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
+from math import ceil
 from pathlib import Path
 
 from diptych.kinds import BadInput, Progress
@@ -40,11 +41,9 @@ __all__ = [
 
 WORLD = 1
 """Raised when the same seed paints another world than before, so that old folders are not taken for new ones."""
-_CHUNK = 50
 
 _FEW = 500
-"""Scenes that one process paints about as soon as several have started. A process that forks while it has threads, as
-those of libraries, may hang; so it is not done for little."""
+"""Scenes that one process paints about as soon as several have started."""
 
 
 def generate(n: int, seed: int = 0, first: int = 0, unseen: bool = False) -> list[Scene]:
@@ -125,18 +124,11 @@ def _paint_into(
     ]
     (part / "scenes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     missing = [scene for scene in scenes if not (part / _name(scene)).exists()]
-    chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
-    workers = workers or (_cores() if len(missing) > _FEW else 1)
     done = len(scenes) - len(missing)
-    save = partial(_save, part, seed)
-    with ExitStack() as stack:
-        painted: Iterable[int] = map(save, chunks)
-        if workers > 1 and len(chunks) > 1:
-            painted = stack.enter_context(ProcessPoolExecutor(workers)).map(save, chunks)
-        for number in painted:
-            done += number
-            if progress:
-                progress("painting postcards", done, len(scenes))
+    for number in _painted(part, seed, missing, workers or (_cores() if len(missing) > _FEW else 1)):
+        done += number
+        if progress:
+            progress("painting postcards", done, len(scenes))
     for wet in (part / "images").glob("*.wet"):
         wet.unlink()
     if home.exists():
@@ -164,7 +156,7 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 def _lock(file: int) -> None:
-    """Wait for the lock. Painting processes do not inherit it, so it never outlives the one that asked for it."""
+    """Wait for the lock. Painting programs do not inherit it, so it never outlives the one that asked for it."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -193,11 +185,36 @@ def _holds(folder: Path, world: str) -> bool:
     return told.exists() and told.read_text(encoding="utf-8").strip() == world
 
 
-def _save(folder: Path, seed: int, scenes: Sequence[Scene]) -> int:
-    """Paint and keep some scenes; a file is there only when all of it is."""
+def _painted(folder: Path, seed: int, scenes: Sequence[Scene], workers: int) -> Iterator[int]:
+    """How many scenes more are there, each time that some are."""
+    if workers == 1:
+        for some in _chunks(scenes, 50):
+            save(folder, seed, some)
+            yield len(some)
+        return
+
+    def program(some: Sequence[Scene]) -> int:
+        # A program of its own, not a fork: a process that forks while it has threads, as those of libraries, may hang.
+        numbers = [str(scene.index) for scene in some]
+        command = [sys.executable, "-m", "diptych.sources.postcards", str(folder), str(seed), *numbers]
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if ended.returncode:
+            why = (ended.stderr.strip() or f"exit code {ended.returncode}").splitlines()[-1]
+            raise BadInput(f"{folder}: painting stopped ({why}); what is there is kept, begin again")
+        return len(some)
+
+    with ThreadPoolExecutor(workers) as threads:
+        yield from threads.map(program, _chunks(scenes, min(250, ceil(len(scenes) / workers) or 1)))
+
+
+def _chunks(scenes: Sequence[Scene], length: int) -> Iterator[Sequence[Scene]]:
+    return (scenes[start : start + length] for start in range(0, len(scenes), length))
+
+
+def save(folder: Path, seed: int, scenes: Iterable[Scene]) -> None:
+    """Paint scenes of a folder that `write` is at; a file is there only when all of it is."""
     for scene in scenes:
         file = folder / _name(scene)
         wet = file.with_suffix(f".{os.getpid()}.wet")
         paint(scene, seed).save(wet, format="PNG", compress_level=1)
         wet.replace(file)
-    return len(scenes)
