@@ -15,6 +15,7 @@ import re
 import types
 import typing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -137,14 +138,15 @@ class Fitted:
         return cls(**values)
 
     @classmethod
-    def _bounds(cls, name: str) -> list[Bound]:
+    @cache  # reading the annotations of a class takes as long as a step of training
+    def _bounds(cls, name: str) -> tuple[Bound, ...]:
         """Those of a field, wherever it was declared: a subclass that gives it another default keeps them."""
-        return [
+        return tuple(
             bound
             for base in cls.__mro__
             if name in vars(base).get("__annotations__", {})
             for bound in getattr(typing.get_type_hints(base, include_extras=True)[name], "__metadata__", ())
-        ]
+        )
 
     def learned(self) -> dict[str, Any]:
         """What fitting learned: attribute -> value."""
