@@ -309,7 +309,8 @@ class Descent(Method):
                 if not state["epochs"]:
                     raise
                 ended = "by hand"
-        self._net: Any = None
+            finally:
+                self._net: Any = None  # whatever became of it, what encodes is built of `weights_`
         self.facts_: dict[str, Any] = facts
         self.weights_: dict[str, Array] = {key: tensor.numpy() for key, tensor in state["weights"].items()}
         self.training_: dict[str, Any] = {"epochs": state["epochs"], "chosen": state["chosen"], "ended": ended}
@@ -512,6 +513,8 @@ def _same_width(items: Any, side: str, width: int | None) -> None:
         raise BadInput(f"{side} are feature rows; this method was fitted on paths or strings")
     if width is not None and (not hasattr(items, "shape") or items.dtype.kind not in "fiub"):
         raise BadInput(f"{side} are not feature rows; turn them into features first, as flow.encoder.Encoder does")
+    if width is not None and len(items.shape) not in (2, 3):
+        raise BadInput(f"{side} have {len(items.shape)} axes; give (n, d) rows or (n, t, d) tokens")
     if width is not None and items.shape[-1] != width:
         raise BadInput(f"{side} are {items.shape[-1]} wide; this method was fitted on {width}")
 

@@ -42,7 +42,8 @@ def test_a_card_agrees_with_itself(dataset):
             assert card.splits[f"{prefix}query"] + card.splits[f"{prefix}database"] == card.splits[f"{prefix}all"]
             assert card.splits[f"{prefix}train"] <= card.splits[f"{prefix}database"]
         elif f"{prefix}all" in card.splits:
-            parts = [n for name, n in card.splits.items() if name != "all" and not name.startswith("labelled_")]
+            others = ("all", "labelled_", "seen_", "unseen_")
+            parts = [n for name, n in card.splits.items() if not name.startswith(others)]
             assert sum(parts) == card.splits["all"]
 
 

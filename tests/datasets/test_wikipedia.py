@@ -43,6 +43,14 @@ def test_rows_of_the_lists_name_rows_of_the_arrays(tmp_path, copy):
     assert (train.image_ids[2], train.text_ids[2]) == ("itrain2", "ttrain2")
 
 
+def test_seen_classes_train_and_the_others_ask(tmp_path, copy, with_counts):
+    with_counts(wikipedia, seen_train=3, unseen_test=1)
+    seen, unseen = (wikipedia.read(split, tmp_path) for split in ("seen_train", "unseen_test"))
+    assert seen.image_ids == ("itrain0", "itrain2", "itrain4") and unseen.image_ids == ("itest1",)
+    assert seen.labels.argmax(axis=1).tolist() == [0, 0, 0] and unseen.labels.argmax(axis=1).tolist() == [1]
+    np.testing.assert_array_equal(unseen.texts, copy["T_te"][1:2])
+
+
 def test_another_number_of_rows_is_bad_input(tmp_path, copy, with_counts):
     with_counts(wikipedia, test=4)
     with pytest.raises(BadInput, match="split test: found 3 images, expected 4"):

@@ -250,6 +250,15 @@ def test_every_trainable_parameter_is_moved_by_its_loss(name, small):
         assert not tensor.requires_grad or not np.array_equal(method.weights_[weight], tensor.detach()), weight
 
 
+@pytest.mark.parametrize(
+    "name", [case for case in fitted_of() if issubclass(catalogue.method(case.values[0]), Descent)]
+)
+def test_it_learns_from_the_smallest_batches_that_it_allows(name, few):
+    least = max(bound.least for bound in catalogue.method(name)._bounds("batch"))
+    method = brief(name, batch=least).fit(few.select(np.arange(7)))
+    assert all(np.isfinite(value).all() for value in outputs(method, few))
+
+
 @pytest.mark.parametrize("name", fitted_of())
 def test_fit_returns_itself_and_repeats_bit_for_bit(name, small, other, briefly):
     method = brief(name)
@@ -395,6 +404,25 @@ def test_rows_of_another_width_are_bad_input(name, small, fitted):
         with pytest.raises(BadInput, match=str(rows.shape[1] - 1)) as error:
             encode(rows[:, :-1])
         assert one_line(error)
+
+
+@pytest.mark.parametrize("name", fitted_of())
+def test_sets_of_tokens_are_read_or_refused_in_one_line(name, few, barely):
+    """Three tokens an item, on either side, to learn from and to encode; and what is neither rows nor sets."""
+    rows = {"images": few.images, "texts": few.texts.toarray()}
+    sets = {side: np.stack([table, table[::-1], table + 0.1], axis=1) for side, table in rows.items()}
+    for changed in ({"images": sets["images"]}, {"texts": sets["texts"]}, sets):
+        try:
+            outputs(brief(name).fit(dataclasses.replace(few, **changed)), few)
+        except BadInput as error:
+            assert "\n" not in str(error)
+    for encode, side in ((barely(name).encode_images, "images"), (barely(name).encode_texts, "texts")):
+        try:
+            assert encode(sets[side]).ndim == encode(rows[side]).ndim
+        except BadInput as error:
+            assert "\n" not in str(error)
+        with pytest.raises(BadInput):
+            encode(sets[side][:, None])
 
 
 @pytest.mark.parametrize("name", fitted_of())

@@ -27,10 +27,19 @@ def test_the_layer_is_the_formula_on_every_local_graph(k, threshold):
     rows[2] = 5 * bank[7]  # one that the bank holds
     layer = parts.graphs.Neighbourhood(30, 4, k, threshold).double()
     layer.remember(bank)
-    if k > 29:  # the row that is itself takes a place that no other fills
-        rows = np.delete(rows, 2, axis=0)
     found = layer(torch.from_numpy(rows)).numpy()
     np.testing.assert_allclose(found, [mixed(row, bank, k, threshold) for row in rows], atol=1e-12)
+
+
+def test_a_row_is_no_neighbour_of_its_own_in_half_precision_either():
+    rng = np.random.default_rng(0)
+    bank = rng.standard_normal((200, 16)).astype(np.float32)
+    layer = parts.graphs.Neighbourhood(200, 16, 5, 0.1)
+    layer.remember(bank)
+    rows = torch.from_numpy(bank[:20])
+    with torch.autocast("cpu", torch.bfloat16):
+        halved = layer(rows)
+    torch.testing.assert_close(halved.float(), layer(rows))
 
 
 @pytest.fixture

@@ -157,3 +157,19 @@ def test_autoencoders_bring_both_sides_to_codes_that_both_decoders_read():
         assert net.to_image(codes).shape == (3, 7) and net.to_text(codes).shape == (3, 5)
     with pytest.raises(BadInput, match="features first"):
         parts.heads.autoencoders({"image_width": 7, "text_width": None}, 6, 4, 0.0, 0.0)
+
+
+def test_noise_leaves_a_single_row_which_has_no_variance():
+    rows = torch.randn(1, 5)
+    assert torch.equal(parts.heads.Noise(1.0)(rows), rows)
+
+
+def test_statistics_are_kept_of_what_is_shown_inside_and_move_again_after():
+    net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    mean = net[1].running_mean.clone()
+    with parts.heads.kept_statistics(net):
+        inside = net(torch.full((5, 4), 7.0) + torch.randn(5, 4))
+    assert torch.equal(net[1].running_mean, mean)
+    torch.testing.assert_close(inside.mean(dim=0), torch.zeros(3), atol=1e-5, rtol=0)
+    net(torch.randn(5, 4) + 7)
+    assert not torch.equal(net[1].running_mean, mean)

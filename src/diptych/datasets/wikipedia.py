@@ -23,11 +23,19 @@ CARD = Card(
     source="http://www.svcl.ucsd.edu/projects/crossmodal/",
     licence="research use; cite the paper",
     citation="Rasiwasia et al., A new approach to cross-modal multimedia retrieval, ACM Multimedia 2010",
-    splits={"train": 2173, "test": 693, "all": 2866},
+    splits={"train": 2173, "test": 693, "all": 2866, "seen_train": 1104, "unseen_test": 325},
     protocols=(
         Protocol("test", "train", "test", "test", "label", note="real-valued work: 693 queries against 693 items"),
         Protocol(
             "hashing", "train", "test", "train", "label", note="hashing work: 693 queries against 2173 trained on"
+        ),
+        Protocol(
+            "zero_shot",
+            "seen_train",
+            "unseen_test",
+            "unseen_test",
+            "label",
+            note="zero-shot work: five classes train, the other five ask",
         ),
     ),
     get="Fetch wikipedia_dataset.tar.gz from http://www.svcl.ucsd.edu/projects/crossmodal/ and put raw_features.mat, "
@@ -39,9 +47,12 @@ CARD = Card(
 
 
 def read(split: str, home: Path) -> Pairs:
-    """`train`, `test` or `all`: float64 features on both sides and one label of ten."""
+    """`train`, `test` or `all`: float64 features on both sides and one label of ten.
+
+    `seen_train` is `train` of the first five classes, `unseen_test` is `test` of the last five.
+    """
     known(CARD, split)
-    parts = {"train": ["train"], "test": ["test"], "all": ["train", "test"]}[split]
+    parts = {"seen_train": ["train"], "unseen_test": ["test"], "all": ["train", "test"]}.get(split, [split])
     file = present(CARD, home / "raw_features.mat")
     arrays = mat.arrays(file, [f"{side}_{part[:2]}" for part in parts for side in "IT"])
     n_classes = len(present(CARD, home / "categories.list").read_text(encoding="utf-8").split())
@@ -71,4 +82,7 @@ def read(split: str, home: Path) -> Pairs:
             labels.append(int(fields[2]) - 1)
     one_hot = np.eye(n_classes, dtype=bool)[labels]
     pairs = Pairs(np.concatenate(images), np.concatenate(texts), None, one_hot, tuple(image_ids), tuple(text_ids))
+    if split in ("seen_train", "unseen_test"):
+        first_half = np.array(labels) < n_classes // 2
+        pairs = pairs.select(np.flatnonzero(first_half == (split == "seen_train")))
     return counted(CARD, split, pairs)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from diptych.kinds import BadInput, batches
+from diptych.parts.heads import one_row_each
 
 States = dict[int, Tensor]
 
@@ -236,5 +237,5 @@ class Side(nn.Module):
         return self.chain.layers[self.place]
 
     def forward(self, rows: Tensor) -> Tensor:
-        states: Tensor = self.layer.states(rows)
+        states: Tensor = self.layer.states(one_row_each(rows))
         return states if self.training else self.infer(self.chain, {self.place: states})

@@ -67,6 +67,17 @@ class Below:
 
 
 @dataclass(frozen=True)
+class NotEmpty:
+    """One value at the least."""
+
+    def allows(self, value: Any) -> bool:
+        return len(value) > 0
+
+    def __str__(self) -> str:
+        return "one number or more"
+
+
+@dataclass(frozen=True)
 class Triple:
     """Three values, or none of them."""
 

@@ -30,12 +30,17 @@ class Neighbourhood(nn.Module):
         self.rows.copy_(functional.normalize(torch.from_numpy(rows), dim=1))
 
     def forward(self, rows: Tensor) -> Tensor:
-        rows = functional.normalize(rows, dim=1)
+        with torch.autocast(rows.device.type, enabled=False):  # whether a row is the same is not told in half precision
+            return self._mixed(functional.normalize(rows, dim=1))
+
+    def _mixed(self, rows: Tensor) -> Tensor:
         near = rows @ self.rows.T
-        near = near.masked_fill(near > 1 - 1e-6, -1.0)
-        graph = torch.cat([rows[:, None], self.rows[near.topk(self.neighbours, dim=1).indices]], dim=1)
+        near = near.masked_fill(near > 1 - 1e-4, -2.0)  # rounding alone may take 1e-5 off the cosine of equal rows
+        nearest = near.topk(self.neighbours, dim=1)
+        graph = torch.cat([rows[:, None], self.rows[nearest.indices]], dim=1)
+        there = functional.pad(nearest.values > -1.5, (1, 0), value=True)  # itself is not, where the bank has too few
         edges = graph @ graph.mT
-        edges = edges * (edges >= self.threshold) * (edges > 0)
+        edges = edges * (edges >= self.threshold) * (edges > 0) * (there[:, :, None] & there[:, None])
         edges = edges - torch.diag_embed(edges.diagonal(dim1=1, dim2=2)) + torch.eye(graph.shape[1], device=rows.device)
         scale = edges.sum(dim=2).rsqrt()
         weights = edges[:, 0] * scale[:, :1] * scale

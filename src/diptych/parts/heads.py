@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -54,7 +55,7 @@ def coder(width: int | None, hidden: int, bits: int) -> nn.Sequential:
     same bits. A batch needs two rows, so `batch` three. Rows come in scaled to length 1, and errors are as in `mlp`.
     """
     first = nn.Linear(_featured(width), hidden, bias=False)
-    return nn.Sequential(UnitLength(), first, nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, bits))
+    return nn.Sequential(OneRow(), first, nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, bits))
 
 
 def _featured(width: int | None) -> int:
@@ -70,15 +71,18 @@ class UnitLength(nn.Module):
         return functional.normalize(rows, dim=-1)
 
 
+def one_row_each(rows: Tensor) -> Tensor:
+    """The rows, (b, d). Raises BadInput for sets of tokens."""
+    if rows.ndim != 2:
+        raise BadInput("this method learns from one row an item, and was given sets of tokens; take their mean first")
+    return rows
+
+
 class OneRow(UnitLength):
     """As `UnitLength`, of items that are one row each."""
 
     def forward(self, rows: Tensor) -> Tensor:
-        if rows.ndim != 2:
-            raise BadInput(
-                "this method learns from one row an item, and was given sets of tokens; take their mean first"
-            )
-        return super().forward(rows)
+        return super().forward(one_row_each(rows))
 
 
 class Noise(nn.Module):
@@ -93,7 +97,7 @@ class Noise(nn.Module):
         self.share, self.always = share, False  # or outside of training, too
 
     def forward(self, rows: Tensor) -> Tensor:
-        if not (self.training or self.always) or not self.share:
+        if not (self.training or self.always) or not self.share or len(rows) < 2:  # one row has no variance
             return rows
         return rows + (self.share * rows.var(dim=0).mean()).sqrt() * torch.randn_like(rows)
 
@@ -201,6 +205,23 @@ def widths(facts: dict[str, Any]) -> tuple[int, int]:
     if image_width is None or text_width is None:
         raise BadInput("this method learns from feature rows; turn pictures and texts into features first")
     return image_width, text_width
+
+
+@contextmanager
+def kept_statistics(net: nn.Module) -> Iterator[None]:
+    """Inside, what `net` is shown leaves no trace in the running statistics of its normalising layers.
+
+    For rows that a network made itself: what is encoded later is to be normalised by what real rows were.
+    """
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm1d)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
 
 
 def autoencoders(facts: dict[str, Any], hidden: int, dims: int, dropout: float, noise: float) -> Network:

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.linalg import vector_norm
 from torch.nn import functional as F
 
+from diptych.kinds import BadInput
+
 
 def cosines(u: Tensor, v: Tensor) -> Tensor:
     """(b, b) cosines of all rows of u with all rows of v."""
@@ -94,16 +96,17 @@ def correlation(u: Tensor, v: Tensor, ridge: float) -> Tensor:
     """||C_uu^{-1/2} C_uv C_vv^{-1/2}||_*, the sum of the canonical correlations of b paired rows (Andrew et al. 2013).
 
     ridge is a share of each side's mean variance, added to its covariance. Any root of a covariance gives the same
-    singular values, so these are Cholesky factors.
+    singular values, so these are Cholesky factors. Raises BadInput where the ridge is too small for them.
     """
     u, v = u - u.mean(dim=0), v - v.mean(dim=0)
     whitened = []
     for side in (u, v):
         covariance = side.T @ side / len(side)
         lift = ridge * covariance.diagonal().mean() + torch.finfo(side.dtype).tiny
-        factor = torch.linalg.cholesky(
-            covariance + lift * torch.eye(side.shape[1], dtype=side.dtype, device=side.device)
-        )
+        eye = torch.eye(side.shape[1], dtype=side.dtype, device=side.device)
+        factor, failed = torch.linalg.cholesky_ex(covariance + lift * eye)
+        if failed:
+            raise BadInput("the covariance of the outputs is singular; set a larger ridge, such as ridge=0.01")
         whitened.append(torch.linalg.solve_triangular(factor, side.T, upper=False))
     total: Tensor = torch.linalg.svdvals(whitened[0] @ whitened[1].T / len(u)).sum()
     return total

@@ -67,6 +67,7 @@ class Stored(nn.Module):
 
 def names(rows: Any) -> Ints:
     """(n,) a number for each feature row, the same for the same row: 64 bits of its hash."""
+    rows = rows.tocsr() if hasattr(rows, "tocsr") else rows
     found = np.empty(count(rows), dtype=np.int64)
     for place in range(len(found)):
         values = take(rows, np.array([place]))

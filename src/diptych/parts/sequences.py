@@ -21,7 +21,7 @@ Take = Literal["last", "mean", "max"]
 
 def tokens(rows: Tensor) -> tuple[Tensor, Tensor]:
     """(b, t, width) tokens of length 1 in their order, padding behind them, and (b, t) which of them are tokens."""
-    rows = rows[:, None] if rows.ndim == 2 else rows
+    rows = rows[:, None] if rows.ndim == 2 else functional.pad(rows, (0, 0, 0, int(rows.shape[1] == 0)))
     padding = (rows == 0).all(dim=2)
     order = padding.long().argsort(dim=1, stable=True)
     behind = padding.gather(1, order)

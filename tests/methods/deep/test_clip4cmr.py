@@ -1,5 +1,7 @@
 """CLIP4CMR: each of its eight losses by a naive loop."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -113,3 +115,15 @@ def test_a_batch_with_one_label_gives_numbers(six, name):
     value.backward()
     assert torch.isfinite(value)
     assert all(torch.isfinite(one.grad).all() for one in net.parameters() if one.grad is not None)
+
+
+@pytest.mark.parametrize("name", ["CEL", "LRL", "PCL", "PNCA", "PAL"])
+def test_items_of_no_class_and_of_all_classes_leave_a_loss_that_can_be_read(six, name):
+    import torch
+
+    method, told = CLIP4CMR(objective=name, hidden=5, dims=4), six.batch()
+    net = six.network(method)
+    images, texts = six.outputs(net, told)
+    for labels in (torch.zeros(6, 3), torch.ones(6, 3)):
+        (value,) = six.values(method.loss(net, images, texts, replace(told, labels=labels.double()))).values()
+        assert 0 <= value < 1000

@@ -23,8 +23,11 @@ def test_discriminators_see_real_and_decoded_items_and_own_and_foreign_rows(six)
     within = six.told_apart(net.image_within(x), net.image_within(net.image_decoder(images)))
     within += six.told_apart(net.text_within(y), net.text_within(net.text_decoder(texts)))
     assert terms["within"] == pytest.approx(within)
-    across = six.told_apart(net.image_across(torch.cat([images, x], 1)), net.image_across(torch.cat([texts, x], 1)))
-    across += six.told_apart(net.text_across(torch.cat([texts, y], 1)), net.text_across(torch.cat([images, y], 1)))
+    across = 0.0
+    for judge, own, other, raw in ((net.image_across, images, texts, x), (net.text_across, texts, images, y)):
+        another = torch.stack([own[i - 1] for i in range(6)])  # the row of the item before
+        for fake in (other, another):
+            across += six.told_apart(judge(torch.cat([own, raw], 1)), judge(torch.cat([fake, raw], 1))) / 2
     assert terms["across"] == pytest.approx(across)
 
 

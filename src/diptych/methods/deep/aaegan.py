@@ -1,14 +1,14 @@
 """Assembling autoencoders and a generative adversarial network (AAEGAN: Xu, Tian, Lin, Lu, Shao & Shen, ACM TOMM 2021).
 
     autoencoders    ||x - x^(f(x))||^2 and the same of y; across: ||x - x^(g(y))||^2 and the same of y
-    alignment       ||f(x) - g(y)||^2 and the discrepancy of the two sides' rows
+    alignment       ||f(x) - g(y)||^2 / dims and the discrepancy of the two sides' rows
     labels          read off the rows of real items, and off those of made-up ones
     generators      make items of each side from labels and noise, and are to pass for real
     discriminators  tell real from made-up items, given the labels
 
-What the generators make up of labels alone teaches the encoders, so that classes may be asked for that were never
-shown; the paper's class embeddings are word vectors, here they are the label vectors that pairs carry. Rows x and y
-have length 1.
+What the generators make up of labels alone teaches the encoders, too. The paper's class embeddings are word vectors,
+with an autoencoder of their own, and let it make up classes that were never shown; here they are the label vectors that
+pairs carry, and only such classes are made up. Rows x and y have length 1.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ import numpy as np
 
 from diptych import parts
 from diptych.kinds import Pairs, count, take
-from diptych.method import Batch, Descent, dense
+from diptych.method import Batch, Descent, dense, featured
 from diptych.parts.fitted import AtLeast, Below
 
 
@@ -41,8 +41,11 @@ class AGCN(Descent):
         from torch import nn
 
         def side(items: int, width: int) -> Any:
+            one_row = parts.heads.OneRow()
             bank = parts.graphs.Neighbourhood(min(self.landmarks, items), width, self.neighbours, self.threshold)
-            return nn.Sequential(bank, nn.Linear(width, self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.dims))
+            return nn.Sequential(
+                one_row, bank, nn.Linear(width, self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.dims)
+            )
 
         image_width, text_width = parts.heads.widths(facts)
         return parts.heads.Network(
@@ -54,8 +57,8 @@ class AGCN(Descent):
 
     def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
         if epoch == 0:
-            for (bank, *_), items in ((net.images, train.images), (net.texts, train.texts)):
-                drawn = np.random.default_rng(self.seed).permutation(count(items))[: len(bank.rows)]
+            for (_, bank, *_), items, side in ((net.images, train.images, "images"), (net.texts, train.texts, "texts")):
+                drawn = np.random.default_rng(self.seed).permutation(count(featured(items, side)))[: len(bank.rows)]
                 bank.remember(dense(take(items, np.sort(drawn))))
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:

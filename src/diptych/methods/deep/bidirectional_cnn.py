@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from diptych import parts
 from diptych.method import Batch, Descent
-from diptych.parts.fitted import Above, AtLeast, Below
+from diptych.parts.fitted import Above, AtLeast, Below, NotEmpty
 
 
 @dataclass
@@ -22,7 +22,7 @@ class BidirectionalCNN(Descent):
     """windows are lengths in words; each has `maps`, as many as cells of pictures have `image_hidden`."""
 
     image_hidden: Annotated[int, AtLeast(1)] = 1024
-    windows: Annotated[tuple[int, ...], AtLeast(1)] = (1, 2, 3)
+    windows: Annotated[tuple[int, ...], AtLeast(1), NotEmpty()] = (1, 2, 3)
     maps: Annotated[int, AtLeast(1)] = 256
     dims: Annotated[int, AtLeast(1)] = 256
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from diptych import parts
 from diptych.kinds import Pairs
-from diptych.method import Batch, Descent
+from diptych.method import Batch, Descent, featured
 from diptych.parts.fitted import Above, AtLeast, Below
 
 X, OWN_X, CODE, OWN_Y, Y = range(5)  # places of layers in the chain
@@ -41,8 +41,8 @@ class BimodalAE(Descent):
 
     def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
         if epoch == 0:
-            net.images.layer.begin(train.images)
-            net.texts.layer.begin(train.texts)
+            net.images.layer.begin(featured(train.images, "images"))
+            net.texts.layer.begin(featured(train.texts, "texts"))
 
     def code(self, chain: Any, shown: dict[int, Any]) -> Any:
         """(b, dims) of one side or both; states of a side that is not shown are zero."""

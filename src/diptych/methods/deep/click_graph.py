@@ -22,7 +22,7 @@ import numpy as np
 
 from diptych import parts
 from diptych.kinds import BadInput, Pairs
-from diptych.method import Batch, Descent
+from diptych.method import Batch, Descent, featured
 from diptych.parts.fitted import Above, AtLeast, Below
 
 
@@ -80,7 +80,7 @@ def clicks(pairs: Pairs) -> Any:
     """The click graph: vertices are pictures, then words. Raises BadInput where a feature of texts is below 0."""
     from scipy.sparse import coo_array
 
-    rows = coo_array(pairs.texts)
+    rows = coo_array(featured(pairs.texts, "texts"))
     if rows.data.min(initial=0) < 0:
         raise BadInput("click_graph walks along the words of texts, and features below 0 are no words; use tfidf")
     rows.eliminate_zeros()

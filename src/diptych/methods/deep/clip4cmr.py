@@ -8,13 +8,14 @@ Euclidean distances and margin m:
     ML    modality invariance  sum_ij S_ij d_ij / b
     CL    contrastive  sum_ij [S_ij d_ij + (1 - S_ij) max(0, m - d_ij)] / b
     TL    triplets  max(0, m + d_ij - d_ik), S_ij = 1, S_ik = 0, from both sides
-    PCL   prototype contrast  -log softmax_c(-||z - c||^2) for fixed random prototypes (of PAN)
-    PNCA  proxy NCA: -log exp(-||z - c||^2) over the sum of the other classes (Movshovitz-Attias et al. 2017)
+    PCL   prototype contrast  -log softmax_c(-s ||z - c||^2) for fixed random prototypes (of PAN)
+    PNCA  proxy NCA: -log exp(-s ||z - c||^2) over the sum of the other classes (Movshovitz-Attias et al. 2017)
     PAL   proxy anchor: log-sums over the items of a class and over all others (Kim et al. 2020)
 
-S_ij = 1 where items share a label. Features may be any. Where an item has several labels, each is a target in equal
-shares. In the released code the positives of CL add a constant and PCL is divided by the batch twice; not here. LRL
-is the default since it finds most on training pairs kept aside, of Wikipedia, of COCO's objects and of fashion.
+S_ij = 1 where items share a label, s is the sharpness. Features may be any. Where an item has several labels, each is a
+target of CEL, PCL and PNCA in equal shares, and of LRL and PAL in full. In the released code the positives of CL add a
+constant and PCL is divided by the batch twice; not here. LRL is the default since it finds most on training pairs kept
+aside, of Wikipedia, of COCO's objects and of fashion.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,10 @@ from diptych.parts.fitted import Above, AtLeast, Below
 
 @dataclass
 class CLIP4CMR(Descent):
-    """sharpness multiplies the logits of CEL and is alpha of PAL; the paper has 1 in CEL, and a hidden layer of 256."""
+    """sharpness multiplies the logits of CEL, PCL and PNCA, where the paper has 1, and is alpha of PAL.
+
+    margin is that of CL, TL and PAL. The paper's hidden layer has 256.
+    """
 
     needs = "labels"
     objective: Literal["CEL", "LRL", "ML", "CL", "TL", "PCL", "PNCA", "PAL"] = "LRL"
@@ -83,7 +87,8 @@ class CLIP4CMR(Descent):
     def _pnca(self, rows: Any, labels: Any, prototypes: Any) -> Any:
         near = -self.sharpness * self._distances(rows, prototypes)
         others = near.masked_fill(labels > 0, -1e9).logsumexp(dim=1, keepdim=True)
-        shares = labels / labels.sum(dim=1, keepdim=True).clamp(min=1)
+        asked = labels * (labels == 0).any(dim=1, keepdim=True)  # of what has every class, there is no other
+        shares = asked / asked.sum(dim=1, keepdim=True).clamp(min=1)
         return -(shares * (near - others)).sum(dim=1).mean()
 
     def _pal(self, rows: Any, labels: Any, prototypes: Any) -> Any:
@@ -96,6 +101,6 @@ class CLIP4CMR(Descent):
         def summed(exponents: Any, items: Any) -> Any:  # log(1 + sum over items of exp), a class
             return softplus(exponents.masked_fill(~items, -torch.inf).logsumexp(dim=0))
 
-        pull = summed(-self.sharpness * (near - self.margin), labels > 0)[present].mean()
+        pull = summed(-self.sharpness * (near - self.margin), labels > 0).sum() / present.sum().clamp(min=1)
         push = summed(self.sharpness * (near + self.margin), labels == 0)
-        return pull + push[torch.isfinite(push)].mean()
+        return pull + push.mean()

@@ -3,14 +3,16 @@
 Two autoencoders, the last layer of whose encoders is one for both sides, play against four discriminators:
 
     within a side    D(x) against D(x^), x^ decoded from the common row s of x
-    across sides     C_x(s_x, x) against C_x(s_y, x): does a common row come from the picture that stands beside it?
-                     and the same for texts
+    across sides     C_x(s_x, x) against C_x(s_y, x) and C_x(s_x', x), x' another picture: does a common row come from
+                     the picture that stands beside it? and the same for texts
 
     min over the autoencoders   label entropy + log(1 - D(x^)) + log(1 - C(s_other, x)) + reconstruction
-    min over the discriminators   -log D(x) - log(1 - D(x^)) - log C(s_own, x) - log(1 - C(s_other, x))
+    min over the discriminators   -log D(x) - log(1 - D(x^)) - log C(s_own, x)
+                                  - log(1 - C(s_other, x)) / 2 - log(1 - C(s_another, x)) / 2
 
-As in the authors' code a mean absolute difference of x and x^ helps the decoders; weighed 0, the discriminators alone
-teach them. Normalisation of batches is each side's own, though the layer it follows is shared. Rows x have length 1.
+Reconstruction is ours, a mean absolute difference of x and x^ that helps the decoders; weighed 0, the discriminators
+alone teach them, as in the paper. Normalisation of batches is each side's own, though the layer it follows is shared.
+Rows x have length 1.
 """
 
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ class CMGANs(Descent):
     within: Annotated[float, AtLeast(0)] = 0.1
     across: Annotated[float, AtLeast(0)] = 0.1
     reconstruction: Annotated[float, AtLeast(0)] = 1.0
-    batch: int = 64
+    batch: Annotated[int, AtLeast(3)] = 64
     momentum: float = 0.5
 
     def network(self, facts: dict[str, Any]) -> Any:
@@ -79,9 +81,14 @@ class CMGANs(Descent):
         """What the discriminators lower."""
         (x, x_made, D_x, C_x), (y, y_made, D_y, C_y) = self.sides(net, images, texts, batch)
         told_apart = parts.losses.told_apart
+
+        def across(C: Any, own: Any, other: Any) -> Any:
+            real = C(own)
+            return (told_apart(real, C(other)) + told_apart(real, C(own.roll(1, dims=0)))) / 2
+
         return {
             "within": told_apart(D_x(x), D_x(x_made)) + told_apart(D_y(y), D_y(y_made)),
-            "across": told_apart(C_x(images), C_x(texts)) + told_apart(C_y(texts), C_y(images)),
+            "across": across(C_x, images, texts) + across(C_y, texts, images),
         }
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:

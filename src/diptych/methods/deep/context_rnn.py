@@ -33,7 +33,7 @@ class ContextRNN(Descent):
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
     margin: Annotated[float, AtLeast(0)] = 0.2
     context: Annotated[float, AtLeast(0)] = 0.1
-    batch: int = 128
+    batch: Annotated[int, AtLeast(3)] = 128
     rate: float = 2e-3
 
     def network(self, facts: dict[str, Any]) -> Any:

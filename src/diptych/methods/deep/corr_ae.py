@@ -30,7 +30,7 @@ class CorrAE(Descent):
     alpha: Annotated[float, AtLeast(0), Below(1)] = 0.8
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
     noise: Annotated[float, AtLeast(0)] = 1.0
-    batch: int = 64
+    batch: Annotated[int, AtLeast(3)] = 64
     rate: float = 3e-3
 
     def network(self, facts: dict[str, Any]) -> Any:

@@ -62,14 +62,13 @@ class DivE(Descent):
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
         unit = parts.heads.UnitLength()
         own = parts.targets.same_picture(batch.owner)
-        near = chamfer(unit(images), unit(texts))
+        u, v = unit(images), unit(texts)
         # What is the same in all rows of a set, its global part, falls out of their differences to the mean.
         rest = [unit(side - side.mean(dim=1, keepdim=True)) for side in (images, texts)]
         crowded = sum((-2 * (rows[:, :, None] - rows[:, None]).square().sum(dim=3)).exp().mean() for rows in rest)
         return {
-            "triplets": parts.losses.hardest_triplets(near, own, self.margin),
-            "discrepancy": self.discrepancy
-            * parts.losses.discrepancy(rest[0].flatten(0, 1), rest[1].flatten(0, 1), self.gamma),
+            "triplets": parts.losses.hardest_triplets(chamfer(u, v), own, self.margin),
+            "discrepancy": self.discrepancy * parts.losses.discrepancy(u.flatten(0, 1), v.flatten(0, 1), self.gamma),
             "spread": self.spread * crowded,
         }
 

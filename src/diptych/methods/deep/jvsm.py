@@ -32,7 +32,7 @@ class JVSM(Descent):
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.2
     margin: Annotated[float, AtLeast(0)] = 0.2
     composed: Annotated[float, AtLeast(0)] = 0.5
-    batch: int = 128
+    batch: Annotated[int, AtLeast(3)] = 128
     rate: float = 2e-3
 
     def network(self, facts: dict[str, Any]) -> Any:

@@ -3,7 +3,8 @@
     min  sum_m ||X_m - S W_m'||^2 + encoding ||X_m W_m - S||^2 + ridge ||W_m||^2  +  semantics ||L - S U||^2
 
 One code S of a pair is what both sides are encoded to, decoded from with the same W_m, and what the labels L are read
-off. Alternates closed forms: W_m solves the Sylvester equation
+off. The paper learns codes first and what encodes them then; here all is learned in turns, by closed forms. W_m solves
+the Sylvester equation
 
     (encoding X'X + ridge I) W + W S'S = (1 + encoding) X'S,
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 from diptych import parts
 from diptych.kinds import Pairs
-from diptych.method import Batch, Descent
+from diptych.method import Batch, Descent, featured
 from diptych.parts.fitted import Above, AtLeast, Below
 
 
@@ -59,8 +59,8 @@ class MultimodalDBM(Descent):
 
     def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
         if epoch == 0:
-            net.images.layer.begin(train.images)
-            net.texts.layer.begin(train.texts)
+            net.images.layer.begin(featured(train.images, "images"))
+            net.texts.layer.begin(featured(train.texts, "texts"))
 
     def code(self, chain: Any, shown: dict[int, Any]) -> Any:
         """(b, dims) means of the joint layer given the sides that are shown."""

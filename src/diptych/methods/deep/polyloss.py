@@ -3,8 +3,9 @@
     L = mean_i  [ sum_p a_p s_ii^p ]_+  +  [ sum_q b_q max_n s_in^q ]_+      from both sides
 
 over the hardest negative n of each anchor i, where it is an informative one: s_in > s_ii - margin. A polynomial's
-derivative is the weight of a pair, so that a pair pulls and pushes the harder the worse it stands. s is the cosine of
-two towers here; the paper puts the loss on SCAN and BFAN. The coefficients are those of the authors' code.
+derivative is the weight of a pair: with these, of the authors' code, a positive pulls the harder the farther it is, and
+a negative pushes the harder the nearer it is, from a cosine of .35 on. s is the cosine of two towers here; the paper
+puts the loss on SCAN and BFAN. Every positive pulls; in released code one without an informative negative does not.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class PolyLoss(Descent):
     margin: Annotated[float, AtLeast(0)] = 0.2
     attract: tuple[float, ...] = (0.5, -0.7, 0.2)
     repel: tuple[float, ...] = (0.03, -0.4, 0.9)
-    batch: int = 128
+    batch: Annotated[int, AtLeast(3)] = 128
     rate: float = 2e-3
 
     def network(self, facts: dict[str, Any]) -> Any:
@@ -53,4 +54,4 @@ class PolyLoss(Descent):
 
 def polynomial(coefficients: tuple[float, ...], s: Any) -> Any:
     """sum_p coefficients_p s^p."""
-    return sum(coefficient * s**power for power, coefficient in enumerate(coefficients))
+    return sum((coefficient * s**power for power, coefficient in enumerate(coefficients)), start=0 * s)

@@ -27,7 +27,7 @@ class SemanticAutoencoder(Descent):
     consistency: Annotated[float, AtLeast(0)] = 40.0
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
     noise: Annotated[float, AtLeast(0)] = 1.0
-    batch: int = 64
+    batch: Annotated[int, AtLeast(3)] = 64
     rate: float = 3e-3
 
     def network(self, facts: dict[str, Any]) -> Any:
@@ -37,7 +37,8 @@ class SemanticAutoencoder(Descent):
         apart = parts.losses.reconstruction
         x, y = (parts.heads.UnitLength()(rows) for rows in (batch.images, batch.texts))
         from_text, from_image = net.to_image(texts), net.to_text(images)
-        again = ((images, texts), (net.images(from_text), texts), (net.texts(from_image), images))
+        with parts.heads.kept_statistics(net):
+            again = ((images, texts), (net.images(from_text), texts), (net.texts(from_image), images))
         rebuilt = apart(net.to_image(images), x) + apart(net.to_text(texts), y)
         return {
             "reconstruction": rebuilt + apart(from_text, x) + apart(from_image, y),

@@ -1,15 +1,15 @@
 """Ternary adversarial networks with self-supervision (TANSS: Xu, Lu, Song, Yang, Shen & Li 2020).
 
-Three networks meet in one space: pictures, texts, and labels, whose rows w = f(l) guide the other two. A class that no
-training item has keeps a place in that space as far as its labels have one, which is what zero-shot retrieval asks.
+Three networks meet in one space: pictures, texts, and labels, whose rows w = f(l) guide the other two.
 
     labels     l is reconstructed from w                                (the self-supervision)
-    semantics  ||z - w||^2 of pictures and texts, and l decoded from z by the same decoder
+    semantics  ||z - w||^2 / dims of pictures and texts, and l decoded from z by the same decoder
     pairs      minus the log-likelihood of sharing a label given half the cosine, picture against text
     fooled     two discriminators tell w from pictures, and w from texts; the encoders raise their loss
 
 IEEE Transactions on Cybernetics 50 (2020). The paper's label network reads word vectors of class names; pairs here
-carry label vectors alone, so it reads those.
+carry label vectors alone, so it reads those. Of a class that no training item has it learns nothing then: what is found
+of such classes, as under Wikipedia's protocol `zero_shot`, the encoders carry over.
 """
 
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ class CMFH(Streaming):
     images: Annotated[float, Above(0), Below(1)] = 0.5
     fit_weight: Annotated[float, Above(0)] = 100.0
     decay: Annotated[float, Above(0)] = 30.0
-    rounds: Annotated[int, AtLeast(1)] = 5
+    rounds: Annotated[int, AtLeast(2)] = 5
     seed: Annotated[int, AtLeast(0)] = 0
 
     def directions(self, moments: Moments) -> tuple[Array, Array]:

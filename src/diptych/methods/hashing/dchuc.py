@@ -22,7 +22,7 @@ import numpy as np
 from diptych import parts
 from diptych.kinds import Array, Pairs, hamming, take
 from diptych.method import Batch, Descent
-from diptych.parts.fitted import AtLeast
+from diptych.parts.fitted import Above, AtLeast
 
 
 @dataclass
@@ -39,7 +39,7 @@ class DCHUC(Descent):
     quantise: Annotated[float, AtLeast(0)] = 200.0
     labels: Annotated[float, AtLeast(0)] = 50.0
     between: Annotated[float, AtLeast(0)] = 50.0
-    ridge: Annotated[float, AtLeast(0)] = 50.0
+    ridge: Annotated[float, Above(0)] = 50.0
     sample: Annotated[int, AtLeast(1)] = 2000
     unified: bool = False
     batch: Annotated[int, AtLeast(3)] = 64

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from diptych.kinds import Array, hamming
+from diptych.kinds import Array, BadInput, hamming
 from diptych.method import ClosedForm
 from diptych.parts.algebra import bilinear, cholesky_factor, ridged, top_svd
 from diptych.parts.fitted import AtLeast
@@ -53,6 +53,8 @@ class SCMHash(ClosedForm):
         for bit in range(self.bits):
             (U, R_x), (V, R_y) = np.linalg.qr(P), np.linalg.qr(Q)
             u, _, v = top_svd(R_x @ R_y.T, 1)
+            if not u.shape[1]:
+                raise BadInput("labels and features have nothing in common; are all labels the same?")
             A[:, [bit]] = solve_triangular(F_x, U @ u, lower=True, trans=1)
             B[:, [bit]] = solve_triangular(F_y, V @ v, lower=True, trans=1)
             of_x, of_y = (np.where(rows >= 0, 1.0, -1.0) for rows in (X @ A[:, [bit]], Y @ B[:, [bit]]))

@@ -10,8 +10,9 @@ so that outputs meet binary codes without being made binary. R makes little of n
 pairs of one kind that it takes for negatives do less harm.
 
 The released code draws negatives for each pair anew and starts with an epoch on the codes of the batch alone. Here they
-are drawn for a batch at once, beside the batch's own, and the bank starts as what the network says. Captions of one
-picture are no negatives in R.
+are drawn for a batch at once, beside the batch's own, and the bank starts as what the network says; it also brings
+(u + v) / 2 and m to length 1, where here a pair that disagrees moves its m less. Captions of one picture are no
+negatives in R.
 """
 
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from diptych import parts
 from diptych.kinds import Array, Pairs
-from diptych.method import Batch, Descent
+from diptych.method import Batch, Descent, featured
 from diptych.parts.algebra import Moments, bilinear, ridged
 from diptych.parts.fitted import Above, AtLeast, Below
 
@@ -39,7 +39,7 @@ class DCCA(Descent):
     ridge: Annotated[float, Above(0)] = 0.01
     power: Annotated[float, AtLeast(0)] = 1.0
     epochs: int = 10
-    batch: int = 2048
+    batch: Annotated[int, AtLeast(3)] = 2048
     rate: float = 3e-4
 
     def network(self, facts: dict[str, Any]) -> Any:
@@ -62,7 +62,8 @@ class DCCA(Descent):
 
         if epoch:
             return
-        moments = Moments().add(normalize(train.images), normalize(train.texts), train.owner)
+        images, texts = featured(train.images, "images"), featured(train.texts, "texts")
+        moments = Moments().add(normalize(images), normalize(texts), train.owner)
         M_x, M_y = ridged(moments.c_xx, self.noise), ridged(moments.c_yy, self.noise)
         A, B, _ = bilinear(moments.c_xy, M_x, M_y, self.dims)
         for side, mean, directions in ((net.images, moments.mean_x, A), (net.texts, moments.mean_y, B)):

@@ -28,7 +28,7 @@ class CGMN(Descent):
     margin: Annotated[float, AtLeast(0)] = 0.2
     nodes: Annotated[float, AtLeast(0)] = 1.0
     epochs: int = 10
-    batch: int = 128
+    batch: Annotated[int, AtLeast(3)] = 128
 
     def network(self, facts: dict[str, Any]) -> Any:
         sides = (

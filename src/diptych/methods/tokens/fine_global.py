@@ -23,7 +23,7 @@ import numpy as np
 from diptych import parts
 from diptych.kinds import Array, Sets, cosine
 from diptych.method import Batch, Descent
-from diptych.parts.fitted import Above, AtLeast, Below
+from diptych.parts.fitted import AtLeast, Below
 
 
 class WholeAndTokens(Sets):
@@ -44,12 +44,12 @@ class FineGlobal(Descent):
     heads: Annotated[int, AtLeast(1)] = 4
     layers: Annotated[int, AtLeast(1)] = 1
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
-    temperature: Annotated[float, Above(0)] = 0.07
+    temperature: Annotated[float, AtLeast(0.01)] = 0.07
     fine: Annotated[float, AtLeast(0)] = 1.0
     consistency: Annotated[float, AtLeast(0)] = 0.1
     slack: Annotated[float, AtLeast(0)] = 0.3
     epochs: int = 8
-    batch: int = 128
+    batch: Annotated[int, AtLeast(3)] = 128
 
     def network(self, facts: dict[str, Any]) -> Any:
         settings = (self.hidden, self.dims, self.heads, self.layers, self.dropout)

@@ -70,7 +70,7 @@ class GSMN(Descent):
     maps: Annotated[int, AtLeast(1)] = 8
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
     epochs: int = 6
-    batch: int = 32
+    batch: Annotated[int, AtLeast(3)] = 32
     rate: float = 3e-3
     held_out: float = 0.0
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from diptych import parts
 from diptych.method import Batch, Descent
-from diptych.parts.fitted import Above, AtLeast, Below
+from diptych.parts.fitted import AtLeast, Below
 
 
 @dataclass
@@ -28,10 +28,11 @@ class PreInteraction(Descent):
     heads: Annotated[int, AtLeast(1)] = 4
     layers: Annotated[int, AtLeast(1)] = 1
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
-    temperature: Annotated[float, Above(0)] = 0.07
+    temperature: Annotated[float, AtLeast(0.01)] = 0.07
     together: Annotated[float, AtLeast(0), Below(1)] = 0.2
     epochs: int = 8
-    batch: int = 128
+    patience: int = 20
+    batch: Annotated[int, AtLeast(3)] = 128
 
     def network(self, facts: dict[str, Any]) -> Any:
         from torch import nn

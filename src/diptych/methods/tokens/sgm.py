@@ -50,7 +50,7 @@ class SGM(Descent):
     margin: Annotated[float, AtLeast(0)] = 0.2
     gentle: Annotated[float, AtLeast(0)] = 0.3
     epochs: int = 10
-    batch: int = 128
+    batch: Annotated[int, AtLeast(3)] = 128
 
     def network(self, facts: dict[str, Any]) -> Any:
         from torch import nn

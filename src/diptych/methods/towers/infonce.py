@@ -11,15 +11,15 @@ from typing import Annotated, Any
 
 from diptych import parts
 from diptych.method import Batch, Descent
-from diptych.parts.fitted import Above, AtLeast, Below
+from diptych.parts.fitted import AtLeast, Below
 
 
 @dataclass
 class InfoNCE(Descent):
     """hidden layers have these widths; at 0 there is none and the tower is linear, which is best for bags of words.
 
-    temperature is where the learned one starts. Noise is a share of the mean variance of a side's features; without it
-    there is no linear layer beside the hidden one either.
+    temperature is where the learned one starts, and .01 its least. Noise is a share of the mean variance of a side's
+    features; without it there is no linear layer beside the hidden one either.
     """
 
     image_hidden: Annotated[int, AtLeast(0)] = 2048
@@ -28,7 +28,7 @@ class InfoNCE(Descent):
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
     image_noise: Annotated[float, AtLeast(0)] = 0.0
     text_noise: Annotated[float, AtLeast(0)] = 0.0
-    temperature: Annotated[float, Above(0)] = 0.07
+    temperature: Annotated[float, AtLeast(0.01)] = 0.07
     epochs: int = 5
     batch: int = 512
     rate: float = 2e-3
