@@ -390,6 +390,19 @@ def test_ctrl_c_takes_the_best_epoch_not_the_last(pairs):
     np.testing.assert_array_equal(cut.weights_["texts.weight"], whole.weights_["texts.weight"])
 
 
+def test_a_fit_that_fails_leaves_what_was_learned_before(pairs):
+    @dataclass
+    class Peeking(Toy):
+        def epoch_end(self, net, train, epoch):
+            self._net = net
+
+    method = Peeking().fit(pairs)
+    before = method.encode_images(pairs.images)
+    with pytest.raises(Stop):
+        method.fit(pairs.select(np.arange(20)), progress=stopping(5, Stop))
+    np.testing.assert_array_equal(method.encode_images(pairs.images), before)
+
+
 def test_ctrl_c_before_anything_was_learned_stops_everything(pairs):
     with pytest.raises(KeyboardInterrupt):
         Toy().fit(pairs, progress=stopping(2, KeyboardInterrupt))

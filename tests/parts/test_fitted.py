@@ -12,7 +12,7 @@ from diptych.kinds import BadInput
 from diptych.method import Method
 from diptych.methods.subspace.cca import CCA
 from diptych.methods.subspace.kcca import KCCA
-from diptych.parts.fitted import Above, AtLeast, Fitted, Regex, Triple
+from diptych.parts.fitted import Above, AtLeast, Fitted, NotEmpty, Regex, Triple
 from diptych.parts.kernels import KernelMap
 
 
@@ -61,6 +61,7 @@ class Bounded(Fitted):
     rate: Annotated[float, Above(0)] = 0.5
     landmarks: Annotated[int | None, AtLeast(2)] = None
     scale: Annotated[tuple[float, ...], Triple(), Above(0)] = ()
+    windows: Annotated[tuple[int, ...], NotEmpty(), AtLeast(1)] = (1,)
     word: Annotated[str, Regex()] = "a"
     free: float = 0.0
     shift: tuple[float, ...] = ()
@@ -77,6 +78,7 @@ class Bounded(Fitted):
         ("landmarks", "1", "landmarks is 1; it has to be at least 2"),
         ("scale", "1,2", "scale is (1.0, 2.0); it has to be three numbers"),
         ("scale", "1,2,0", "scale is (1.0, 2.0, 0.0); it has to be above 0"),
+        ("windows", "1,0", "windows is (1, 0); it has to be at least 1"),
         ("word", "[", "word is '['; it has to be a regular expression"),
         ("word", "(a)(b)", "word is '(a)(b)'; it has to be a regular expression with at most one group"),
     ],
@@ -88,9 +90,14 @@ def test_a_value_out_of_bounds_says_so_in_one_line(key, text, says):
     assert "\n" not in str(error.value)
 
 
+def test_no_values_where_one_is_wanted_are_told():
+    with pytest.raises(BadInput, match=r"windows is \(\); it has to be one number or more"):
+        Bounded._of({"windows": ()})
+
+
 def test_a_value_on_its_bound_is_taken():
     told = {"dims": "1", "rate": "1e-9", "landmarks": "none", "scale": "1,2,3", "word": "(a|b)", "shift": "-1"}
-    assert Bounded.configured(told) == Bounded(1, 1e-9, None, (1.0, 2.0, 3.0), "(a|b)", shift=(-1.0,))
+    assert Bounded.configured(told) == Bounded(1, 1e-9, None, (1.0, 2.0, 3.0), word="(a|b)", shift=(-1.0,))
     assert Bounded.configured({"landmarks": "2"}).landmarks == 2
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from diptych import parts
+from diptych.kinds import BadInput
 
 torch = pytest.importorskip("torch", reason="losses are on tensors")
 F = torch.nn.functional
@@ -182,3 +183,9 @@ def test_orthogonality_is_the_mean_squared_cosine():
     a, b = u.detach().numpy(), v.detach().numpy()
     expected = np.mean([(x @ y) ** 2 / (x @ x) / (y @ y) for x, y in zip(a, b, strict=True)])
     assert parts.losses.orthogonality(u, v).item() == pytest.approx(expected)
+
+
+def test_correlation_of_outputs_that_no_ridge_lifts_is_bad_input():
+    u = torch.ones(8, 4) + torch.arange(8.0)[:, None]
+    with pytest.raises(BadInput, match="set a larger ridge"):
+        parts.losses.correlation(u, u, 1e-30)

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="what is remembered are buffers")
 from diptych.parts import memory  # noqa: E402
 
 
-@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.coo_array])
 def test_stored_codes_are_found_by_the_features_of_either_side(form):
     rng = np.random.default_rng(0)
     images, texts = rng.standard_normal((4, 3)).astype(np.float32), rng.standard_normal((6, 5)).astype(np.float32)

@@ -208,3 +208,8 @@ def test_a_reader_gives_each_token_what_both_directions_of_torch_have_read(cell,
     # The state before the first token counts.
     torch.nn.init.normal_(reader.start)
     assert (reader(rows) - made).abs().amax(dim=2)[rows.any(dim=2)].min() > 1e-6
+
+
+def test_a_set_of_no_token_is_one_token_of_zeros():
+    found, real = parts.sequences.tokens(torch.zeros(2, 0, 3))
+    assert found.shape == (2, 1, 3) and not found.any() and real.all()

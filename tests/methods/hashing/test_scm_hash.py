@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.flow.evaluate import evaluate
-from diptych.kinds import hamming
+from diptych.kinds import BadInput, Pairs, hamming
 from diptych.method import aligned
 from diptych.methods.hashing.scm_hash import SCMHash
 
@@ -47,6 +47,15 @@ def test_orthogonal_codes_are_no_longer_than_there_are_labels(small):
     made = SCMHash(solver="orthogonal").fit(small.train)
     classes = small.train.labels.any(axis=0).sum()
     assert made.A_.shape[1] <= classes < made.bits
+
+
+@pytest.mark.parametrize("solver", ["sequential", "orthogonal"])
+def test_labels_and_features_that_have_nothing_in_common_are_bad_input(latent, solver):
+    around = np.tile(np.vstack([np.eye(3), -np.eye(3)]), (4, 1))  # their mean is 0 to the last bit
+    one = Pairs(around, latent(n=24).texts, None, np.ones((24, 1), dtype=bool))
+    with pytest.raises(BadInput) as error:
+        SCMHash(solver=solver, bits=4).fit(one)
+    assert "\n" not in str(error.value)
 
 
 def test_each_bit_in_turn_is_the_best_pair_of_directions_for_what_is_left(rows):
