@@ -84,6 +84,12 @@ def test_on_top_stands_the_linear_analysis_of_the_outputs(latent):
         np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-4)
 
 
+def test_a_last_block_of_one_row_is_learned_from(latent):
+    pairs = latent(1025, 12, 9)
+    method = DCCA(image_hidden=8, dims=4, epochs=1, held_out=0.0).fit(pairs)
+    assert np.isfinite(method.encode_images(pairs.images)).all()
+
+
 def test_what_is_bent_is_found_by_the_deep_layers():
     rng = np.random.default_rng(0)
     hidden = rng.standard_normal((2000, 3))
