@@ -79,7 +79,7 @@ def test_dives_terms_are_by_hand(six):
     def kernel(A, B, gamma):
         return np.exp(-gamma * np.square(A[:, None] - B[None]).sum(axis=2)).mean()
 
-    A, B = ((side / np.linalg.norm(side, axis=2, keepdims=True)).reshape(-1, 4) for side in (U, V))
+    A, B = (side.reshape(-1, 4) for side in R)
     apart = kernel(A, A, 0.7) + kernel(B, B, 0.7) - 2 * kernel(A, B, 0.7)
     assert terms["discrepancy"] == pytest.approx(0.6 * apart)
     crowded = sum(np.mean([kernel(rows, rows, 2.0) for rows in side]) for side in R)

@@ -6,10 +6,12 @@ token, a slot takes the weighted mean of what it reads. Sets are compared by the
 
     s = 1 / (2 alpha |S_1|) sum_{x in S_1} log sum_{y in S_2} exp(alpha cos(x, y))  +  the same from S_2
 
-    loss   hardest triplets of s   +  mmd: discrepancy of the rows of both sides  +  spread: mean exp(-2 ||r - r'||^2)
+    loss   hardest triplets of s   +  mmd: discrepancy of the r of both sides  +  spread: mean exp(-2 ||r - r'||^2)
 
-r the rows of a set without its global part. Items are feature rows, each a set of one token, or (n, tokens, d) with
-rows of zeros as padding.
+r the rows of a set without its global part, so that of sets of one row the last two say nothing. Released code takes
+the discrepancy of whole rows: here that drew all items together faster than hardest triplets part them, .20 and .30 of
+R@10 on Flickr8k against .62 and .54. Items are feature rows, each a set of one token, or (n, tokens, d) with rows of
+zeros as padding.
 """
 
 from dataclasses import dataclass
@@ -62,13 +64,14 @@ class DivE(Descent):
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
         unit = parts.heads.UnitLength()
         own = parts.targets.same_picture(batch.owner)
-        u, v = unit(images), unit(texts)
+        near = chamfer(unit(images), unit(texts))
         # What is the same in all rows of a set, its global part, falls out of their differences to the mean.
         rest = [unit(side - side.mean(dim=1, keepdim=True)) for side in (images, texts)]
         crowded = sum((-2 * (rows[:, :, None] - rows[:, None]).square().sum(dim=3)).exp().mean() for rows in rest)
         return {
-            "triplets": parts.losses.hardest_triplets(chamfer(u, v), own, self.margin),
-            "discrepancy": self.discrepancy * parts.losses.discrepancy(u.flatten(0, 1), v.flatten(0, 1), self.gamma),
+            "triplets": parts.losses.hardest_triplets(near, own, self.margin),
+            "discrepancy": self.discrepancy
+            * parts.losses.discrepancy(rest[0].flatten(0, 1), rest[1].flatten(0, 1), self.gamma),
             "spread": self.spread * crowded,
         }
 
