@@ -95,7 +95,7 @@ def test_listings_name_everything() -> None:
     assert found["cca"]["family"] == "subspace" and found["cca"]["year"] == 1936 and found["cca"]["space"] == "cosine"
     cards = {row["name"]: row for row in json.loads(run("datasets", "--json").stdout)}
     assert {"postcards", "wikipedia", "flickr8k", "mirflickr25k"} <= set(cards)
-    assert list(cards["wikipedia"]["protocols"]) == ["test", "hashing"]
+    assert list(cards["wikipedia"]["protocols"]) == ["test", "hashing", "zero_shot"]
     assert "cca" in run("methods").stdout and "wikipedia" in run("datasets").stdout
 
 
