@@ -351,7 +351,7 @@ def test_processes_that_want_one_folder_at_the_same_time_all_get_it(tmp_path):
 
 
 def test_a_painting_program_that_fails_says_why_in_one_line(tmp_path):
-    (tmp_path / ".cards.part").mkdir()  # without the list of scenes that a program reads
+    (tmp_path / ".cards.part").mkdir()  # without a folder for the pictures
     with pytest.raises(BadInput, match=r"cards\.part: painting stopped \(.+\); what is there is kept") as error:
         list(postcards._painted(tmp_path / ".cards.part", 1, generate(4, seed=1), workers=2))
     assert "\n" not in str(error.value)

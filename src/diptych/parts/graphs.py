@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diptych.kinds import Array
-from diptych.parts import sequences, tokens
+from diptych.parts import heads, sequences, tokens
 
 
 class Neighbourhood(nn.Module):
@@ -31,7 +31,7 @@ class Neighbourhood(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         with torch.autocast(rows.device.type, enabled=False):  # whether a row is the same is not told in half precision
-            return self._mixed(functional.normalize(rows, dim=1))
+            return self._mixed(functional.normalize(heads.one_row_each(rows), dim=1))
 
     def _mixed(self, rows: Tensor) -> Tensor:
         near = rows @ self.rows.T

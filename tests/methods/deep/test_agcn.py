@@ -13,7 +13,7 @@ def test_the_bank_is_of_training_rows_and_asking_does_not_depend_on_company():
     rng = np.random.default_rng(0)
     pairs = Pairs(rng.standard_normal((80, 6)), rng.standard_normal((80, 5)), labels=rng.random((80, 3)) < 0.5)
     method = AGCN(epochs=1, hidden=8, dims=4, landmarks=20).fit(pairs)
-    bank = method.weights_["images.1.rows"]
+    bank = method.weights_["images.0.rows"]
     unit = pairs.images / np.linalg.norm(pairs.images, axis=1, keepdims=True)
     assert bank.shape == (20, 6)
     assert (np.abs(bank[:, None] - unit[None]).max(axis=2).min(axis=1) < 1e-6).all()

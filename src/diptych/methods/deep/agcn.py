@@ -41,11 +41,8 @@ class AGCN(Descent):
         from torch import nn
 
         def side(items: int, width: int) -> Any:
-            one_row = parts.heads.OneRow()
             bank = parts.graphs.Neighbourhood(min(self.landmarks, items), width, self.neighbours, self.threshold)
-            return nn.Sequential(
-                one_row, bank, nn.Linear(width, self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.dims)
-            )
+            return nn.Sequential(bank, nn.Linear(width, self.hidden), nn.ReLU(), nn.Linear(self.hidden, self.dims))
 
         image_width, text_width = parts.heads.widths(facts)
         return parts.heads.Network(
@@ -57,7 +54,7 @@ class AGCN(Descent):
 
     def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
         if epoch == 0:
-            for (_, bank, *_), items, side in ((net.images, train.images, "images"), (net.texts, train.texts, "texts")):
+            for (bank, *_), items, side in ((net.images, train.images, "images"), (net.texts, train.texts, "texts")):
                 drawn = np.random.default_rng(self.seed).permutation(count(featured(items, side)))[: len(bank.rows)]
                 bank.remember(dense(take(items, np.sort(drawn))))
 

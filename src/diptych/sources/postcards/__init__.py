@@ -113,16 +113,7 @@ def _paint_into(
         shutil.rmtree(part)
     (part / "images").mkdir(parents=True, exist_ok=True)
     (part / "world.json").write_text(world + "\n", encoding="utf-8")
-    rows = [
-        {
-            "image": _name(scene),
-            "captions": scene.captions,
-            "labels": [f"{scene.place} at {scene.time}"],
-            "attributes": scene.attributes(),
-        }
-        for scene in scenes
-    ]
-    (part / "scenes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (part / "scenes.jsonl").write_text(_lines(scenes), encoding="utf-8")
     missing = [scene for scene in scenes if not (part / _name(scene)).exists()]
     done = len(scenes) - len(missing)
     for number in _painted(part, seed, missing, workers or (_cores() if len(missing) > _FEW else 1)):
@@ -180,6 +171,20 @@ def _name(scene: Scene) -> str:
     return f"images/{scene.index:05d}.png"
 
 
+def _lines(scenes: Iterable[Scene]) -> str:
+    """A line of `scenes.jsonl` for each scene."""
+    rows = (
+        {
+            "image": _name(scene),
+            "captions": scene.captions,
+            "labels": [f"{scene.place} at {scene.time}"],
+            "attributes": scene.attributes(),
+        }
+        for scene in scenes
+    )
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
 def _holds(folder: Path, world: str) -> bool:
     told = folder / "world.json"
     return told.exists() and told.read_text(encoding="utf-8").strip() == world
@@ -195,9 +200,8 @@ def _painted(folder: Path, seed: int, scenes: Sequence[Scene], workers: int) -> 
 
     def program(some: Sequence[Scene]) -> int:
         # A program of its own, not a fork: a process that forks while it has threads, as those of libraries, may hang.
-        numbers = [str(scene.index) for scene in some]
-        command = [sys.executable, "-m", "diptych.sources.postcards", str(folder), str(seed), *numbers]
-        ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        command = [sys.executable, "-m", "diptych.sources.postcards", str(folder), str(seed)]
+        ended = subprocess.run(command, input=_lines(some), capture_output=True, text=True)
         if ended.returncode:
             why = (ended.stderr.strip() or f"exit code {ended.returncode}").splitlines()[-1]
             raise BadInput(f"{folder}: painting stopped ({why}); what is there is kept, begin again")

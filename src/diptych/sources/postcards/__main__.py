@@ -1,11 +1,14 @@
-"""Paints some scenes of a folder: `python -m diptych.sources.postcards FOLDER SEED NUMBER...`. `write` runs several."""
+"""Paints the scenes that standard input tells of, a line of `scenes.jsonl` each: `python -m … FOLDER SEED`.
 
+`write` runs several of these.
+"""
+
+import json
 import sys
 from pathlib import Path
 
-from diptych.sources.postcards import load, save
+from diptych.sources.postcards import Scene, save
 
 if __name__ == "__main__":
-    folder, seed, *numbers = sys.argv[1:]
-    wanted = set(map(int, numbers))
-    save(Path(folder), int(seed), (scene for scene in load(folder) if scene.index in wanted))
+    folder, seed = sys.argv[1:]
+    save(Path(folder), int(seed), (Scene.read(json.loads(line)) for line in sys.stdin))
