@@ -18,7 +18,7 @@ from diptych.app.shell import JsonOption, app, progress, say, say_line
 from diptych.kinds import BadInput
 
 if TYPE_CHECKING:
-    from diptych.flow.collection import Answer, Collection
+    from diptych.collection import Answer, Collection
 
 INSIDE = ".diptych"
 
@@ -52,13 +52,13 @@ def index(
     as_json: JsonOption = False,
 ) -> None:
     """Make folders of pictures searchable, or bring a collection up to date with them."""
-    from diptych.flow.collection import Collection
+    from diptych.collection import Collection
 
     where = collection or (_beside(folders[0]) if folders else _near())
     with Collection.open(where, model, write=True) as found:
         try:
-            with progress() as told:
-                report = found.add(*(folders or ()), captions=captions, retry=retry, progress=told)
+            with progress() as on_progress:
+                report = found.add(*(folders or ()), captions=captions, retry=retry, progress=on_progress)
         except KeyboardInterrupt:
             _remember(where)
             again = shlex.join(["diptych", "index", *map(str, folders or ()), "--collection", str(where)])
@@ -68,8 +68,8 @@ def index(
         if as_json:
             say({"collection": str(where), "items": len(found), **asdict(report)})
         else:
-            told_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
-            counted = ", ".join(f"{number} {what}" for what in told_of if (number := getattr(report, what)))
+            counted_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
+            counted = ", ".join(f"{number} {what}" for what in counted_of if (number := getattr(report, what)))
             say_line(f"{len(found)} pictures in {where}: {counted}; {report.seconds:.1f} s")
             for path, why in report.failures:
                 say_line(f"not indexed: {path}: {why}")
@@ -159,8 +159,8 @@ def duplicates(
     as_json: JsonOption = False,
 ) -> None:
     """List groups of pictures that are nearly the same."""
-    with _opened(collection) as found, progress() as told:
-        groups = [[found.get(item).path for item in group] for group in found.duplicates(threshold, told)]
+    with _opened(collection) as found, progress() as on_progress:
+        groups = [[found.get(item).path for item in group] for group in found.duplicates(threshold, on_progress)]
     if as_json:
         say(groups)
     else:
@@ -190,8 +190,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check a collection from the database to the index; exit code 1 when something is wrong."""
-    with _opened(collection) as found, progress() as told:
-        problems = found.verify(contents, told)
+    with _opened(collection) as found, progress() as on_progress:
+        problems = found.verify(contents, on_progress)
     if as_json:
         say(problems)
     else:
@@ -212,10 +212,10 @@ def reindex(
     as_json: JsonOption = False,
 ) -> None:
     """Build the index anew and measure it, or move the collection to another encoder."""
-    from diptych.flow.collection import Collection
+    from diptych.collection import Collection
 
-    with Collection.open(collection or _near(), write=True) as found, progress() as told:
-        found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, told)
+    with Collection.open(collection or _near(), write=True) as found, progress() as on_progress:
+        found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress)
         facts = found.status()
     if as_json:
         say(facts)
@@ -235,7 +235,7 @@ def export(
 
 
 def _opened(collection: Path | None) -> Collection:
-    from diptych.flow.collection import Collection
+    from diptych.collection import Collection
 
     return Collection.open(collection or _near(or_last=True))
 
