@@ -140,7 +140,7 @@ def test_pictures_that_are_gone_are_removed_and_a_disk_that_is_not_mounted_remov
     away = pictures.with_name("away")
     pictures.rename(away)
     with Collection.open(away / ".diptych", palette, write=True) as collection:
-        with pytest.raises(BadInput, match="not there; is the disk mounted"):
+        with pytest.raises(BadInput, match="no such folder"):
             collection.add(pictures)
         pictures.mkdir()
         assert len(collection) == 23
@@ -155,7 +155,7 @@ def test_pictures_that_are_gone_are_removed_and_a_disk_that_is_not_mounted_remov
         with pytest.raises(BadInput, match="no picture in it now, and 23 are indexed from there"):
             collection.add(pictures)
         assert len(collection) == 23
-        assert collection.remove_folder(pictures) == 23 and len(collection) == 0
+        assert collection.forget(pictures).removed == 23 and len(collection) == 0
 
 
 def test_a_folder_moves_with_its_collection(pictures, palette):
@@ -177,7 +177,7 @@ def test_one_folder_says_nothing_about_another(tmp_path, palette):
         assert report.removed == 0 and len(collection) == 12
         assert collection.status()["folders"] == [str(tmp_path / "a"), str(tmp_path / "ab")]
         assert collection.add().unchanged == 12
-        assert collection.remove_folder(tmp_path / "a") == 6
+        assert collection.forget(tmp_path / "a").removed == 6
 
 
 def test_what_does_not_decode_is_reported_and_the_rest_is_indexed(pictures, palette):
@@ -526,12 +526,12 @@ def test_the_version_of_the_file_is_checked_and_an_older_one_brought_up_to_date(
     more = (*store.SCHEMA, "ALTER TABLE items ADD COLUMN stars INTEGER")
     with monkeypatch.context() as newer:
         newer.setattr(store, "SCHEMA", more)
-        with pytest.raises(BadInput, match=r"has version 1; update it: diptych reindex --collection"):
+        with pytest.raises(BadInput, match=r"has version 2; update it: diptych reindex --collection"):
             Collection.open(pictures / ".diptych", palette)
         with begun(pictures, palette) as collection:
             assert len(collection) == 24 and collection._store.rows("SELECT count(stars) FROM items") == [(0,)]
             assert collection.verify() == []
-    with pytest.raises(BadInput, match="has version 2, and this Diptych knows versions up to 1; update it"):
+    with pytest.raises(BadInput, match="has version 3, and this Diptych knows versions up to 2; update it"):
         begun(pictures, palette)
 
 
