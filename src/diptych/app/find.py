@@ -79,6 +79,8 @@ def index(
             counted_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
             counted = ", ".join(f"{number} {what}" for what in counted_of if (number := getattr(report, what)))
             say_line(f"{len(found)} pictures in {where}: {counted}; {report.seconds:.1f} s")
+            if report.words_waiting:
+                say_line(f"the words given to {report.words_waiting} of those removed wait for them: diptych forget")
             if report.restored:
                 say_line(f"{report.restored} are back, with the words that were given to them")
             for place, why in report.away:

@@ -46,6 +46,7 @@ class Ingested:
     unmatched         lines of the captions file whose picture is not in the collection
     restored          pictures that have words again which were given before they were away
     newly_failed      of the failures, those that were not known before
+    words_waiting     of those removed, the ones whose given words wait for them
     waiting           files that still change, and are left for the next look (see `watch`)
     failures          (path, why), of this run
     away              (folder, why) of folders that are out of reach: what is known of them stays
@@ -61,6 +62,7 @@ class Ingested:
     captioned: int = 0
     unmatched: int = 0
     restored: int = 0
+    words_waiting: int = 0
     waiting: int = 0
     newly_failed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -227,16 +229,18 @@ class _Work:
         before = set(store.roots())
         roots = [root for root in look.roots if root not in before and not any(inside(root, one) for one in before)]
         within = [one for one in before if any(inside(one, root) for root in roots)]
-        closed = set(look.closed)
-        disks = [(path, disk) for path, disk in look.mounts.items() if path not in closed]
-        disks = sorted(set(disks) - set(store.rows("SELECT path, disk FROM mounts")))
+        mounts = dict(store.rows("SELECT path, disk FROM mounts"))
+        disks = [(path, disk) for path, disk in look.mounts.items() if mounts.get(path) != disk]
+        disks = [(path, disk) for path, disk in disks if path not in look.closed]
+        plain = [(path,) for path in mounts if below(path, look.within) and path not in {*look.mounts, *look.closed}]
         news = {
             path: why for path, why in look.refused.items() if path not in self.known or self.known[path].reason != why
         }
-        if news or roots or disks:
+        if news or roots or disks or plain:
             with store.transaction():
                 store.change("DELETE FROM roots WHERE path = ?", [(store.kept_path(root),) for root in within])
                 store.change("INSERT INTO roots VALUES (?)", [(store.kept_path(root),) for root in roots])
+                store.change("DELETE FROM mounts WHERE path = ?", plain)
                 store.change("INSERT OR REPLACE INTO mounts VALUES (?, ?)", disks)
                 for path, why in news.items():
                     before_it = store.items([self.known[path].id]) if path in self.known else []
@@ -456,9 +460,12 @@ class _Work:
         """Remove what is gone."""
         if self.gone and not self.report.waiting:  # what is gone may be one of those that wait, under another name
             gone = sorted(self.gone)
-            paths = [item.path for item in self.store.items(gone)]
+            items = self.store.items(gone)
+            paths = [item.path for item in items]
             with self.store.transaction():
                 self.report.removed = waiting.delete(self.store, gone)
+            waits = waiting.of(self.store, [item.digest for item in items if item.digest])
+            self.report.words_waiting = sum(some.says_anything for some in waits.values())
             self._tell(("removed", self.store.full_path(path), "") for path in paths)
 
     # ---------------------------------------------------------------------------------------------------- captions file

@@ -101,12 +101,14 @@ def _out_of_reach(store: Store, root: str, known: Sequence[str], found: Mapping[
     disks = dict(store.rows("SELECT path, disk FROM mounts"))
     closed: dict[str, str] = {}
     for folder, n in sorted(held.items()):
-        if still[folder] or any(folder == one or below(folder, [prefix(one)]) for one in closed):
+        if still[folder] == n or any(folder == one or below(folder, [prefix(one)]) for one in closed):
             continue
         full = store.full_path(folder)
         mount = folder if folder in disks else store.kept_path(_mount_of(full)) if folder == root else ""
-        if folder in disks and not os.path.ismount(full):
+        if folder in disks and not os.path.ismount(full):  # whatever may lie there instead
             closed[folder] = f"its disk is not mounted, and {_many(n)} indexed from there; mount it"
+        elif still[folder]:
+            continue
         elif mount in disks and disks[mount] != _disk(store.full_path(mount)):
             closed[folder] = f"another disk is mounted here, and {_many(n)} indexed from the one before; mount that"
         elif not here[folder] and os.path.isdir(full) and (n >= MANY or folder == root):
