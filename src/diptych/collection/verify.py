@@ -114,7 +114,7 @@ def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[
 
 def _waiting(store: Store) -> Iterator[str]:
     waiting.listed(store)  # reading checks every row
-    return iter(())
+    yield from ()
 
 
 def _vectors(vectors: Vectors) -> Iterator[str]:
