@@ -29,6 +29,7 @@ _FLAT = 3.0  # levels of grey, of 256: a picture that deviates less shows nothin
 _SAME_COLOUR = 6.0  # levels a channel between two pictures of one colour
 _SPREAD, _TILE = 0.14, 0.22  # what the rule may leave unexplained: on the whole, and in any tile; see `same`
 
+_SAVED_AGAIN = 0.7  # times that, where the colours are the same: compression alone explains less
 _HOPELESS = 5.0  # times what is allowed, after the first steps of looking for the window: no two crops are so far apart
 
 Change = Literal["saved again", "recoloured", "cropped"]
@@ -60,15 +61,19 @@ def same(first: Glance, second: Glance) -> Change | None:
     """What was done to one picture to make the other; None where they are two pictures.
 
     They are one when the rule from colours to grey leaves at most 14 % of the deviation of the grey levels unexplained,
-    and 22 % of it in the mean of any of 8 x 8 tiles. Pictures of a single colour are one when the colour is the same.
+    and 22 % of it in the mean of any of 8 x 8 tiles; seven tenths of both where the colours are the same, too. Pictures
+    of a single colour are one when the colour is the same.
     """
     flat = [_grey(_resized(glance)).std() < _FLAT for glance in (first, second)]
     apart = np.abs(_tiles(first.small) - _tiles(second.small))
     if any(flat):
         return "saved again" if all(flat) and apart.max() <= _SAME_COLOUR else None
     targets = [_grey(_resized(glance)) for glance in (first, second)]
-    if _unexplained(first, targets[1]) <= 1 or _unexplained(second, targets[0]) <= 1:
-        return "saved again" if apart.mean() <= _SAME_COLOUR else "recoloured"
+    whole = min(_unexplained(first, targets[1]), _unexplained(second, targets[0]))
+    if whole <= 1 and apart.mean() <= _SAME_COLOUR:
+        return "saved again" if whole <= _SAVED_AGAIN else None
+    if whole <= 1:
+        return "recoloured"
     cropped = (_cropped(larger, target) for larger, target in ((first, targets[1]), (second, targets[0])))
     return "cropped" if any(cropped) else None
 
