@@ -27,7 +27,7 @@ _SIDE = 32  # pixels a side of what is compared
 _TILES = 8  # tiles a side of that
 _FLAT = 3.0  # levels of grey, of 256: a picture that deviates less shows nothing but its colour
 _SAME_COLOUR = 6.0  # levels a channel between two pictures of one colour
-_SPREAD, _TILE = 0.14, 0.22  # what the rule may leave unexplained: on the whole, and in any tile; see `same`
+_SPREAD, _TILE = 0.14, 0.2  # what the rule may leave unexplained: on the whole, and in any tile; see `same`
 
 _SAVED_AGAIN = 0.7  # times that, where the colours are the same: compression alone explains less
 _HOPELESS = 5.0  # times what is allowed, after the first steps of looking for the window: no two crops are so far apart
@@ -61,7 +61,7 @@ def same(first: Glance, second: Glance) -> Change | None:
     """What was done to one picture to make the other; None where they are two pictures.
 
     They are one when the rule from colours to grey leaves at most 14 % of the deviation of the grey levels unexplained,
-    and 22 % of it in the mean of any of 8 x 8 tiles; seven tenths of both where the colours are the same, too. Pictures
+    and 20 % of it in the mean of any of 8 x 8 tiles; seven tenths of both where the colours are the same, too. Pictures
     of a single colour are one when the colour is the same.
     """
     flat = [_grey(_resized(glance)).std() < _FLAT for glance in (first, second)]
