@@ -98,7 +98,7 @@ def pairs(groups: Iterable[Group]) -> set[tuple[str, str]]:
 
 
 def test_copies_are_near_and_other_moments_of_a_scene_are_not(tmp_path: Path) -> None:
-    """Recall at least 90 %, precision at least 95 % for 56 copies, with 24 other moments that the encoder calls as alike."""
+    """Recall at least 90 %, precision 95 %, for 56 copies and 24 other moments that the encoder calls as alike."""
     for seed in range(5, 13):
         save(scene(seed), tmp_path / f"{seed}.jpg", 95)
         for name, change in COPIES.items():
