@@ -86,9 +86,23 @@ def test_status_verify_captions_duplicates_and_export(album: Path, tmp_path: Pat
     texts.write_text("a desert at noon\na city at night\n")
     said = json.loads(run("captions", album / "00003.png", "--among", texts, "--json", at=album).stdout)
     assert {row["text"] for row in said} == {"a desert at noon", "a city at night"}
-    assert run("duplicates", "--threshold", "0.999", at=album).returncode == 0
     assert run("export", tmp_path / "all.jsonl", at=album).returncode == 0
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) >= 60
+
+
+def test_duplicates_says_which_to_keep_and_why(album: Path, tmp_path: Path) -> None:
+    shutil.copytree(album, tmp_path / "more", ignore=shutil.ignore_patterns(".diptych"))
+    shutil.copy(album / "00007.png", tmp_path / "more" / "00007 copy.png")
+    assert run("index", tmp_path / "more", "--model", album.parent / "encoder").returncode == 0
+    groups = json.loads(run("duplicates", "--json", at=tmp_path / "more").stdout)
+    exact = [group for group in groups if group["kind"] == "exact"]
+    assert [set(group) for group in groups] == [{"kind", "id", "keep", "why", "others"}] * len(groups)
+    (group,) = exact
+    assert Path(group["keep"]).name == "00007.png" and Path(group["others"][0]["path"]).name == "00007 copy.png"
+    assert set(group["others"][0]) == {"id", "path", "why", "words"}
+    lines = [line.split("\t") for line in run("duplicates", at=tmp_path / "more").stdout.splitlines()]
+    assert lines[0][:3] == ["exact", "keep", group["keep"]] and lines[1][:2] == ["exact", "other"]
+    assert lines[1][3].startswith("same bytes; named as a copy")
 
 
 def test_the_contact_sheet_asks_nothing_of_the_network(album: Path, tmp_path: Path) -> None:

@@ -376,23 +376,6 @@ def test_captions_of_a_picture_are_the_nearest_of_all(pictures, palette):
         assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
-def test_duplicates_are_the_connected_groups_of_what_is_alike(pictures, palette):
-    shutil.copy(pictures / "0" / "000.png", pictures / "copy.png")
-    with begun(pictures, palette) as collection:
-        collection.add(pictures)
-        twins = [collection.ids(pictures / name)[0] for name in ("0/000.png", "copy.png")]
-        rows = palette.encode_images([collection.get(id).path for id in collection.ids()])
-        near = rows @ rows.T >= 0.999
-        for _ in range(6):
-            near = near @ near
-        ids = np.array(collection.ids())
-        groups = {tuple(ids[row].tolist()) for row in near if row.sum() > 1}
-        assert {tuple(group) for group in collection.duplicates(0.999)} == groups
-        assert sorted(twins) in collection.duplicates(1.0)
-        with pytest.raises(BadInput, match="threshold"):
-            collection.duplicates(1.5)
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [({"k": 0}, "k: 0"), ({"offset": -1}, "offset"), ({"diverse": 2.0}, "diverse"), ({"keywords": -0.1}, "keywords")],
@@ -410,7 +393,7 @@ def test_an_empty_collection_answers_with_nothing(tmp_path, palette):
     with Collection.open(tmp_path / "c", palette, write=True) as collection:
         answer = collection.search("red")
         assert (answer.results, answer.verdict) == ((), "none")
-        assert collection.duplicates() == [] and collection.verify() == []
+        assert collection.duplicates().groups == () and collection.verify() == []
         with pytest.raises(BadInput, match="nothing to index yet"):
             collection.add()
 

@@ -19,6 +19,7 @@ from diptych.kinds import BadInput
 
 if TYPE_CHECKING:
     from diptych.collection import Answer, Collection, Waiting
+    from diptych.collection.duplicates import Group
 
 INSIDE = ".diptych"
 
@@ -169,17 +170,29 @@ def captions(
 @app.command()
 def duplicates(
     collection: CollectionOption = None,
-    threshold: Annotated[float, typer.Option("--threshold", help="Cosine from which two pictures are one.")] = 0.97,
+    threshold: Annotated[
+        float, typer.Option("--threshold", help="Cosine from which the pixels of two pictures are compared.")
+    ] = 0.93,
     as_json: JsonOption = False,
 ) -> None:
-    """List groups of pictures that are nearly the same."""
-    with _opened(collection) as found, progress() as on_progress:
-        groups = [[found.get(item).path for item in group] for group in found.duplicates(threshold, on_progress)]
+    """List pictures of which one is enough, exact, near and bursts: which to keep and why. Deletes nothing."""
+    with _opened(collection) as opened, progress() as on_progress:
+        found = opened.duplicates(threshold, progress=on_progress)
     if as_json:
-        say(groups)
-    else:
-        for group in groups:
-            say_line("\t".join(group))
+        say([_group_facts(group) for group in found.groups])
+    for group in found.groups if not as_json else ():
+        say_line(f"{group.kind}\tkeep\t{group.keep.path}\t{'; '.join(group.keep.why)}")
+        for other in group.others:
+            move = (f"first move to the one to keep: {', '.join(map(repr, other.words))}",) if other.words else ()
+            say_line(f"{group.kind}\tother\t{other.path}\t{'; '.join((*other.why, *move))}")
+    for path, why in found.unread:
+        sys.stderr.write(f"not compared: {path}: {why}\n")
+
+
+def _group_facts(group: Group) -> dict[str, Any]:
+    keep = group.keep
+    others = [asdict(other) for other in group.others]
+    return {"kind": group.kind, "id": keep.id, "keep": keep.path, "why": keep.why, "others": others}
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Pictures that can be found: a folder with a SQLite file that holds the truth, and indexes beside it for speed."""
 
 from diptych.collection.collection import Collection, Forgotten
+from diptych.collection.duplicates import Duplicates
 from diptych.collection.ingest import Entry, Ingested
 from diptych.collection.search import Answer, Hit
 from diptych.collection.store import Damaged, Item, Locked, OtherEncoder
@@ -12,6 +13,7 @@ __all__ = [
     "Calibration",
     "Collection",
     "Damaged",
+    "Duplicates",
     "Entry",
     "Forgotten",
     "Hit",

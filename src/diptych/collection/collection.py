@@ -15,6 +15,7 @@ import numpy as np
 
 from diptych.collection import background_queries, duplicates, exchange, identity, ingest, verdict, verify, waiting
 from diptych.collection import query as language
+from diptych.collection.duplicates import THRESHOLD, Duplicates
 from diptych.collection.identity import EncoderProtocol, Identity
 from diptych.collection.ingest import Changed, Entry, Ingested, Seen
 from diptych.collection.nearest import Nearest
@@ -395,10 +396,18 @@ class Collection:
                 best = dict(sorted(best.items(), key=lambda entry: -entry[1])[:k])
             return list(best.items())
 
-    def duplicates(self, threshold: float = 0.97, progress: Progress | None = None) -> list[list[int]]:
-        """Groups of pictures whose vectors are at least this alike (cosine; the part of equal bits of codes)."""
+    def duplicates(
+        self, threshold: float = THRESHOLD, workers: int | None = None, progress: Progress | None = None
+    ) -> Duplicates:
+        """Groups of pictures of which one is enough: the same bytes, the same picture, one moment; which to keep, why.
+
+        threshold   likeness from which pixels are compared: the cosine of vectors, the part of equal bits of codes
+        workers     processes that read files; default: one a core
+        progress    told the pictures whose vectors were compared, then the files that were read
+        """
         with self._reading():
-            return duplicates.groups(self._vectors, threshold, progress)
+            found = duplicates.candidates(self._vectors, self._nearest, threshold, progress)
+        return duplicates.judge(found, workers, progress)
 
     def failures(self) -> list[tuple[str, str]]:
         """(path, why) of every file that cannot be found, or whose words could not be read."""
