@@ -116,7 +116,7 @@ def add(
     """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
-    work = _Work(vectors, encoder, changed)
+    work = _Work(vectors, encoder, changed, watching=seen is not None)
     report = work.report
     todo = work.scan([os.path.abspath(folder) for folder in folders], retry)  # noqa: PTH100 - links keep their names
     if seen is not None:
@@ -150,12 +150,16 @@ def add(
 class _Work:
     """One run over some folders.
 
-    known   kept path -> id, size, mtime_ns, beside_at, status and reason of the item there
-    gone    the ids of items whose file was not found, until one turns up under another name
+    known      kept path -> id, size, mtime_ns, beside_at, status and reason of the item there
+    gone       the ids of items whose file was not found, until one turns up under another name
+    watching   whether this is one look of many: what failed for the moment waits for a run of its own
     """
 
-    def __init__(self, vectors: Vectors, encoder: Callable[[], Encodes], changed: Changed | None) -> None:
+    def __init__(
+        self, vectors: Vectors, encoder: Callable[[], Encodes], changed: Changed | None, watching: bool = False
+    ) -> None:
         self.vectors, self.store, self.encoder, self.changed = vectors, vectors.store, encoder, changed
+        self.watching = watching
         self.report = Ingested()
         self.known: dict[str, tuple[Any, ...]] = {}
         self.gone: set[int] = set()
@@ -196,7 +200,8 @@ class _Work:
         todo = []
         for path, file in found.items():
             old = self.known.get(path)
-            same = old is not None and old[1:4] == (file.size, file.mtime_ns, file.beside_at)
+            times = (file.mtime_ns, ~file.mtime_ns) if self.watching else (file.mtime_ns,)
+            same = old is not None and (old[1], old[3]) == (file.size, file.beside_at) and old[2] in times
             if old is None or not same or (retry and old[4] == "failed"):
                 todo.append(file)
             else:
@@ -264,7 +269,8 @@ class _Work:
                 status="failed",
                 reason=look.reason,
                 size=file.size,
-                mtime_ns=file.mtime_ns,
+                # Not its time, so that the next run looks at it again; but one that changed can still be told from it.
+                mtime_ns=~file.mtime_ns if look.again else file.mtime_ns,
                 beside_at=file.beside_at,
             )
         facts = {name: getattr(look, name) for name in ("width", "height", "taken", "camera", "lat", "lon")}
@@ -321,7 +327,7 @@ class _Work:
         report = self.report
         if item.status != "ok":
             report.failures.append((look.path, item.reason))
-            report.newly_failed += 1
+            report.newly_failed += before is None or before.reason != item.reason
             return "failed"
         if before is None:
             report.added += 1
