@@ -104,14 +104,13 @@ def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
         with pictures.opened(file, path) as picture:
             facts, words = exif.facts(picture), exif.embedded(picture)
             stated = picture.size
-            there = pictures.loaded(picture, sight.enough if sight else _ENOUGH)
+            note = pictures.loaded(picture, sight.enough if sight else _ENOUGH)
             # A JPEG may have come smaller than it is; PIL turns a TIFF upright itself.
             width, height = stated if isinstance(picture, JpegImageFile) else picture.size
             if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
                 width, height = height, width
             pixels = sight.square(pictures.upright(picture)) if sight else None
     captions, tags = list(words.captions), list(words.tags)
-    note = "" if there == 1 else f"the end of the file is missing, and {1 - there:.0%} of the picture with it"
     for name in beside:
         try:
             if Path(name).stat().st_size > exif.MAX_XMP:

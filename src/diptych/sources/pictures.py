@@ -112,8 +112,8 @@ def upright(picture: Image.Image, enough: int = 0) -> Image.Image:
     return shown.rgb(picture)
 
 
-def loaded(picture: Image.Image, enough: int = 0) -> float:
-    """Decode an open picture, and say how much of it there is, 1.0 being all of it.
+def loaded(picture: Image.Image, enough: int = 0) -> str:
+    """Decode an open picture, and say what is missing of it; "" for nothing.
 
     enough   as `decode` has it
 
@@ -127,14 +127,14 @@ def loaded(picture: Image.Image, enough: int = 0) -> float:
         picture.draft("RGB", (min(width // least, most), min(height // least, most)))
     try:
         picture.load()
-        return 1.0
+        return ""
     except OSError as error:
         if "truncated" not in str(error) or not isinstance(picture, ImageFile.ImageFile):
             raise
     there = _without_end(picture)
     if there < MOSTLY:
         raise OSError(f"only {there:.0%} of it is there")
-    return there
+    return "its end is missing" + (f", {1 - there:.0%} of the picture" if there < 1 else "")
 
 
 def load(path: str | Path, enough: int = 0) -> Image.Image:
@@ -262,10 +262,11 @@ def _why(error: Exception, start: bytes, head: jpeg.Head) -> str:
         return "AVIF, which needs a newer Pillow (pip install -U pillow)"
     if head.unusual:
         return f"{head.unusual}, which is not read"
-    if not isinstance(error, UnidentifiedImageError):
+    unknown = isinstance(error, UnidentifiedImageError) or "decoder error" in str(error)  # the second is of libtiff
+    if not unknown:
         return f"damaged ({error})"
     if kind in _READ:
-        return f"a {kind} that does not read: damaged, or of a sort that is not read"
+        return f"{kind} that does not read: damaged, or of a sort that is not read"
     return "not a picture that can be read" + (f" ({kind})" if kind else "")
 
 

@@ -131,7 +131,9 @@ def _to_srgb(profile: bytes, mode: str) -> Any:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "sRGB" in ImageCms.getProfileDescription(own):
             return None
-        return ImageCms.buildTransform(own, _srgb(), mode, "RGB")
+        # As most viewers do; nothing then turns on what a profile takes for a pleasing picture.
+        intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        return ImageCms.buildTransform(own, _srgb(), mode, "RGB", intent, flags)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
 
