@@ -23,7 +23,14 @@ pyvips = pytest.importorskip("pyvips", reason="libvips is what is compared with:
 SIGHT = Sight(16, "squash", "box")
 ALIKE = 5.0  # mean difference of shades, of 255: dithering and lossy coders have some; every real fault is above 10
 
-PICTURES = {"jpg": {"quality": 92}, "png": {}, "webp": {"quality": 92}, "gif": {}, "tif": {}, "avif": {"quality": 92, "subsampling": "4:4:4"}}
+PICTURES = {
+    "jpg": {"quality": 92},
+    "png": {},
+    "webp": {"quality": 92},
+    "gif": {},
+    "tif": {},
+    "avif": {"quality": 92, "subsampling": "4:4:4"},
+}
 if not features.check("avif"):
     del PICTURES["avif"]
 
@@ -112,7 +119,10 @@ def modes() -> Iterator[tuple[str, bytes]]:
     yield "progressive.jpg", encoded(rgb, "jpg", quality=92, progressive=True)
     yield "fine.jpg", encoded(rgb, "jpg", quality=92, subsampling=0)
     yield "white-is-zero.tif", retagged(encoded(Image.fromarray(255 - GREY), "tif"), 262, 0)
-    yield "deep-white-is-zero.tif", retagged(encoded(Image.fromarray(65535 - GREY.astype(np.uint16) * 257), "tif"), 262, 0)
+    yield (
+        "deep-white-is-zero.tif",
+        retagged(encoded(Image.fromarray(65535 - GREY.astype(np.uint16) * 257), "tif"), 262, 0),
+    )
 
 
 def vips_writes() -> Iterator[tuple[str, bytes]]:
@@ -181,7 +191,10 @@ def orientations() -> Iterator[tuple[str, bytes]]:
 def sizes() -> Iterator[tuple[str, bytes]]:
     for form, (width, height) in itertools.product(PICTURES, [(1, 1), (7, 5), (1, 999), (999, 1), (1601, 1203)]):
         picture = Image.fromarray(scene(width, height))
-        yield f"{width}x{height}.{form}", encoded(picture, form, **PICTURES[form], **({"speed": 10} if form == "avif" else {}))
+        yield (
+            f"{width}x{height}.{form}",
+            encoded(picture, form, **PICTURES[form], **({"speed": 10} if form == "avif" else {})),
+        )
 
 
 def tails() -> Iterator[tuple[str, bytes]]:
@@ -226,7 +239,7 @@ def shown_by_vips(path):
 
 
 def difference(path):
-    """"" where we and libvips agree, else in what not."""
+    """ "" where we and libvips agree, else in what not."""
     ours, reference = look(str(path), sight=SIGHT), shown_by_vips(path)
     if ours.reason or reference is None:
         return "" if ours.reason and reference is None else "refused" if ours.reason else "read"
@@ -247,7 +260,9 @@ def test_a_picture_is_seen_as_libvips_shows_it(tmp_path, part):
         found[name] = difference(tmp_path / name)
     assert len(found) > 20
     expected = {name: DIFFERS.get(name, ("",))[0] for name in found}
-    assert {name: what for name, what in found.items() if what} == {name: what for name, what in expected.items() if what}
+    assert {name: what for name, what in found.items() if what} == {
+        name: what for name, what in expected.items() if what
+    }
 
 
 def test_a_picture_that_is_mostly_there_is_seen_like_the_whole_one(tmp_path):

@@ -8,7 +8,8 @@ from typing import BinaryIO
 
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD8)}  # markers without a segment; 0 is an escaped 0xFF
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_ALL_AT_ONCE = {0xC0, 0xC1}  # baseline and extended sequential: the frames that are decoded as they are read
+_AS_THEY_COME = {0xC0, 0xC1}  # baseline and extended sequential: decoded row by row, as the data comes
+_START = 22  # bytes of a segment: a frame of 4 components needs so many
 
 
 @dataclass(frozen=True)
@@ -48,37 +49,30 @@ def head(file: BinaryIO) -> Head:
     """Read by the lengths of its segments, as leniently as PIL reads them. Leaves the file at its start."""
     exif = 0
     frame: dict[str, int] = {}
+    components = 0
     file.seek(2)
-    while byte := file.read(1):
-        if byte != b"\xff":  # what is left over between two segments
+    while len(start := file.read(_START)) > 2:
+        mark = start[1]
+        if start[0] != 0xFF or mark == 0xFF or mark in _ALONE:  # what is left over between two segments
+            file.seek(1 - len(start), io.SEEK_CUR)
             continue
-        while (mark := file.read(1)) == b"\xff":
-            pass
-        if not mark or mark[0] in _ALONE:
-            continue
-        start = file.read(8)
-        length = int.from_bytes(start[:2], "big")
-        if mark[0] == 0xDA:  # a scan: the picture itself
-            if frame and (frame["frame"] not in _ALL_AT_ONCE or start[2:3] != bytes([frame.pop("components", 0)])):
-                frame["held"] = 2 * frame["samples"]  # of other scans the coefficients are collected, 2 bytes each
+        if mark == 0xDA:  # a scan: the picture itself
+            if frame and (frame["frame"] not in _AS_THEY_COME or start[4:5] != bytes([components])):
+                frame["held"] = 2 * frame["samples"]  # the coefficients are collected from several scans, 2 bytes each
             break
-        if mark[0] == 0xE1 and start[2:] == b"Exif\0\0":
+        length = int.from_bytes(start[2:4], "big")
+        if mark == 0xE1 and start[4:10] == b"Exif\0\0":
             exif += length
-        file.seek(2 - len(start), io.SEEK_CUR)
-        if mark[0] in _FRAMES and length <= 1000:
-            frame = _frame(mark[0], file.read(length - 2))
-            file.seek(2 - length, io.SEEK_CUR)
-        file.seek(max(length - 2, 0), io.SEEK_CUR)
+        elif mark in _FRAMES and len(start) > 9:
+            frame, components = _frame(start), start[9]
+        file.seek(2 + max(length, 2) - len(start), io.SEEK_CUR)
     file.seek(0)
-    frame.pop("components", None)
     return Head(exif, **frame)
 
 
-def _frame(mark: int, data: bytes) -> dict[str, int]:
-    if len(data) < 6 or len(data) < 6 + 3 * data[5]:
-        return {}
-    height, width = int.from_bytes(data[1:3], "big"), int.from_bytes(data[3:5], "big")
-    factors = [divmod(data[7 + 3 * n], 16) for n in range(data[5])]  # of subsampling, across and down
+def _frame(start: bytes) -> dict[str, int]:
+    bits, height, width = start[4], int.from_bytes(start[5:7], "big"), int.from_bytes(start[7:9], "big")
+    factors = [divmod(factor, 16) for factor in start[11::3][: start[9]]]  # of subsampling, across and down
     across, down = (max((pair[side] for pair in factors), default=0) or 1 for side in (0, 1))
     samples = sum(-(-width * h // across) * -(-height * v // down) for h, v in factors)
-    return {"frame": mark, "bits": data[0], "height": height, "samples": samples, "components": data[5]}
+    return {"frame": start[1], "bits": bits, "height": height, "samples": samples}
