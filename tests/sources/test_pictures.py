@@ -121,9 +121,8 @@ def test_a_jpeg_of_any_size_comes_small_enough(monkeypatch):
 
 def test_what_pillow_takes_for_a_bomb_is_a_photograph_of_two_hundred_megapixels():
     data = encoded(Image.new("L", (16_320, 12_240), 200), "JPEG")
-    for enough in (0, 500):
-        seen = pictures.decode(data, "a.jpg", enough)
-        assert seen.getpixel((0, 0)) == (200, 200, 200) and seen.width == 16_320 // (8 if enough else 2)
+    seen = pictures.decode(data, "a.jpg", enough=500)
+    assert seen.size == (2040, 1530) and seen.getpixel((0, 0)) == (200, 200, 200)
 
 
 def test_a_progressive_jpeg_that_would_fill_the_memory_is_refused_with_the_way_out(monkeypatch):
@@ -155,7 +154,7 @@ def test_a_picture_without_its_end_is_seen_as_far_as_it_goes(form):
         with pictures.opened(io.BytesIO(data), "a") as picture:
             note = pictures.loaded(picture)
         assert ("its end is missing" in note) == (not np.array_equal(seen, reference) or form == "JPEG")
-    for missing in (len(whole) // 3, len(whole) * 9 // 10):
+    for missing in (len(whole) // 3, len(whole) * 6 // 10):
         with pytest.raises(BadInput, match=r"^a: damaged \(only \d+% of it is there\)"):
             pictures.decode(whole[:-missing], "a")
 
