@@ -181,6 +181,7 @@ def test_the_missing_rows_of_a_jpeg_are_known_in_every_mode_and_at_every_size(mo
         (b"\xff\xd8\xff" + bytes(90), "JPEG that does not read: damaged, or of a sort that is not read"),
         (b"II*\0" + bytes(90), "TIFF that does not read: damaged, or of a sort that is not read"),
     ],
+    ids=["empty", "zeros", "page", "text", "psd", "film", "junk before", "jpeg", "tiff"],
 )
 def test_what_a_file_is_instead_is_told(data, why):
     with pytest.raises(BadInput) as caught:

@@ -122,7 +122,7 @@ def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
             else:
                 captions += folder.captions(Path(name))
         except (BadInput, OSError) as error:
-            note = f"words beside it left out: {error}"
+            note = "; ".join(filter(None, (note, f"words beside it left out: {error}")))
     return Look(
         path,
         digest=digest,
