@@ -15,9 +15,10 @@ import pytest
 from collection_world import COLOURS, Palette, Refusing, album, paint
 from PIL import Image
 
-from diptych.collection import Collection, Entry, Locked, OtherEncoder, store
+from diptych.collection import Collection, Entry, Locked, OtherEncoder, ingest, store
 from diptych.collection.search import Hit
 from diptych.kinds import BadInput, cosine
+from diptych.sources import decoders
 
 
 @pytest.fixture(autouse=True)
@@ -193,6 +194,42 @@ def test_what_does_not_decode_is_reported_and_the_rest_is_indexed(pictures, pale
         assert len(collection.add(pictures).failures) == 3 and collection.verify() == []
         paint(pictures / "broken.png", "red")
         assert collection.add(pictures).failed == 2 and len(collection) == 25
+
+
+def test_what_failed_for_want_of_time_is_tried_again_by_the_next_run_but_not_by_every_look(
+    pictures, palette, monkeypatch
+):
+    slow, late, asked = str(min(pictures.rglob("*.png"))), [True], []
+    ask = decoders._Worker.ask
+
+    def some_late(worker, question, seconds):
+        asked.append(question["path"])
+        if question["path"] == slow and late:
+            worker.end()
+            return decoders._LATE
+        return ask(worker, question, seconds)
+
+    monkeypatch.setattr(decoders._Worker, "ask", some_late)
+    with begun(pictures, palette) as collection:
+        first = collection.add(pictures)
+        assert (first.added, first.failed, first.newly_failed) == (23, 1, 1) and "20 s" in dict(first.failures)[slow]
+        asked.clear()
+        again = collection.add(pictures)
+        assert (again.failed, again.newly_failed, again.changes) == (1, 0, 0) and asked == [slow]
+        asked.clear()
+        seen = {}
+        for _ in range(3):
+            looked = ingest.add(collection._vectors, collection._encoding, [pictures], seen=seen)
+            assert looked.failed == 1 and not asked, "that would be 20 s every two seconds"
+        os.utime(slow, ns=(1, 1))
+        for _ in range(2):
+            ingest.add(collection._vectors, collection._encoding, [pictures], seen=seen)
+        assert asked == [slow], "it changed"
+        late.clear()
+        well = collection.add(pictures)
+        assert (well.failed, len(collection)) == (0, 24)
+        asked.clear()
+        assert collection.add(pictures).unchanged == 24 and not asked
 
 
 def test_a_picture_beyond_the_encoder_costs_itself_alone(pictures):

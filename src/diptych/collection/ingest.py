@@ -129,7 +129,7 @@ def add(
     """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
-    work = _Work(vectors, encoder, changed)
+    work = _Work(vectors, encoder, changed, watching=seen is not None)
     report = work.report
     todo = work.scan([os.fspath(folder) for folder in folders], retry, contents, progress)
     if seen is not None:
@@ -176,14 +176,22 @@ class _Known(NamedTuple):
 class _Work:
     """One run over some folders.
 
-    known   kept path -> the item there
-    gone    the ids of items whose file was not found
-    look    what lies in the folders
-    moved   kept paths of items that were somewhere else before
+    known      kept path -> the item there
+    gone       the ids of items whose file was not found
+    look       what lies in the folders
+    moved      kept paths of items that were somewhere else before
+    watching   whether this is one look of many: what failed for the moment waits for a run of its own
     """
 
-    def __init__(self, vectors: Vectors, encoder: Callable[[], EncoderProtocol], changed: Changed | None) -> None:
+    def __init__(
+        self,
+        vectors: Vectors,
+        encoder: Callable[[], EncoderProtocol],
+        changed: Changed | None,
+        watching: bool = False,
+    ) -> None:
         self.vectors, self.store, self.encoder, self.changed = vectors, vectors.store, encoder, changed
+        self.watching = watching
         self.report = Ingested()
         self.known: dict[str, _Known] = {}
         self.look = Survey()
@@ -214,7 +222,10 @@ class _Work:
         todo = []
         for path, file in look.found.items():
             old = self.known.get(path)
-            same = old is not None and old[1:4] == (file.size, file.mtime_ns, file.beside_at)
+            times = (file.mtime_ns, ~file.mtime_ns) if self.watching else (file.mtime_ns,)
+            same = (
+                old is not None and (old.size, old.beside_at) == (file.size, file.beside_at) and old.mtime_ns in times
+            )
             if old is None or not same or (retry and old.status == "failed"):
                 todo.append(file)
             else:
@@ -388,7 +399,8 @@ class _Work:
                 status="failed",
                 reason=look.reason,
                 size=file.size,
-                mtime_ns=file.mtime_ns,
+                # Not its time, so that the next run looks at it again; but one that changed can still be told from it.
+                mtime_ns=~file.mtime_ns if look.again else file.mtime_ns,
                 beside_at=file.beside_at,
             )
         facts = {name: getattr(look, name) for name in ("width", "height", "taken", "camera", "lat", "lon")}
@@ -437,7 +449,7 @@ class _Work:
         report = self.report
         if item.status != "ok":
             report.failures.append((look.path, item.reason))
-            report.newly_failed += 1
+            report.newly_failed += before is None or before.reason != item.reason
             return "failed"
         if before is None:
             report.added += 1
