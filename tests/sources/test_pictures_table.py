@@ -21,7 +21,7 @@ from diptych.sources.pictures import Preprocessing
 cv2 = pytest.importorskip("cv2", reason="OpenCV is what BMP is compared with")
 pyvips = pytest.importorskip("pyvips", reason="libvips is what is compared with: pip install pyvips pyvips-binary")
 
-SIGHT = Preprocessing(16, "squash", "box")
+SEEN = Preprocessing(16, "squash", "box")
 ALIKE = 5.0  # mean difference of shades, of 255: dithering and lossy coders have some; every real fault is above 10
 
 PICTURES = {
@@ -246,13 +246,16 @@ def shown_by_others(path):
 
 
 def seen(pixels):
-    return pixels.shape[1::-1], SIGHT.square(Image.fromarray(np.ascontiguousarray(pixels[..., :3])))
+    return pixels.shape[1::-1], SEEN.square(Image.fromarray(np.ascontiguousarray(pixels[..., :3])))
 
 
 def difference(path):
     """ "" where we and the other agree, else in what not."""
     reference = shown_by_others(path)
-    ours = [look(str(path), preprocessing=SIGHT), look(str(path), preprocessing=Preprocessing(16, "squash", "box", enough=64))]
+    ours = [
+        look(str(path), preprocessing=SEEN),
+        look(str(path), preprocessing=Preprocessing(16, "squash", "box", enough=64)),
+    ]
     if ours[0].reason or reference is None:
         return "" if ours[0].reason and reference is None else "refused" if ours[0].reason else "read"
     if any((found.width, found.height) != reference[0] for found in ours):
@@ -280,10 +283,10 @@ def test_a_picture_is_seen_as_libvips_shows_it(tmp_path, part):
 def test_a_picture_that_is_mostly_there_is_seen_like_the_whole_one(tmp_path):
     """Where libvips shows nothing, we do not either; the half of a picture is refused, though libvips shows it."""
     for name, data in tails():
-        whole = look(put(tmp_path / name, data), preprocessing=SIGHT)
+        whole = look(put(tmp_path / name, data), preprocessing=SEEN)
         for missing in (2, len(data) // 20, len(data) // 2):
             path = put(tmp_path / f"{missing}-less-{name}", data[:-missing])
-            ours = look(path, preprocessing=SIGHT)
+            ours = look(path, preprocessing=SEEN)
             if shown_by_others(path) is None and name not in MORE_THAN_VIPS:
                 assert ours.reason, path
             elif missing == len(data) // 2 and name != "progressive.jpg":  # which then is whole, but less sharp
