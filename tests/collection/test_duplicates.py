@@ -163,7 +163,8 @@ def test_equal_bytes_are_exact_and_words_original_name_and_age_decide(tmp_path: 
     assert set(group.keep.why) == {"its name is the original's", "the oldest file"}
     with Collection.open(tmp_path / ".diptych", Squint(), write=True) as collection:
         assert sorted(group.ids) == collection.ids()
-        collection.annotate(collection.ids(tmp_path / "z.jpg")[0], tags=["grandmother"])
+        (tmp_path / "z.txt").write_text("my grandmother\n")  # what is given to one file is given to all of its content
+        collection.add(tmp_path)
         (group,) = collection.duplicates().groups
         assert Path(group.keep.path).name == "z.jpg" and group.keep.why == ("has more words",)
         assert all(other.words == () for other in group.others)
