@@ -26,6 +26,7 @@ from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
 from diptych.encoders import shelf
 from diptych.kinds import Array, BadInput, Progress, batches
+from diptych.sources import ignore
 from diptych.sources.decoders import SECONDS
 
 
@@ -130,6 +131,7 @@ class Collection:
             self._encoding,
             folders or known,
             captions=captions,
+            exclude=self.excluded(),
             retry=retry,
             workers=workers,
             seconds=seconds,
@@ -137,6 +139,39 @@ class Collection:
         )
         self._catch_up()
         return report
+
+    def exclude(self, *patterns: str) -> None:
+        """Leave out what these patterns match from now on, in every folder; `add` then takes what is indexed of it out.
+
+        They are as in .gitignore (see `sources.ignore`), told from each folder that is given, and win against those of
+        `.diptychignore` files. Raises BadInput for one that cannot be read.
+        """
+        for pattern in patterns:
+            if not pattern.strip():
+                raise BadInput("a pattern of what to leave out is empty; give one such as *.bak or scans/")
+        ignore.Patterns(patterns, "--exclude")
+        self._remember_excluded([*(kept for kept in self.excluded() if kept not in patterns), *patterns])
+
+    def include(self, *patterns: str) -> None:
+        """Forget patterns that `exclude` was given. Raises BadInput for one that it was not."""
+        kept = self.excluded()
+        for pattern in patterns:
+            if pattern not in kept:
+                there_are = f"; there are: {', '.join(kept)}" if kept else "; there is none"
+                raise BadInput(
+                    f"{pattern!r} is not among the patterns left out{there_are}. What is left out by default comes "
+                    f"back with --exclude '!PATTERN', what a {ignore.FILE} leaves out with a change of that file"
+                )
+        self._remember_excluded([pattern for pattern in kept if pattern not in patterns])
+
+    def excluded(self) -> list[str]:
+        """The patterns that `exclude` was given, the weakest first."""
+        found: list[str] = json.loads(self._store.meta("exclude", "[]"))
+        return found
+
+    def _remember_excluded(self, patterns: list[str]) -> None:
+        with self._store.transaction():
+            self._store.set_meta("exclude", json.dumps(patterns))
 
     def watch(
         self, *folders: str | Path, every: float = 2.0, workers: int | None = None, changed: Changed | None = None
@@ -155,7 +190,15 @@ class Collection:
             started = time.monotonic()
             roots = folders or [path for (path,) in self._store.rows("SELECT path FROM roots ORDER BY path")]
             try:
-                report = ingest.add(self._vectors, self._encoding, roots, workers=workers, changed=changed, seen=seen)
+                report = ingest.add(
+                    self._vectors,
+                    self._encoding,
+                    roots,
+                    exclude=self.excluded(),
+                    workers=workers,
+                    changed=changed,
+                    seen=seen,
+                )
                 if report.changes:
                     self._catch_up()
                     yield report
@@ -366,9 +409,16 @@ class Collection:
             return duplicates.groups(self._vectors, threshold, progress)
 
     def failures(self) -> list[tuple[str, str]]:
-        """(path, why) of every file that cannot be found, or whose words could not be read."""
-        rows = self._store.rows("SELECT path, reason FROM items WHERE reason != '' ORDER BY path")
-        return [(self._store.full_path(path), reason) for path, reason in rows]
+        """(path, why) of every file that cannot be found."""
+        return self._reasons("failed")
+
+    def notes(self) -> list[tuple[str, str]]:
+        """(path, what) of every picture that can be found, and of which something is left out: words beside it, say."""
+        return self._reasons("ok")
+
+    def _reasons(self, status: str) -> list[tuple[str, str]]:
+        sql = "SELECT path, reason FROM items WHERE status = ? AND reason != '' ORDER BY path"
+        return [(self._store.full_path(path), reason) for path, reason in self._store.rows(sql, (status,))]
 
     def status(self) -> dict[str, Any]:
         """Numbers and facts, as plain JSON values."""
@@ -383,6 +433,7 @@ class Collection:
                 "captions": count("SELECT count(*) FROM captions")[0][0],
                 "tags": count("SELECT count(DISTINCT tag) FROM tags")[0][0],
                 "folders": [path for (path,) in count("SELECT path FROM roots ORDER BY path")],
+                "excluded": self.excluded(),
                 "generation": self._store.generation,
                 "encoder": {**asdict(self._vectors.identity), "folder": self._encoder_at},
                 "index": self._nearest.kept(),

@@ -23,7 +23,7 @@ from diptych.sources import jsonl, table
 from diptych.sources.decoders import SECONDS, Decoders, Look
 from diptych.sources.exif import Words
 from diptych.sources.rows import Row, merged
-from diptych.sources.walk import Found, Tree, pictures, walk
+from diptych.sources.walk import Found, Passed, Tree, passed_over, pictures, walk
 
 BATCH = 64
 """Pictures between two commits: what an interruption costs at the most."""
@@ -38,9 +38,13 @@ class Ingested:
     copied            of those added or updated, the ones whose vector was there already
     encoded           pictures that the encoder was asked for
     unmatched         lines of the captions file whose picture is not in the collection
+    unmatched_images  those pictures, as the file names them
     newly_failed      of the failures, those that were not known before
     waiting           files that still change, and are left for the next look (see `watch`)
     failures          (path, why), of this run
+    notes             (path, why) of pictures that can be found, and of which something is left out
+    passed            files that are no pictures by their endings; not told by `watch`
+    left_out          files and folders that a pattern leaves out
     """
 
     added: int = 0
@@ -55,6 +59,10 @@ class Ingested:
     waiting: int = 0
     newly_failed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    unmatched_images: list[str] = field(default_factory=list)
+    passed: list[Passed] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -102,6 +110,7 @@ def add(
     folders: Sequence[str | Path],
     *,
     captions: str | Path | None = None,
+    exclude: Sequence[str] = (),
     retry: bool = False,
     workers: int | None = None,
     seconds: float = SECONDS,
@@ -111,12 +120,13 @@ def add(
 ) -> Ingested:
     """Bring the collection up to date with these folders; see `Collection.add`.
 
+    exclude   patterns of what to leave out (see `sources.ignore`)
     seen   what the last call saw, which this one brings up to date: a file that looks otherwise is still being written,
            and is left for the next call
     """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
-    work = _Work(vectors, encoder, changed)
+    work = _Work(vectors, encoder, changed, exclude)
     report = work.report
     todo = work.scan([os.path.abspath(folder) for folder in folders], retry)  # noqa: PTH100 - links keep their names
     if seen is not None:
@@ -141,6 +151,9 @@ def add(
             if progress:
                 progress("pictures", done, len(todo))
     work.finish()
+    if seen is None:  # who watches does not open the same files again and again
+        read = os.path.abspath(captions) if captions else ""  # noqa: PTH100
+        report.passed = passed_over(path for path in work.passed if path != read)
     if given:
         work.caption(given, [os.path.abspath(folder) for folder in folders], Path(captions or ""))  # noqa: PTH100
     report.seconds = time.perf_counter() - started
@@ -154,8 +167,15 @@ class _Work:
     gone    the ids of items whose file was not found, until one turns up under another name
     """
 
-    def __init__(self, vectors: Vectors, encoder: Callable[[], EncoderProtocol], changed: Changed | None) -> None:
+    def __init__(
+        self,
+        vectors: Vectors,
+        encoder: Callable[[], EncoderProtocol],
+        changed: Changed | None,
+        exclude: Sequence[str] = (),
+    ) -> None:
         self.vectors, self.store, self.encoder, self.changed = vectors, vectors.store, encoder, changed
+        self.exclude, self.passed = exclude, list[str]()
         self.report = Ingested()
         self.known: dict[str, tuple[Any, ...]] = {}
         self.gone: set[int] = set()
@@ -171,6 +191,9 @@ class _Work:
         trees = [*map(self._walked, folders), pictures(single)]
         found = {self.store.kept_path(file.path): file for tree in trees for file in tree.files}
         refused = {self.store.kept_path(path): why for tree in trees for path, why in tree.refused}
+        own = f"{self.store.folder.absolute()}{os.sep}"
+        self.passed = [path for tree in trees for path in tree.passed if not path.startswith(own)]
+        self.report.left_out = [path for tree in trees for path in tree.left_out]
         closed = [self._below(folder) for tree in trees for folder in tree.closed]
         places = [self._below(folder) for folder in folders]
         self.gone = {
@@ -185,11 +208,13 @@ class _Work:
         roots = {root for (root,) in self.store.rows("SELECT path FROM roots")}
         news = {path: why for path, why in refused.items() if path not in self.known or self.known[path][5] != why}
         if news or not roots.issuperset(folders):  # else nothing is written, so that a look in vain costs no flush
+            before = {item.path: item for item in self.store.items([self.known[p][0] for p in news if p in self.known])}
             with self.store.transaction():
                 self.store.change("INSERT OR IGNORE INTO roots VALUES (?)", [(folder,) for folder in folders])
                 for path, why in news.items():
-                    id = self.known[path][0] if path in self.known else 0
-                    self._write(Item(path, id, "failed", why, size=0, mtime_ns=0), None)
+                    was = before.get(path, Item(path))  # a link whose target is away for once keeps what was given
+                    kept = Item(path, was.id, "failed", why, given=was.given, metadata=was.metadata)
+                    self._write(replace(kept, size=0, mtime_ns=0), None)
             self.report.newly_failed += len(news)
             self._tell([("failed", self.store.full_path(path), why) for path, why in news.items()])
         self.report.failures += [(self.store.full_path(path), why) for path, why in refused.items()]
@@ -201,14 +226,14 @@ class _Work:
                 todo.append(file)
             else:
                 self.report.unchanged += 1
-                if old[4] == "failed":
-                    self.report.failures.append((file.path, old[5]))
+                if old[5]:
+                    (self.report.failures if old[4] == "failed" else self.report.notes).append((file.path, old[5]))
         return todo
 
     def _walked(self, folder: str) -> Tree:
-        tree = walk(folder)
+        tree = walk(folder, self.exclude)
         place = [self._below(folder)]
-        n = 0 if tree.files or tree.closed else sum(under(path, place) for path in self.known)
+        n = 0 if tree.files or tree.closed or tree.left_out else sum(under(path, place) for path in self.known)
         if n:
             raise BadInput(
                 f"{folder}: no picture in it now, and {n:,} are indexed from there; is the disk mounted? "
@@ -323,6 +348,8 @@ class _Work:
             report.failures.append((look.path, item.reason))
             report.newly_failed += 1
             return "failed"
+        if item.reason:
+            report.notes.append((look.path, item.reason))
         if before is None:
             report.added += 1
             return "added"
@@ -363,6 +390,7 @@ class _Work:
                 path = next((name for name in names if name in ids), None)
                 if path is None:
                     self.report.unmatched += 1
+                    self.report.unmatched_images.append(row.image)
                 else:
                     entries[path] = Entry(path, captions=row.texts, tags=row.labels)
             self.report.captioned += give(self.vectors, self.encoder, list(entries.values()))[1]

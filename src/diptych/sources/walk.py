@@ -1,21 +1,47 @@
-"""The pictures below a folder, with the files of words beside them, as the file system tells it: nothing is opened."""
+"""The pictures below a folder, with the files of words beside them, as the file system tells it.
+
+Nothing is opened but files of patterns (see `ignore`); whoever asks `passed_over` what the other files are has their
+first bytes read.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from diptych.kinds import BadInput
 from diptych.sources import folder
+from diptych.sources.ignore import FILE, Rules
 
 PICTURES = folder.PICTURES | {".jpe", ".jfif", ".heic", ".heif", ".avif"}
 """Endings of files that are pictures."""
 
 WORDS = frozenset({".txt", ".xmp"})
 """Endings of files that hold words about the picture beside them: `a.txt`, `a.jpg.txt`, `a.xmp`, `a.jpg.xmp`."""
+
+_RAW = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mrw nef nrw orf pef raf raw rw2 sr2 srf srw x3f"
+_OTHERS = """
+7z aac aae ai avi bin bz2 cop cos cot css csv db doc docx eps exe exr flac gz hdr htm html ico ini iso jp2 js json jsonl
+jxl lrcat m2ts m4a m4v md mkv mov mp3 mp4 mpeg mpg mts nfo ogg parquet pdf psb psd py rar sqlite srt svg tar tga thm tsv
+url wav webm wmv xcf xls xlsx xml yaml yml zip
+"""
+KNOWN = frozenset(f".{ending}" for ending in (_RAW + _OTHERS).split())
+"""Endings of files that are no pictures we read, so that nobody has to look into them; raw ones look like TIFF."""
+
+_BEGINNINGS = {
+    "JPEG": re.compile(rb"\xff\xd8\xff"),
+    "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "GIF": re.compile(rb"GIF8[79]a"),
+    "WebP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "TIFF": re.compile(rb"II\*\0|MM\0\*"),
+    "BMP": re.compile(rb"BM....\0\0\0\0", re.DOTALL),
+    "AVIF": re.compile(rb"....ftypavi[fs]", re.DOTALL),
+    "HEIC": re.compile(rb"....ftyp(?:hei[cx]|mif1)", re.DOTALL),
+}
 
 
 class Found(NamedTuple):
@@ -32,25 +58,43 @@ class Found(NamedTuple):
     beside_at: str = ""
 
 
+class Passed(NamedTuple):
+    """A file that is passed over.
+
+    ending   in small letters, with its dot; "" where it has none
+    looks    the format its first bytes are those of, where its ending hides that it is a picture
+    """
+
+    path: str
+    ending: str
+    looks: str = ""
+
+
 @dataclass
 class Tree:
-    """What lies below a folder.
+    """What lies below a folder, besides what is hidden.
 
-    files     its pictures, in the order of their paths
-    refused   (path, why) of pictures that are not read
-    closed    folders that could not be listed: what lies in them is unknown, not gone
+    files      its pictures, in the order of their paths
+    refused    (path, why) of pictures that are not read; a name that is no Unicode is spelt with `\\xff` in it
+    closed     folders that could not be listed: what lies in them is unknown, not gone
+    passed     the other files: no pictures by their endings, nor words beside one
+    left_out   files and folders (with a / behind them) that a pattern leaves out
     """
 
     files: list[Found] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
-def walk(root: str | Path) -> Tree:
+def walk(root: str | Path, exclude: Sequence[str] = ()) -> Tree:
     """Every picture below the folder `root`. What is hidden is left alone.
 
     A link is followed as long as it leads to something inside the root, and no folder is visited twice. Raises BadInput
     where the root is no folder: a disk that is not mounted is not an empty one.
+
+    exclude   patterns of what to leave out, told from the root; they win against those of files (see `ignore`)
     """
     top = Path(root)
     if not top.is_dir():
@@ -58,18 +102,36 @@ def walk(root: str | Path) -> Tree:
     tree = Tree()
     real = os.path.realpath(top)
     seen = {real}
-    ahead = [top]
+    ahead = [(top, Rules.of(top.absolute(), exclude))]
     while ahead:
-        files, folders = _listed(ahead.pop(), real, tree)
+        here, rules = ahead.pop()
+        files, folders, rules = _listed(here, real, tree, rules)
         tree.files += files
         for below in folders:
             # By way of a link a place can be reached twice, or lead back to where it is reached from.
             where = os.path.realpath(below)
             if where not in seen:
                 seen.add(where)
-                ahead.append(below)
+                ahead.append((below, rules.inside(below.name)))
     tree.files.sort()
     return tree
+
+
+def passed_over(paths: Iterable[str]) -> list[Passed]:
+    """What these files are. One whose ending is not KNOWN may be a picture, and its first bytes are read."""
+    endings = ((path, _split(_name(path))[1]) for path in paths)
+    return [Passed(path, ending, _looks(path, ending)) for path, ending in endings]
+
+
+def _looks(path: str, ending: str) -> str:
+    if ending in KNOWN or ending in WORDS:
+        return ""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            first = file.read(16)
+    except OSError:
+        return ""
+    return next((kind for kind, beginning in _BEGINNINGS.items() if beginning.match(first)), "")
 
 
 def pictures(paths: Iterable[str]) -> Tree:
@@ -80,51 +142,74 @@ def pictures(paths: Iterable[str]) -> Tree:
         within.setdefault(Path(path).parent, set()).add(path)
     for parent, wanted in within.items():
         here = Tree()
-        found, _ = _listed(parent, os.sep, here)  # whoever names a link wants what it leads to
+        found, _, _ = _listed(parent, os.sep, here, Rules())  # whoever names a link wants what it leads to
         tree.files += [file for file in found if file.path in wanted]
         tree.refused += [file for file in here.refused if file[0] in wanted]
         missing = wanted - {file.path for file in tree.files} - {path for path, _ in tree.refused}
-        if missing:
-            raise BadInput(f"{min(missing)}: not a picture ({', '.join(sorted(PICTURES))})")
+        for path in sorted(missing):
+            hidden = "hidden, and what is hidden is left alone; rename it"
+            known = f"its ending is not that of a picture ({', '.join(sorted(PICTURES))})"
+            raise BadInput(f"{path}: {hidden if _name(path).startswith('.') else known}")
     tree.files.sort()
     return tree
 
 
-def _listed(here: Path, real_root: str, tree: Tree) -> tuple[list[Found], list[Path]]:
-    """The pictures and the folders in one folder."""
+def _listed(here: Path, real_root: str, tree: Tree, rules: Rules) -> tuple[list[Found], list[Path], Rules]:
+    """The pictures and the folders in one folder, and the rules that hold in it."""
     pictures: list[tuple[str, os.stat_result]] = []
     words: dict[str, os.DirEntry[str]] = {}
     folders: list[Path] = []
     try:
-        with os.scandir(here) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                ending = _split(entry.name)[1]
-                try:
-                    if not _is_unicode(entry.name):
-                        tree.refused.append((repr(entry.path), "its name is not Unicode; rename it"))
-                    elif entry.is_symlink() and not _inside(os.path.realpath(entry.path), real_root):
-                        if ending in PICTURES or entry.is_dir():
-                            tree.refused.append((entry.path, "a link that leads out of the folder; index its target"))
-                    elif entry.is_dir():
-                        folders.append(here / entry.name)
-                    elif ending in PICTURES and entry.is_file():
-                        pictures.append((entry.path, entry.stat()))
-                    elif ending in WORDS and entry.is_file():
-                        words[entry.name.lower()] = entry
-                except OSError as error:
-                    if ending in PICTURES:
-                        tree.refused.append((entry.path, f"not readable ({error.strerror})"))
+        with os.scandir(here) as listing:
+            entries = list(listing)
     except OSError:
         tree.closed.append(str(here))
-    return [_found(path, facts, words) for path, facts in pictures], sorted(folders, reverse=True)
+        return [], [], rules
+    if any(entry.name == FILE for entry in entries):
+        rules = rules.read(here)
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        ending = _split(entry.name)[1]
+        try:
+            is_folder = entry.is_dir()
+            if rules.leave_out(entry.name + "/" * is_folder):
+                tree.left_out.append(entry.path + "/" * is_folder)
+            elif (is_folder or ending in PICTURES) and (why := _refused(entry, real_root)):
+                tree.refused.append((_spelt(entry.path), why))
+            elif is_folder:
+                folders.append(here / entry.name)
+            elif ending in PICTURES and entry.is_file():
+                pictures.append((entry.path, entry.stat()))
+            elif ending in WORDS and entry.is_file() and not (entry.is_symlink() and _leads_out(entry, real_root)):
+                words[entry.name.lower()] = entry
+            elif entry.is_file():
+                tree.passed.append(entry.path)
+        except OSError as error:
+            if ending in PICTURES:
+                tree.refused.append((_spelt(entry.path), f"not readable ({error.strerror})"))
+    found = [_found(path, facts, words) for path, facts in pictures]
+    used = {path for file in found for path in file.beside}
+    tree.passed += [entry.path for entry in words.values() if entry.path not in used]
+    return found, sorted(folders, reverse=True), rules
+
+
+def _refused(entry: os.DirEntry[str], real_root: str) -> str:
+    """Why a picture or a folder is not read, as far as its name and its links tell; "" where it is."""
+    if _spelt(entry.name) != entry.name:
+        return "its name is not Unicode; rename it"
+    if entry.is_symlink():
+        if not os.path.exists(entry.path):  # noqa: PTH110 - a string is all that is needed
+            return "a link to nothing; bring its target back, or remove it"
+        if _leads_out(entry, real_root):
+            return "a link that leads out of the folder; index its target"
+    return ""
 
 
 def _found(path: str, facts: os.stat_result, words: dict[str, os.DirEntry[str]]) -> Found:
     if not words:
         return Found(path, facts.st_size, facts.st_mtime_ns)
-    name = path.rpartition(os.sep)[2].lower()
+    name = _name(path).lower()
     stem = _split(name)[0]
     beside = [words[k] for k in (f"{stem}.txt", f"{name}.txt", f"{stem}.xmp", f"{name}.xmp") if k in words]
     state = []
@@ -140,13 +225,15 @@ def _split(name: str) -> tuple[str, str]:
     return (stem, f".{ending.lower()}") if dot and stem else (name, "")
 
 
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _name(path: str) -> str:
+    return path.rpartition(os.sep)[2]
 
 
-def _inside(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+def _spelt(path: str) -> str:
+    """A path as Unicode: bytes of it that are none are written as `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _leads_out(link: os.DirEntry[str], root: str) -> bool:
+    target = os.path.realpath(link.path)
+    return target != root and not target.startswith(root.rstrip(os.sep) + os.sep)
