@@ -370,8 +370,7 @@ class Collection:
     def similar(self, picture: int | str | Path, k: int = 10, offset: int = 0, diverse: float = 0.0) -> Answer:
         """The pictures most like an item or a picture file, which is not among the answers itself."""
         with self._reading():
-            ids = [picture] if isinstance(picture, int) else self.ids(picture)
-            term = Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
+            ids, term = self._asked_with(picture)
             params = SearchParams(k, offset, diverse, 0.0, frozenset(ids))
             return self._search.answer(Query((term,), (), None, str(term)), params)
 
@@ -382,8 +381,7 @@ class Collection:
         if k < 1:
             raise BadInput(f"k: {k}; ask for at least one caption")
         with self._reading():
-            ids = [picture] if isinstance(picture, int) else self.ids(picture)
-            term = Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
+            _, term = self._asked_with(picture)
             row = self._search.rows([term])
             space = self._vectors.space
             if among is not None:
@@ -470,6 +468,15 @@ class Collection:
         if not found:
             raise BadInput(f"{self.folder} has no item {id}")
         return found[0]
+
+    def _asked_with(self, picture: int | str | Path) -> tuple[list[int], Term]:
+        """The item that this is, if it is one, and the term that stands for it; a file goes before a name."""
+        if isinstance(picture, int):
+            return [picture], Term(1.0, "item", str(picture))
+        ids = self.ids(picture)
+        if not ids and not Path(picture).expanduser().exists():
+            ids = [self._search.named(str(picture))]
+        return ids, Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
 
     def _encoding(self) -> EncoderProtocol:
         """The encoder, loaded when it is first needed, and checked to be the one that made the vectors."""

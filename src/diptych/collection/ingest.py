@@ -231,7 +231,7 @@ class _Work:
         return todo
 
     def _walked(self, folder: str) -> Tree:
-        tree = walk(folder, self.exclude)
+        tree = walk(folder, exclude=self.exclude)
         place = [self._below(folder)]
         n = 0 if tree.files or tree.closed or tree.left_out else sum(under(path, place) for path in self.known)
         if n:

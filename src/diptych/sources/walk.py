@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +45,10 @@ _BEGINNINGS = {
 }
 
 
+Place = tuple[int, int] | str
+"""What tells one folder from another, whatever it is called: its disk and its number there, or its own name."""
+
+
 class Found(NamedTuple):
     """One picture.
 
@@ -74,46 +79,62 @@ class Passed(NamedTuple):
 class Tree:
     """What lies below a folder, besides what is hidden.
 
-    files      its pictures, in the order of their paths
-    refused    (path, why) of pictures that are not read; a name that is no Unicode is spelt with `\\xff` in it
-    closed     folders that could not be listed: what lies in them is unknown, not gone
-    passed     the other files: no pictures by their endings, nor words beside one
-    left_out   files and folders (with a / behind them) that a pattern leaves out
+    files     its pictures, in the order of their paths
+    refused   (path, why) of pictures that are not read; a name that is no Unicode is spelt with `\\xff` in it
+    closed    folders that could not be listed: what lies in them is unknown, not gone
+    mounts    folders that lie on another disk than the folder they are in
+    passed    the other files: no pictures by their endings, nor words beside one
+    left_out  files and folders that a pattern leaves out
     """
 
     files: list[Found] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    mounts: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
-def walk(root: str | Path, exclude: Sequence[str] = ()) -> Tree:
+def walk(root: str | Path, seen: set[Place] | None = None, exclude: Sequence[str] = ()) -> Tree:
     """Every picture below the folder `root`. What is hidden is left alone.
 
-    A link is followed as long as it leads to something inside the root, and no folder is visited twice. Raises BadInput
-    where the root is no folder: a disk that is not mounted is not an empty one.
-
+    seen      folders that are not visited again, under whatever name; those visited are added
     exclude   patterns of what to leave out, told from the root; they win against those of files (see `ignore`)
+
+    A link is followed as long as it leads to something inside the root. A folder, and a file that links lead to, has
+    one name: its own, where it is reached by that. Raises BadInput where the root is no folder: a disk that is not
+    mounted is not an empty one.
     """
     top = Path(root)
     if not top.is_dir():
         raise BadInput(f"{root}: {'not a folder' if top.exists() else 'not there; is the disk mounted?'}")
     tree = Tree()
+    seen = set() if seen is None else seen
     real = os.path.realpath(top)
-    seen = {real}
-    ahead = [(top, Rules.of(top.absolute(), exclude))]
-    while ahead:
-        here, rules = ahead.pop()
-        files, folders, rules = _listed(here, real, tree, rules)
+    ahead = [(top, top.stat().st_dev, Rules.of(top.absolute(), exclude))]
+    links: list[tuple[Path, Rules]] = []
+    linked: dict[str, str] = {}
+    while ahead or links:
+        # Links wait until everything has been visited by its own name.
+        here, device, rules = ahead.pop() if ahead else (links[0][0], 0, links.pop(0)[1])
+        try:
+            at = here.stat()
+        except OSError:
+            tree.closed.append(str(here))
+            continue
+        place = (at.st_dev, at.st_ino) if at.st_ino else os.path.realpath(here)  # some systems number no folders
+        if place in seen:  # it is reached by a second way, or from within itself
+            continue
+        seen.add(place)
+        if device and at.st_dev != device:
+            tree.mounts.append(str(here))
+        if (here / FILE).is_file():
+            rules = rules.read(here)
+        files, folders, more = _listed(here, real, tree, linked, rules)
         tree.files += files
-        for below in folders:
-            # By way of a link a place can be reached twice, or lead back to where it is reached from.
-            where = os.path.realpath(below)
-            if where not in seen:
-                seen.add(where)
-                ahead.append((below, rules.inside(below.name)))
-    tree.files.sort()
+        ahead += [(folder, at.st_dev, rules.inside(folder.name)) for folder in folders]
+        links += [(link, rules.inside(link.name)) for link in more]
+    tree.files = sorted(_by_one_name(tree.files, linked))
     return tree
 
 
@@ -142,68 +163,84 @@ def pictures(paths: Iterable[str]) -> Tree:
         within.setdefault(Path(path).parent, set()).add(path)
     for parent, wanted in within.items():
         here = Tree()
-        found, _, _ = _listed(parent, os.sep, here, Rules())  # whoever names a link wants what it leads to
+        found, _, _ = _listed(parent, os.sep, here, {}, Rules())  # whoever names a link wants what it leads to
         tree.files += [file for file in found if file.path in wanted]
         tree.refused += [file for file in here.refused if file[0] in wanted]
         missing = wanted - {file.path for file in tree.files} - {path for path, _ in tree.refused}
-        for path in sorted(missing):
-            hidden = "hidden, and what is hidden is left alone; rename it"
-            known = f"its ending is not that of a picture ({', '.join(sorted(PICTURES))})"
-            raise BadInput(f"{path}: {hidden if _name(path).startswith('.') else known}")
+        if missing:
+            path = min(missing)
+            why = f"not a picture ({', '.join(sorted(PICTURES))})"
+            raise BadInput(f"{path}: {'hidden files are left alone' if _name(path).startswith('.') else why}")
     tree.files.sort()
     return tree
 
 
-def _listed(here: Path, real_root: str, tree: Tree, rules: Rules) -> tuple[list[Found], list[Path], Rules]:
-    """The pictures and the folders in one folder, and the rules that hold in it."""
+def _by_one_name(files: list[Found], linked: dict[str, str]) -> list[Found]:
+    """Without the links to files that are there by their own name, and without the second link to any other.
+
+    linked   path of a link -> where it leads
+    """
+    if not linked:
+        return files
+    real = cache(os.path.realpath)  # of folders, since there are far fewer of them
+    own = set()
+    for file in files:
+        if file.path not in linked:
+            folder, _, name = file.path.rpartition(os.sep)
+            own.add(f"{real(folder or os.sep)}{os.sep}{name}")
+    kept = []
+    for file in sorted(files):
+        target = linked.get(file.path, "")
+        if target not in own:
+            own.add(target or file.path)
+            kept.append(file)
+    return kept
+
+
+def _listed(
+    here: Path, real_root: str, tree: Tree, linked: dict[str, str], rules: Rules
+) -> tuple[list[Found], list[Path], list[Path]]:
+    """The pictures, the folders and the links to folders in one folder. linked: gets where links to pictures lead."""
     pictures: list[tuple[str, os.stat_result]] = []
     words: dict[str, os.DirEntry[str]] = {}
     folders: list[Path] = []
+    links: list[Path] = []
     try:
-        with os.scandir(here) as listing:
-            entries = list(listing)
+        with os.scandir(here) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                ending = _split(entry.name)[1]
+                try:
+                    target = os.path.realpath(entry.path) if entry.is_symlink() else ""
+                    wanted = ending in PICTURES or entry.is_dir()
+                    if rules.leave_out(entry.name + "/" * entry.is_dir()):
+                        tree.left_out.append(entry.path)
+                    elif wanted and _spelt(entry.name) != entry.name:
+                        tree.refused.append((_spelt(entry.path), "its name is not Unicode; rename it"))
+                    elif wanted and target and not os.path.exists(target):  # noqa: PTH110 - a string is all there is
+                        tree.refused.append((entry.path, "a link to nothing; bring its target back, or remove it"))
+                    elif wanted and target and not _inside(target, real_root):
+                        tree.refused.append((entry.path, "a link that leads out of the folder; index its target"))
+                    elif entry.is_dir():
+                        (links if target else folders).append(here / entry.name)
+                    elif ending in PICTURES and entry.is_file():
+                        pictures.append((entry.path, entry.stat()))
+                        if target:
+                            linked[entry.path] = target
+                    elif ending in WORDS and entry.is_file() and (not target or _inside(target, real_root)):
+                        words[entry.name.lower()] = entry
+                    elif entry.is_file():
+                        tree.passed.append(entry.path)
+                except OSError as error:
+                    if ending in PICTURES:
+                        tree.refused.append((_spelt(entry.path), f"not readable ({error.strerror})"))
     except OSError:
         tree.closed.append(str(here))
-        return [], [], rules
-    if any(entry.name == FILE for entry in entries):
-        rules = rules.read(here)
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        ending = _split(entry.name)[1]
-        try:
-            is_folder = entry.is_dir()
-            if rules.leave_out(entry.name + "/" * is_folder):
-                tree.left_out.append(entry.path + "/" * is_folder)
-            elif (is_folder or ending in PICTURES) and (why := _refused(entry, real_root)):
-                tree.refused.append((_spelt(entry.path), why))
-            elif is_folder:
-                folders.append(here / entry.name)
-            elif ending in PICTURES and entry.is_file():
-                pictures.append((entry.path, entry.stat()))
-            elif ending in WORDS and entry.is_file() and not (entry.is_symlink() and _leads_out(entry, real_root)):
-                words[entry.name.lower()] = entry
-            elif entry.is_file():
-                tree.passed.append(entry.path)
-        except OSError as error:
-            if ending in PICTURES:
-                tree.refused.append((_spelt(entry.path), f"not readable ({error.strerror})"))
     found = [_found(path, facts, words) for path, facts in pictures]
     used = {path for file in found for path in file.beside}
     tree.passed += [entry.path for entry in words.values() if entry.path not in used]
-    return found, sorted(folders, reverse=True), rules
-
-
-def _refused(entry: os.DirEntry[str], real_root: str) -> str:
-    """Why a picture or a folder is not read, as far as its name and its links tell; "" where it is."""
-    if _spelt(entry.name) != entry.name:
-        return "its name is not Unicode; rename it"
-    if entry.is_symlink():
-        if not os.path.exists(entry.path):  # noqa: PTH110 - a string is all that is needed
-            return "a link to nothing; bring its target back, or remove it"
-        if _leads_out(entry, real_root):
-            return "a link that leads out of the folder; index its target"
-    return ""
+    return found, sorted(folders, reverse=True), sorted(links)
 
 
 def _found(path: str, facts: os.stat_result, words: dict[str, os.DirEntry[str]]) -> Found:
@@ -234,6 +271,5 @@ def _spelt(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _leads_out(link: os.DirEntry[str], root: str) -> bool:
-    target = os.path.realpath(link.path)
-    return target != root and not target.startswith(root.rstrip(os.sep) + os.sep)
+def _inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
