@@ -53,14 +53,14 @@ COLON = re.compile(r"([a-z]+:)", re.I)
 OTHER_NAMES = {
     "taken": "date datetime time created captured day shot",
     "camera": "model make device",
-    "name": "file filename title",
+    "name": "file filename",
     "folder": "album dir directory",
-    "caption": "captions comment description text words",
+    "caption": "captions comment description text title words",
     "tag": "tags keyword keywords label labels subject",
     "size": "bytes filesize",
     "lat": "latitude",
     "lon": "lng long longitude",
-    "near(lat, lon, 20km)": "gps location place position",
+    "near(48.85, 2.35, 20km)": "gps location place position",
 }
 COLUMN_OF = {name: column for column, names in OTHER_NAMES.items() for name in names.split()}
 """What other programs call a column; a hint only, since a collection may have metadata of such a name."""
