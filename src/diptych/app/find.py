@@ -234,11 +234,9 @@ def captions(
     as_json: JsonOption = False,
 ) -> None:
     """Find the texts that tell a picture best: of the collection's own captions, or of a list."""
-    if among is not None and not among.is_file():
-        raise BadInput(f"{among}: no such file; give one text a line")
-    texts = among.read_text(encoding="utf-8").splitlines() if among else None
+    texts = _texts(among) if among else None
     with _opened(collection) as found:
-        best = found.captions(_item(picture), top, [text for text in texts if text.strip()] if texts else None)
+        best = found.captions(_item(picture), top, texts)
     if as_json:
         print_json([{"text": text, "score": score} for text, score in best])
     else:
@@ -309,7 +307,10 @@ def reindex(
     """Build the index anew and measure it, or move the collection to another encoder."""
     from diptych.collection import Collection
 
-    with Collection.open(collection or _near_told(), write=True) as found, progress() as on_progress:
+    with (
+        Collection.open(_named(collection) if collection else _near_told(), write=True) as found,
+        progress() as on_progress,
+    ):
         found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress)
         facts = found.status()
     if as_json:
@@ -329,14 +330,38 @@ def export(
         print_line(f"{found.export(path, vectors)} items written to {path}")
 
 
+def _texts(file: Path) -> list[str]:
+    """The lines of a file that are not blank."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        raise BadInput(f"{file}: not readable ({why}); give one text a line, in UTF-8") from None
+    if not any(map(str.strip, lines)):
+        raise BadInput(f"{file}: no text in it; give one a line")
+    return [line for line in lines if line.strip()]
+
+
 def _opened(collection: Path | None) -> Collection:
     from diptych.collection import Collection
 
-    return Collection.open(collection or _near_told(or_last=True))
+    return Collection.open(_named(collection) if collection else _near_told(or_last=True))
+
+
+def _named(collection: Path) -> Path:
+    """The collection that was named, be it by the folder of pictures in which it lies."""
+    inside = collection / INSIDE
+    return inside if inside.is_dir() and collection.name != INSIDE else collection
 
 
 def _into(path: Path) -> Path:
     """The collection that a folder is indexed into, or a picture: into that of the nearest folder that has one."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such folder; is it misspelt, or its disk not mounted?")
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{path}: its name is not Unicode; rename it") from None
     if not path.is_file():
         return _beside(path)
     folders = Path(os.path.abspath(path)).parents  # noqa: PTH100 - links keep their names
@@ -428,7 +453,10 @@ def _show(
     if html is not None:
         from diptych.app import sheet
 
-        sheet.write([answer], html)
+        try:
+            sheet.write([answer], html)
+        except OSError as error:
+            raise BadInput(f"--html {html}: cannot be written ({error.strerror}); name another file") from None
         print_note(f"wrote {html}")
     if as_json:
         facts = asdict(answer) | {"collection": str(where)}
