@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from diptych import postcards
+from diptych.app import cli
 from diptych.flow.fit import fit
 from diptych.flow.prepare import prepare
 
@@ -136,6 +138,26 @@ def test_a_folder_without_a_collection_says_how_to_make_one(tmp_path: Path, monk
 # ---------------------------------------------------------------------------------------- told truly, and in good order
 
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """`run`, but in this very process, which takes a tenth of the time."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # few pictures want few workers
+
+    def called(*arguments: str | Path, at: Path) -> subprocess.CompletedProcess[str]:
+        words = ["diptych", *map(str, arguments)]
+        monkeypatch.chdir(at)
+        monkeypatch.setattr(sys, "argv", words)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return subprocess.CompletedProcess(words, int(end.value.code or 0), *capfd.readouterr())
+
+    return called
+
+
 @pytest.fixture
 def small(album: Path, tmp_path: Path) -> Path:
     """A folder of one card, of files that are none, and of a picture whose words cannot be read; not indexed yet."""
@@ -153,10 +175,10 @@ def encoder(album: Path) -> Path:
     return album.parent / "encoder"
 
 
-def test_index_counts_what_it_passes_over_and_names_it_when_asked(album: Path, small: Path) -> None:
+def test_index_counts_what_it_passes_over_and_names_it_when_asked(album: Path, small: Path, here: Run) -> None:
     table = small / "captions.csv"
     table.write_text("image,caption\n" + "".join(f"gone{n}.png,x\n" for n in range(5)) + "trip.png,y\n", "utf-8")
-    answer = run("index", small, "--model", encoder(album), "--captions", table, at=small)
+    answer = here("index", small, "--model", encoder(album), "--captions", table, at=small)
     first, *lines = answer.stdout.splitlines()
     assert re.fullmatch(rf"2 pictures in {small}/.diptych: 2 added; [0-9.]+ s", first)
     assert lines == [
@@ -168,93 +190,96 @@ def test_index_counts_what_it_passes_over_and_names_it_when_asked(album: Path, s
         "(--show-passed names them)",
         "1 left out by patterns (--show-passed names them)",
     ]
-    named = run("index", "--show-passed", at=small).stdout.splitlines()
+    named = here("index", "--show-passed", at=small).stdout.splitlines()
     assert f"passed over: {small}/hidden picture: looks like PNG; give it the ending to index it" in named
     assert f"passed over: {small}/IMG_1.CR2" in named and f"left out: {small}/@eaDir" in named
-    report = json.loads(run("index", "--json", at=small).stdout)
+    report = json.loads(here("index", "--json", at=small).stdout)
     endings = {".cr2": 2, "": 1, ".csv": 1}
     assert report["passed"] == {"files": 5, "endings": endings, "look_like": {"PNG": 1}}
     assert report["left_out"] == 1 and "passed_files" not in report
-    report = json.loads(run("index", "--json", "--show-passed", at=small).stdout)
+    report = json.loads(here("index", "--json", "--show-passed", at=small).stdout)
     assert {Path(file["path"]).name for file in report["passed_files"]} >= {"IMG_1.CR2", "notes", "hidden picture"}
     assert report["left_out_files"] == [f"{small}/@eaDir"]
 
 
-def test_what_is_excluded_stays_out_of_the_next_run_and_is_listed_and_taken_back(album: Path, small: Path) -> None:
-    out = run("index", small, "--model", encoder(album), "--exclude", "trip*", "--exclude", "!@eaDir/", at=small).stdout
+def test_what_is_excluded_stays_out_of_the_next_run_and_is_listed_and_taken_back(
+    album: Path, small: Path, here: Run
+) -> None:
+    out = here(
+        "index", small, "--model", encoder(album), "--exclude", "trip*", "--exclude", "!@eaDir/", at=small
+    ).stdout
     assert "2 pictures" in out and "2 added" in out
-    again = json.loads(run("index", "--json", at=small).stdout)
+    again = json.loads(here("index", "--json", at=small).stdout)
     assert (again["items"], again["unchanged"]) == (2, 2)
-    status = run("status", at=small).stdout.splitlines()
+    status = here("status", at=small).stdout.splitlines()
     assert [line for line in status if line.startswith("excluded")] == ["excluded\ttrip*", "excluded\t!@eaDir/"]
-    assert json.loads(run("index", "--include", "trip*", "--json", at=small).stdout)["added"] == 1
-    wrong = run("index", "--include", "trip*", at=small)
+    assert json.loads(here("index", "--include", "trip*", "--json", at=small).stdout)["added"] == 1
+    wrong = here("index", "--include", "trip*", at=small)
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "there are: !@eaDir/" in wrong.stderr
 
 
-def test_a_run_that_finds_nothing_says_so(album: Path, tmp_path: Path) -> None:
+def test_a_run_that_finds_nothing_says_so(album: Path, tmp_path: Path, here: Run) -> None:
     (tmp_path / "none").mkdir()
-    out = run("index", tmp_path / "none", "--model", encoder(album), at=tmp_path).stdout
+    out = here("index", tmp_path / "none", "--model", encoder(album), at=tmp_path).stdout
     assert re.fullmatch(r"0 pictures in \S+: none found; [0-9.]+ s\n", out)
 
 
-def test_an_indexed_picture_is_never_said_not_to_be(album: Path, small: Path) -> None:
-    run("index", small, "--model", encoder(album), at=small)
-    lines = run("status", at=small).stdout.splitlines()
+def test_an_indexed_picture_is_never_said_not_to_be(album: Path, small: Path, here: Run) -> None:
+    here("index", small, "--model", encoder(album), at=small)
+    lines = here("status", at=small).stdout.splitlines()
     assert not any(line.startswith("not indexed") for line in lines)
     assert [line.partition(".png: ")[0] for line in lines if line.startswith("note")] == [f"note\t{small}/trip"]
-    facts = json.loads(run("status", "--json", at=small).stdout)
+    facts = json.loads(here("status", "--json", at=small).stdout)
     assert facts["failures"] == [] and [note["path"] for note in facts["notes"]] == [f"{small}/trip.png"]
 
 
-def test_a_single_picture_goes_into_the_collection_of_its_folder(album: Path, small: Path) -> None:
-    alone = run("index", small / "trip.png", "--model", encoder(album), at=small.parent)
+def test_a_single_picture_goes_into_the_collection_of_its_folder(album: Path, small: Path, here: Run) -> None:
+    alone = here("index", small / "trip.png", "--model", encoder(album), at=small.parent)
     assert alone.returncode == 0 and f"1 picture in {small}/.diptych: 1 added" in alone.stdout, alone.stderr
     (small / "sub").mkdir()
     shutil.copy(album / "00011.png", small / "sub")
-    below = run("index", Path("sub") / "00011.png", at=small)
+    below = here("index", Path("sub") / "00011.png", at=small)
     assert f"2 pictures in {small}/.diptych: 1 added" in below.stdout, "there is one above"
 
 
-def test_a_name_is_found_in_the_collection_whatever_folder_one_is_in(album: Path, tmp_path: Path) -> None:
+def test_a_name_is_found_in_the_collection_whatever_folder_one_is_in(album: Path, tmp_path: Path, here: Run) -> None:
     at = ["--collection", album / ".diptych", "-f"]
-    assert run("search", "00012.png", "-t", "1", *at, at=tmp_path).stdout == f"{album}/00012.png\n"
-    assert f"{album}/00012.png" not in run("similar", "00012.png", *at, at=tmp_path).stdout
-    gone = run("search", "IMG_7.jpg", *at, at=tmp_path)
+    assert here("search", "00012.png", "-t", "1", *at, at=tmp_path).stdout == f"{album}/00012.png\n"
+    assert f"{album}/00012.png" not in here("similar", "00012.png", *at, at=tmp_path).stdout
+    gone = here("search", "IMG_7.jpg", *at, at=tmp_path)
     assert gone.returncode == 2 and f"no picture of that name in {album}/.diptych" in gone.stderr
 
 
-def test_which_collection_answered_is_said_unless_it_was_named_or_is_of_this_folder(album: Path) -> None:
+def test_which_collection_answered_is_said_unless_it_was_named_or_is_of_this_folder(album: Path, here: Run) -> None:
     (album / "below").mkdir(exist_ok=True)
     told = f"in {album}/.diptych\n"
     for command in ("search a", "similar #1", "captions #1", "duplicates", "status", "verify"):
-        assert run(*command.split(), at=album / "below").stderr.startswith(told), command
-    assert told not in run("search", "a", at=album).stderr
-    assert told not in run("search", "a", "--collection", album / ".diptych", at=album / "below").stderr
+        assert here(*command.split(), at=album / "below").stderr.startswith(told), command
+    assert told not in here("search", "a", at=album).stderr
+    assert told not in here("search", "a", "--collection", album / ".diptych", at=album / "below").stderr
 
 
-def test_names_steer_no_terminal_and_are_exact_for_xargs(album: Path, tmp_path: Path) -> None:
+def test_names_steer_no_terminal_and_are_exact_for_xargs(album: Path, tmp_path: Path, here: Run) -> None:
     folder, odd = tmp_path / "odd", "a\n\x1b]0;title\x07 日本.png"
     folder.mkdir()
     shutil.copy(album / "00010.png", folder / odd)
     (folder / "bad\x1b[31m.png").write_bytes(b"nothing")
-    indexed = run("index", folder, "--model", encoder(album), at=folder)
+    indexed = here("index", folder, "--model", encoder(album), at=folder)
     assert f'not indexed: "{folder}/bad\\x1b[31m.png": ' in indexed.stdout
     quoted = f'"{folder}/a\\n\\x1b]0;title\\x07 日本.png"'
-    assert run("search", "a", "-f", at=folder).stdout == f"{quoted}\n"
-    assert quoted in run("search", "a", at=folder).stdout.splitlines()[0].split("\t")
+    assert here("search", "a", "-f", at=folder).stdout == f"{quoted}\n"
+    assert quoted in here("search", "a", at=folder).stdout.splitlines()[0].split("\t")
     for flag in ("-0", "--print0"):
-        assert run("search", "a", flag, at=folder).stdout == f"{folder}/{odd}\0"
-    assert run("similar", "#1", "-0", at=folder).stdout == ""
-    for answer in (indexed, run("status", at=folder), run("duplicates", at=folder)):
+        assert here("search", "a", flag, at=folder).stdout == f"{folder}/{odd}\0"
+    assert here("similar", "#1", "-0", at=folder).stdout == ""
+    for answer in (indexed, here("status", at=folder), here("duplicates", at=folder)):
         assert "\x1b" not in answer.stdout + answer.stderr
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_an_answer_is_printed_in_any_encoding(album: Path, small: Path, encoding: str, monkeypatch) -> None:
+def test_an_answer_is_printed_in_any_encoding(album: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (small / "trip.png").rename(small / "日本.png")
     run("index", small, "--model", encoder(album), at=small)
-    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
     answer = run("search", "a", "-f", at=small)
     assert answer.returncode == 0 and r"/\u65e5\u672c" in answer.stdout, answer.stderr
     found = json.loads(run("search", "a", "--json", at=small).stdout)
