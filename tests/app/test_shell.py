@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,13 @@ NAMES = [
 ]
 
 
-def printing(lines: Sequence[str], **options: object) -> subprocess.CompletedProcess[bytes]:
+def printing(lines: Sequence[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
     """A program of these lines, run as `diptych` runs its commands. NAMES is known to it."""
     body = "\n".join(f"    {line}" for line in lines)
     program = f"from diptych.app.shell import *\nNAMES = {NAMES!r}\ndef command():\n{body}\nrun(command, 'diptych')"
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, **{"stdout": -1, "stderr": -1, "timeout": 60, **options})  # type: ignore[call-overload]
+    options["env"] = {**options.get("env", os.environ), "PYTHONUNBUFFERED": ""}  # what waits in a buffer is lost late
+    return subprocess.run(command, **{"stdout": -1, "stderr": -1, "timeout": 60, **options})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii", "cp1252:strict"])

@@ -155,6 +155,9 @@ def test_a_name_that_several_pictures_have_or_that_failed_is_not_guessed_at(albu
         collection.add(album)
         with pytest.raises(BadInput, match=r"IMG_7\.png: 2 pictures here have this name; say which: #\d+ old/IMG_7"):
             collection.similar("IMG_7.png")
+        paint(album / "old" / "C.PNG", "red", 4)
+        collection.add(album)
+        assert Path(collection.search("c.png", k=1, keywords=0).results[0].path).name == "c.png", "exactly goes first"
         assert Path(collection.search("old/IMG_7.png", k=1, keywords=0).results[0].path).parent.name == "old"
         with pytest.raises(BadInput, match=r"bad\.png: in the collection, but it cannot be read: not a picture"):
             collection.search("bad.png")

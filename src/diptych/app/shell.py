@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -74,9 +74,11 @@ def print_line(*fields: str) -> None:
 def print_note(text: str) -> None:
     """One line on standard error, for people: where it cannot be written, nobody is there to read it."""
     if sys.stderr is not None:
-        with suppress(OSError):
+        try:
             sys.stderr.write(printable(text) + "\n")
             sys.stderr.flush()
+        except OSError:
+            _let_go(sys.stderr)
 
 
 def printable(text: str) -> str:
@@ -116,13 +118,18 @@ def flush() -> None:
 
 def _lost(error: OSError) -> NoReturn:
     """Standard output takes no more: end, quietly where its reader has gone."""
-    if sys.stdout is not None:  # else the interpreter would try again at the end, and tell of it in its own way
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        _let_go(sys.stdout)
     if isinstance(error, BrokenPipeError):
         raise SystemExit(CLOSED_PIPE) from None
     print_note(f"diptych: standard output cannot be written ({error.strerror}); what was printed is not complete")
     raise SystemExit(1) from None
+
+
+def _let_go(stream: TextIO) -> None:
+    """What is left in it goes nowhere: else the interpreter would try again at the end, and tell of it in its way."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -165,6 +165,7 @@ def test_terms_and_filters_mix():
     [
         ("size > 2 MB dog", [text("dog")], Comparison(Field("size"), ">", 2e6)),
         ("size > 2 megapixels", [text("megapixels")], Comparison(Field("size"), ">", 2.0)),
+        ("size > 2MB MB", [text("MB")], Comparison(Field("size"), ">", 2e6)),
         ("year > 2020 MB", [text("MB")], year(">", 2020)),
         ("taken > 2020 10:30", [text("10:30")], Comparison(Field("taken"), ">", "2020")),
         ("iso <= 400 dog", [text("dog")], Comparison(Field("iso", True), "<=", 400.0)),

@@ -327,7 +327,7 @@ class _Parser:
     def join_unit(self, field: Field) -> None:
         """Make `2 MB` after a size, and `2020-05-01 10:30` after a date, the one value that they are."""
         token, then = self.token, self.following
-        if token.kind == then.kind == "word" and not then.glued:
+        if token.kind == then.kind == "word":
             is_unit = then.text.lower() in UNITS.get(field.name, ()) and NUMBER.fullmatch(token.text)
             if is_unit or (field.holds == "date" and TIME.fullmatch(then.text) and DAY.fullmatch(token.text)):
                 self.take()
