@@ -372,7 +372,7 @@ def test_pictures_and_items_are_terms_and_a_picture_finds_itself(pictures, palet
         assert collection.search(f"#{id}", k=1).results[0].score == pytest.approx(1, abs=1e-5)
         with pytest.raises(BadInput, match="no item #999"):
             collection.search("#999")
-        with pytest.raises(BadInput, match=r"nowhere\.jpg: not readable"):
+        with pytest.raises(BadInput, match=r"nowhere\.jpg: no such file"):
             collection.search("./nowhere.jpg")
 
 

@@ -235,7 +235,9 @@ def test_a_file_that_hangs_is_given_up_after_one_try_and_is_worth_another_later(
     assert asked == [str(endless), str(good)]
 
 
-def test_a_file_that_computes_too_long_is_given_up_after_one_try_and_is_worth_another_later(tmp_path, asked, monkeypatch):
+def test_a_file_that_computes_too_long_is_given_up_after_one_try_and_tried_again_later(
+    tmp_path, asked, monkeypatch
+):
     monkeypatch.setattr(decoders, "_PATIENCE", 1000)  # however long it waits for its turn
     path = tmp_path / "large.png"
     Image.new("L", (9000, 8000)).save(path, compress_level=1)

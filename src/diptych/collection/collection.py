@@ -29,6 +29,7 @@ from diptych.collection.verdict import Calibration
 from diptych.collection.waiting import Waiting
 from diptych.encoders import shelf
 from diptych.kinds import Array, BadInput, Progress, batches
+from diptych.sources import ignore
 from diptych.sources.decoders import SECONDS
 
 
@@ -145,6 +146,7 @@ class Collection:
             self._encoding,
             folders or known,
             captions=captions,
+            exclude=self.excluded(),
             retry=retry,
             contents=contents,
             workers=workers,
@@ -153,6 +155,39 @@ class Collection:
         )
         self._catch_up()
         return report
+
+    def exclude(self, *patterns: str) -> None:
+        """Leave out what these patterns match from now on, in every folder; `add` then takes what is indexed of it out.
+
+        They are as in .gitignore (see `sources.ignore`), told from each folder that is given, and win against those of
+        `.diptychignore` files. Raises BadInput for one that cannot be read.
+        """
+        for pattern in patterns:
+            if not pattern.strip():
+                raise BadInput("a pattern of what to leave out is empty; give one such as *.bak or scans/")
+        ignore.Patterns(patterns, "--exclude")
+        self._remember_excluded([*(kept for kept in self.excluded() if kept not in patterns), *patterns])
+
+    def include(self, *patterns: str) -> None:
+        """Forget patterns that `exclude` was given. Raises BadInput for one that it was not."""
+        kept = self.excluded()
+        for pattern in patterns:
+            if pattern not in kept:
+                there_are = f"; there are: {', '.join(kept)}" if kept else "; there is none"
+                raise BadInput(
+                    f"{pattern!r} is not among the patterns left out{there_are}. What is left out by default comes "
+                    f"back with --exclude '!PATTERN', what a {ignore.FILE} leaves out with a change of that file"
+                )
+        self._remember_excluded([pattern for pattern in kept if pattern not in patterns])
+
+    def excluded(self) -> list[str]:
+        """The patterns that `exclude` was given, the weakest first."""
+        found: list[str] = json.loads(self._store.meta("exclude", "[]"))
+        return found
+
+    def _remember_excluded(self, patterns: list[str]) -> None:
+        with self._store.transaction():
+            self._store.set_meta("exclude", json.dumps(patterns))
 
     def watch(
         self, *folders: str | Path, every: float = 2.0, workers: int | None = None, changed: Changed | None = None
@@ -171,7 +206,15 @@ class Collection:
             started = time.monotonic()
             roots = folders or self._store.roots()
             try:
-                report = ingest.add(self._vectors, self._encoding, roots, workers=workers, changed=changed, seen=seen)
+                report = ingest.add(
+                    self._vectors,
+                    self._encoding,
+                    roots,
+                    exclude=self.excluded(),
+                    workers=workers,
+                    changed=changed,
+                    seen=seen,
+                )
                 if report.changes:
                     self._catch_up()
                     yield report
@@ -363,8 +406,7 @@ class Collection:
     def similar(self, picture: int | str | Path, k: int = 10, offset: int = 0, diverse: float = 0.0) -> Answer:
         """The pictures most like an item or a picture file, which is not among the answers itself."""
         with self._reading():
-            ids = [picture] if isinstance(picture, int) else self.ids(picture)
-            term = Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
+            ids, term = self._asked_with(picture)
             params = SearchParams(k, offset, diverse, 0.0, frozenset(ids))
             return self._search.answer(Query((term,), (), None, str(term)), params)
 
@@ -375,8 +417,7 @@ class Collection:
         if k < 1:
             raise BadInput(f"k: {k}; ask for at least one caption")
         with self._reading():
-            ids = [picture] if isinstance(picture, int) else self.ids(picture)
-            term = Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
+            _, term = self._asked_with(picture)
             row = self._search.rows([term])
             space = self._vectors.space
             if among is not None:
@@ -410,9 +451,16 @@ class Collection:
         return duplicates.judge(found, workers, progress)
 
     def failures(self) -> list[tuple[str, str]]:
-        """(path, why) of every file that cannot be found, or whose words could not be read."""
-        rows = self._store.rows("SELECT path, reason FROM items WHERE reason != '' ORDER BY path")
-        return [(self._store.full_path(path), reason) for path, reason in rows]
+        """(path, why) of every file that cannot be found."""
+        return self._reasons("failed")
+
+    def notes(self) -> list[tuple[str, str]]:
+        """(path, what) of every picture that can be found, and of which something is left out: words beside it, say."""
+        return self._reasons("ok")
+
+    def _reasons(self, status: str) -> list[tuple[str, str]]:
+        sql = "SELECT path, reason FROM items WHERE status = ? AND reason != '' ORDER BY path"
+        return [(self._store.full_path(path), reason) for path, reason in self._store.rows(sql, (status,))]
 
     def status(self) -> dict[str, Any]:
         """Numbers and facts, as plain JSON values."""
@@ -428,6 +476,7 @@ class Collection:
                 "tags": count("SELECT count(DISTINCT tag) FROM tags")[0][0],
                 "folders": self._store.roots(),
                 "waiting": len(waiting.gone(self._store)),
+                "excluded": self.excluded(),
                 "generation": self._store.generation,
                 "encoder": {**asdict(self._vectors.identity), "folder": self._encoder_at},
                 "index": self._nearest.kept(),
@@ -467,6 +516,15 @@ class Collection:
         if not found:
             raise BadInput(f"{self.folder} has no item {id}")
         return found[0]
+
+    def _asked_with(self, picture: int | str | Path) -> tuple[list[int], Term]:
+        """The item that this is, if it is one, and the term that stands for it; a file goes before a name."""
+        if isinstance(picture, int):
+            return [picture], Term(1.0, "item", str(picture))
+        ids = self.ids(picture)
+        if not ids and not Path(picture).expanduser().exists():
+            ids = [self._search.named(str(picture))]
+        return ids, Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
 
     def _encoding(self) -> EncoderProtocol:
         """The encoder, loaded when it is first needed, and checked to be the one that made the vectors."""

@@ -29,7 +29,7 @@ from diptych.sources import jsonl, table
 from diptych.sources.decoders import SECONDS, Decoders, Look
 from diptych.sources.exif import Words
 from diptych.sources.rows import Row, merged
-from diptych.sources.walk import Found
+from diptych.sources.walk import Found, Passed, passed_over
 
 BATCH = 64
 """Pictures between two commits: what an interruption costs at the most."""
@@ -44,12 +44,16 @@ class Ingested:
     copied            of those added or updated, the ones whose vector was there already
     encoded           pictures that the encoder was asked for
     unmatched         lines of the captions file whose picture is not in the collection
+    unmatched_images  those pictures, as the file names them
     restored          pictures that have words again which were given before they were away
     newly_failed      of the failures, those that were not known before
     words_waiting     of those removed, the ones whose given words wait for them
     waiting           files that still change, and are left for the next look (see `watch`)
     failures          (path, why), of this run
     away              (folder, why) of folders that are out of reach: what is known of them stays
+    notes             (path, why) of pictures that can be found, and of which something is left out
+    passed            files that are no pictures by their endings; not told by `watch`
+    left_out          files and folders that a pattern leaves out
     """
 
     added: int = 0
@@ -67,6 +71,10 @@ class Ingested:
     newly_failed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     away: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    unmatched_images: list[str] = field(default_factory=list)
+    passed: list[Passed] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -114,6 +122,7 @@ def add(
     folders: Sequence[str | Path],
     *,
     captions: str | Path | None = None,
+    exclude: Sequence[str] = (),
     retry: bool = False,
     contents: bool = False,
     workers: int | None = None,
@@ -124,12 +133,13 @@ def add(
 ) -> Ingested:
     """Bring the collection up to date with these folders; see `Collection.add`.
 
+    exclude   patterns of what to leave out (see `sources.ignore`)
     seen   what the last call saw, which this one brings up to date: a file that looks otherwise is still being written,
            and is left for the next call
     """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
-    work = _Work(vectors, encoder, changed, watching=seen is not None)
+    work = _Work(vectors, encoder, changed, exclude, watching=seen is not None)
     report = work.report
     todo = work.scan([os.fspath(folder) for folder in folders], retry, contents, progress)
     if seen is not None:
@@ -155,6 +165,9 @@ def add(
             if progress:
                 progress("pictures", done, len(todo))
     work.finish()
+    if seen is None:  # who watches does not open the same files again and again
+        own = (os.path.realpath(vectors.store.folder) + os.sep, os.path.realpath(captions) if captions else "/ ")
+        report.passed = passed_over(path for path in work.look.passed if not path.startswith(own))
     if given:
         work.caption(given, Path(captions or ""))
     report.seconds = time.perf_counter() - started
@@ -188,10 +201,11 @@ class _Work:
         vectors: Vectors,
         encoder: Callable[[], EncoderProtocol],
         changed: Changed | None,
+        exclude: Sequence[str] = (),
         watching: bool = False,
     ) -> None:
         self.vectors, self.store, self.encoder, self.changed = vectors, vectors.store, encoder, changed
-        self.watching = watching
+        self.exclude, self.watching = exclude, watching
         self.report = Ingested()
         self.known: dict[str, _Known] = {}
         self.look = Survey()
@@ -208,7 +222,8 @@ class _Work:
         sql = "SELECT path, id, size, mtime_ns, beside_at, status, reason, digest FROM items"
         self.known = {path: _Known(*state) for path, *state in self.store.rows(sql)}
         filed = [path for path, item in self.known.items() if item.size is not None]  # others were given as rows
-        look = self.look = survey(self.store, folders, filed)
+        look = self.look = survey(self.store, folders, filed, self.exclude)
+        self.report.left_out = look.left_out
         self.gone = {
             self.known[path].id
             for path in filed
@@ -230,8 +245,9 @@ class _Work:
                 todo.append(file)
             else:
                 self.report.unchanged += 1
-                if old.status == "failed":
-                    self.report.failures.append((file.path, old.reason))
+                if old.reason:
+                    told = self.report.failures if old.status == "failed" else self.report.notes
+                    told.append((file.path, old.reason))
         return todo + self._other_contents(todo, progress) if contents else todo
 
     def _record(self) -> None:
@@ -451,6 +467,8 @@ class _Work:
             report.failures.append((look.path, item.reason))
             report.newly_failed += before is None or before.reason != item.reason
             return "failed"
+        if item.reason:
+            report.notes.append((look.path, item.reason))
         if before is None:
             report.added += 1
             return "added"
@@ -493,6 +511,7 @@ class _Work:
                 path = next((name for name in names if name in ids), None)
                 if path is None:
                     self.report.unmatched += 1
+                    self.report.unmatched_images.append(row.image)
                 else:
                     entries[path] = Entry(path, captions=row.texts, tags=row.labels)
             self.report.captioned += give(self.vectors, self.encoder, list(entries.values()))[1]

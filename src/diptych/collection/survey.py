@@ -30,6 +30,8 @@ class Survey:
     within    what the paths of everything below these folders begin with
     closed    folder -> why nothing is known of what lies in it now
     mounts    folder -> the number of the disk that begins there
+    passed    other files, in full
+    left_out  files and folders that a pattern leaves out, in full
     """
 
     roots: list[str] = field(default_factory=list)
@@ -39,12 +41,15 @@ class Survey:
     within: list[str] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
     mounts: dict[str, int] = field(default_factory=dict)
+    passed: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
-def survey(store: Store, folders: Sequence[str], known: Iterable[str]) -> Survey:
+def survey(store: Store, folders: Sequence[str], known: Iterable[str], exclude: Sequence[str] = ()) -> Survey:
     """Look at these folders and picture files.
 
-    known   paths of items that have a file
+    known     paths of items that have a file
+    exclude   patterns of what to leave out, see `sources.ignore`
 
     Raises BadInput for a folder that is not there and never was, and where not one of the folders can be looked at.
     """
@@ -64,7 +69,7 @@ def survey(store: Store, folders: Sequence[str], known: Iterable[str]) -> Survey
     elsewhere = [root for root in before if not any(root == one or inside(root, one) for one in look.roots)]
     seen = {place for root in elsewhere if (place := _place(root))}
     for root in look.roots:
-        _look_into(store, root, seen, known, look)
+        _look_into(store, root, seen, known, exclude, look)
     if look.roots and not look.single and all(store.kept_path(root) in look.closed for root in look.roots):
         root = look.roots[0]
         raise BadInput(f"{root}: {look.closed[store.kept_path(root)]}, or diptych forget {root}")
@@ -72,15 +77,20 @@ def survey(store: Store, folders: Sequence[str], known: Iterable[str]) -> Survey
     return look
 
 
-def _look_into(store: Store, root: str, seen: set[Place], known: Sequence[str], look: Survey) -> None:
+def _look_into(
+    store: Store, root: str, seen: set[Place], known: Sequence[str], exclude: Sequence[str], look: Survey
+) -> None:
     kept, within = store.kept_path(root), prefixes(store, root)
     look.within += within
     items = [path for path in known if below(path, within)]
     if not os.path.isdir(root):
         look.closed[kept] = f"not there now, and {_many(len(items))} indexed from there; mount its disk"
         return
-    tree = walk(root, seen)
+    tree = walk(root, seen, exclude)
     _add(store, tree, look)
+    excluded = [store.kept_path(path) for path in tree.left_out]  # what is left out on purpose is not out of reach
+    out = {*excluded}, [prefix(path) for path in excluded]
+    items = [path for path in items if path not in out[0] and not below(path, out[1])]
     mounts = {_mount_of(root), *tree.mounts}
     look.mounts |= {store.kept_path(path): _disk(path) for path in mounts}
     look.closed |= _out_of_reach(store, kept, items, look.found)
@@ -89,6 +99,8 @@ def _look_into(store: Store, root: str, seen: set[Place], known: Sequence[str], 
 def _add(store: Store, tree: Tree, look: Survey) -> None:
     look.found |= {store.kept_path(file.path): file for file in tree.files}
     look.refused |= {store.kept_path(path): why for path, why in tree.refused}
+    look.passed += tree.passed
+    look.left_out += tree.left_out
     look.closed |= {store.kept_path(folder): "cannot be listed; look at its permissions" for folder in tree.closed}
 
 
