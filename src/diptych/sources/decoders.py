@@ -25,7 +25,9 @@ from typing import Any, Self
 import numpy as np
 
 from diptych.kinds import Array, BadInput
-from diptych.sources import exif, folder, pictures
+from diptych.sources import pictures
+from diptych.sources.metadata import embedded, sidecar
+from diptych.sources.metadata.about import joined
 from diptych.sources.pictures import Sight
 
 SECONDS = 20.0
@@ -50,7 +52,7 @@ class Look:
     digest          sha256 of the file, hexadecimal
     width, height   pixels, as it stands upright
     captions, tags  what is written in it and beside it
-    note            what beside it could not be read, though the picture can
+    note            what of the words in it and beside it could not be read, though the picture can
     pixels          (side, side, 3) uint8, where a sight was asked for
     """
 
@@ -94,7 +96,6 @@ def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         with pictures.opened(file, path) as picture:
-            facts, words = exif.facts(picture), exif.embedded(picture)
             width, height = picture.size
             if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
                 width, height = height, width
@@ -104,19 +105,8 @@ def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
                 picture.load()
             else:
                 pixels = sight.square(pictures.upright(picture, sight.enough))
-    captions, tags, note = list(words.captions), list(words.tags), ""
-    for name in beside:
-        try:
-            if Path(name).stat().st_size > exif.MAX_XMP:
-                raise BadInput(f"{name}: more than {exif.MAX_XMP:,} bytes of words")
-            if name.lower().endswith(".xmp"):
-                found = exif.words(Path(name).read_bytes())
-                captions += found.captions
-                tags += found.tags
-            else:
-                captions += folder.captions(Path(name))
-        except (BadInput, OSError) as error:
-            note = f"words beside it left out: {error}"
+            inside = embedded.read(picture)  # behind its pixels, since a PNG may keep its words there
+    about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it was written without the file
     return Look(
         path,
         digest=digest,
@@ -124,11 +114,14 @@ def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
         mtime_ns=at.st_mtime_ns,
         width=width,
         height=height,
-        captions=tuple(dict.fromkeys(captions)),
-        tags=tuple(dict.fromkeys(tags)),
-        note=note,
+        taken=about.taken,
+        camera=about.camera,
+        lat=about.lat,
+        lon=about.lon,
+        captions=about.captions,
+        tags=about.tags,
+        note="; ".join(about.notes),
         pixels=pixels,
-        **asdict(facts),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,13 @@ PICTURES = folder.PICTURES | {".jpe", ".jfif", ".heic", ".heif", ".avif"}
 """Endings of files that are pictures."""
 
 WORDS = frozenset({".txt", ".xmp"})
-"""Endings of files that hold words about the picture beside them: `a.txt`, `a.jpg.txt`, `a.xmp`, `a.jpg.xmp`."""
+"""Endings of files that hold words about the picture beside them: `a.txt`, `a.jpg.txt`, `a.xmp`, `a.jpg.xmp`.
+
+A file of words is of the picture whose whole name it has (`a.jpg.xmp` of `a.jpg`, not of `a.jpg.png`), else of the one
+whose stem it has (`a.xmp`), and only when there is none, of one that differs in nothing but case. The `.xmp` of another
+picture or of another program's raw file is worse than none: a picture has one, and one that two pictures could claim is
+of neither. A `.txt` was written for here, and is of every picture of its stem.
+"""
 
 
 class Found(NamedTuple):
@@ -37,7 +44,7 @@ class Tree:
     """What lies below a folder.
 
     files     its pictures, in the order of their paths
-    refused   (path, why) of pictures that are not read
+    refused   (path, why) of pictures, and of files of words, that are not read
     closed    folders that could not be listed: what lies in them is unknown, not gone
     """
 
@@ -112,26 +119,59 @@ def _listed(here: Path, real_root: str, tree: Tree) -> tuple[list[Found], list[P
                     elif ending in PICTURES and entry.is_file():
                         pictures.append((entry.path, entry.stat()))
                     elif ending in WORDS and entry.is_file():
-                        words[entry.name.lower()] = entry
+                        words[entry.name] = entry
                 except OSError as error:
                     if ending in PICTURES:
                         tree.refused.append((entry.path, f"not readable ({error.strerror})"))
     except OSError:
         tree.closed.append(str(here))
-    return [_found(path, facts, words) for path, facts in pictures], sorted(folders, reverse=True)
+    owned = _owned(words, [path.rpartition(os.sep)[2] for path, _ in pictures], here, tree) if words else {}
+    return [_found(path, facts, owned, words) for path, facts in pictures], sorted(folders, reverse=True)
 
 
-def _found(path: str, facts: os.stat_result, words: dict[str, os.DirEntry[str]]) -> Found:
-    if not words:
-        return Found(path, facts.st_size, facts.st_mtime_ns)
-    name = path.rpartition(os.sep)[2].lower()
-    stem = _split(name)[0]
-    beside = [words[k] for k in (f"{stem}.txt", f"{name}.txt", f"{stem}.xmp", f"{name}.xmp") if k in words]
+def _found(
+    path: str, facts: os.stat_result, owned: Mapping[str, list[str]], words: Mapping[str, os.DirEntry[str]]
+) -> Found:
+    beside = [words[name] for name in owned.get(path.rpartition(os.sep)[2], ())]
     state = []
     for entry in beside:
         at = entry.stat()
         state.append(f"{at.st_size}:{at.st_mtime_ns}")
     return Found(path, facts.st_size, facts.st_mtime_ns, tuple(entry.path for entry in beside), " ".join(state))
+
+
+def _owned(words: Iterable[str], pictures: Sequence[str], here: Path, tree: Tree) -> dict[str, list[str]]:
+    """Picture -> its files of words, by their names in this folder. See WORDS."""
+    owned: dict[str, list[str]] = defaultdict(list)
+    for name, owners in _claims(words, pictures):
+        if _split(name)[1] == ".xmp":
+            free = [owner for owner in owners if not any(_split(other)[1] == ".xmp" for other in owned[owner])]
+            if len(free) != 1:
+                asked = f"words of {' or of '.join(free)}? Name it in full, as a.jpg.xmp is of a.jpg"
+                tree.refused.append((str(here / name), asked if free else f"{owners[0]} has another"))
+                continue
+            owners = free
+        for owner in owners:
+            owned[owner].append(name)
+    return owned
+
+
+def _claims(words: Iterable[str], pictures: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each file of words with the pictures that it is nearest to by its name; the nearest first."""
+    left = sorted(words)
+    for fold in (str, str.lower):
+        for part in (str, _stem):
+            if not left:
+                return
+            owners = defaultdict(list)
+            for picture in pictures:
+                owners[fold(part(picture))].append(picture)
+            yield from ((name, owners[fold(_stem(name))]) for name in left if fold(_stem(name)) in owners)
+            left = [name for name in left if fold(_stem(name)) not in owners]
+
+
+def _stem(name: str) -> str:
+    return _split(name)[0]
 
 
 def _split(name: str) -> tuple[str, str]:

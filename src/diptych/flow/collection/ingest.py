@@ -21,7 +21,7 @@ from diptych.flow.collection.vectors import Vectors
 from diptych.kinds import Array, BadInput, Progress, batches
 from diptych.sources import jsonl, table
 from diptych.sources.decoders import SECONDS, Decoders, Look
-from diptych.sources.exif import Words
+from diptych.sources.metadata.about import Words
 from diptych.sources.rows import Row, merged
 from diptych.sources.walk import Found, Tree, pictures, walk
 

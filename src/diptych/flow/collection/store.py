@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 
 from diptych.flow import query
 from diptych.kinds import BadInput, batches
-from diptych.sources.exif import Words
+from diptych.sources.metadata.about import Words
 
 FILE, LOCK = "diptych.db", "diptych.lock"
 
