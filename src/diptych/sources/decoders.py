@@ -105,7 +105,7 @@ def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
                 picture.load()
             else:
                 pixels = sight.square(pictures.upright(picture, sight.enough))
-            inside = embedded.read(picture)  # behind its pixels, since a PNG may keep its words there
+            inside = embedded.read(picture, file)
     about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it was written without the file
     return Look(
         path,

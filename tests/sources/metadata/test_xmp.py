@@ -66,13 +66,12 @@ DOG = bag("dc:subject", "dog")
         packet(DOG, attributes='plus:a="1 > 0" plus:b=\'"\''),
         packet("<a:b/><c>1 < 2 & <3</c>" + DOG),
         packet("</a></b:c>" + DOG),
-        packet("<dc:creator>" + DOG),  # not closed: the tag is inside
         packet(DOG)[: packet(DOG).index("</rdf:Bag")],
         packet(DOG).replace("http://purl.org/dc/elements/1.1/", "http://purl.org/dc/elements/1.1"),
         packet(DOG).replace("xmlns:dc=", "xmlns:other=").replace("dc:subject", "other:subject"),
         packet(DOG).replace("xmlns:dc=", "xmlns:none="),
         packet(DOG).replace("rdf:", "r:").replace("xmlns:rdf", "xmlns:r"),
-        packet(f'<subject xmlns="http://purl.org/dc/elements/1.1/"><rdf:Bag><rdf:li>dog</rdf:li></rdf:Bag></subject>'),
+        packet('<subject xmlns="http://purl.org/dc/elements/1.1/"><rdf:Bag><rdf:li>dog</rdf:li></rdf:Bag></subject>'),
         packet("<dc:subject><rdf:Bag><rdf:_1>dog</rdf:_1></rdf:Bag></dc:subject>"),
         packet("<dc:subject>dog</dc:subject>"),
         packet("<dc:subject rdf:parseType='Resource'><rdf:value>dog</rdf:value><lr:a>no</lr:a></dc:subject>"),
@@ -81,8 +80,7 @@ DOG = bag("dc:subject", "dog")
     ],
 )
 def test_what_other_programs_take_is_taken(data):
-    tags = joined([xmp.read(data.encode())]).tags
-    assert tags == ("dog",) or "<dc:creator>" in data and tags == ()
+    assert joined([xmp.read(data.encode())]).tags == ("dog",)
 
 
 @pytest.mark.parametrize(
@@ -211,21 +209,23 @@ def test_words_about_the_pictures_it_was_made_from_are_not_its_own():
     assert read(pantry + DOG).tags == ("dog",)
 
 
-def test_what_is_left_out_is_said():
+def test_what_is_left_out_is_said(monkeypatch):
+    monkeypatch.setattr(xmp, "MAX_MARKS", 5_000)
     deep = packet("<a>" * xmp.MAX_DEPTH + "</a>" * xmp.MAX_DEPTH + DOG)
     for data, why in (
         (b"no XMP at all", "there is no RDF in it"),
         (b"<a/>", "there is no RDF in it"),
         (b" " * (xmp.MAX_BYTES + 1) + b"<", "more than 8,000,000 bytes"),
         (packet(DOG).encode()[:-80], "it is cut off"),
+        (packet("<dc:creator>" + DOG).encode(), "elements are not closed"),
         (deep.encode(), "more than 64 elements in each other"),
-        (packet("<a/>" * (xmp.MAX_MARKS + 1)).encode(), "more than 500,000 marks"),
+        (packet("<a/>" * (xmp.MAX_MARKS + 1)).encode(), "more than 5,000 marks"),
     ):
         assert [why in note for note in xmp.read(data).notes] == [True], why
     assert xmp.read(b"") == xmp.read(b"\0 \n") == xmp.read(packet().encode()) == About()
 
 
-def test_the_marks_read_grow_with_the_bytes_and_not_faster(monkeypatch):
+def test_the_marks_read_grow_with_the_bytes_and_not_faster():
     """The patterns that make readers of marks slow: each is read in one pass, whose steps are counted."""
     n = 20_000
     for unit in (

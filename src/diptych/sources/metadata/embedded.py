@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -16,14 +17,16 @@ MAX_PACKETS = 8
 
 _XMP, _MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
+_GIF = b"\x21\xff\x0bXMP DataXMP"
 _TEXTS = ("Title", "Description")
 _PROFILE = "Raw profile type "
 
 
-def read(picture: Image.Image) -> list[About]:
+def read(picture: Image.Image, file: BinaryIO) -> list[About]:
     """What an opened picture says, the most trusted first: EXIF, XMP, IPTC, the texts of a PNG.
 
-    The chunks of a PNG that stand behind its pixels are known when these have been loaded.
+    file   that it was opened from. It is read here, so the pixels have to be loaded before; besides, the chunks of a
+           PNG that stand behind them are only then known.
     """
     try:
         block = picture.getexif()
@@ -31,7 +34,7 @@ def read(picture: Image.Image) -> list[About]:
     except Exception:  # the readers inside PIL raise whatever a damaged block makes them stumble on
         block = Image.Exif()
         found = [About(notes=("EXIF left out: damaged",))]
-    packets = list(dict.fromkeys([*_packets(picture), exif.block(block, exif.XMP), _profile(picture, "xmp")]))
+    packets = list(dict.fromkeys([*_packets(picture, file), exif.block(block, exif.XMP), _profile(picture, "xmp")]))
     found += map(xmp.read, packets[:MAX_PACKETS])
     if len(packets) > MAX_PACKETS:
         found.append(About(notes=(f"XMP left out in part: more than {MAX_PACKETS} packets",)))
@@ -42,13 +45,16 @@ def read(picture: Image.Image) -> list[About]:
     return found
 
 
-def _packets(picture: Image.Image) -> Iterator[bytes]:
+def _packets(picture: Image.Image, file: BinaryIO) -> Iterator[bytes]:
     """The packets of XMP, and for each the part that did not fit one segment of a JPEG."""
     packets = [data.removeprefix(_XMP) for data in _each_segment(picture, "APP1", _XMP)]
     if not packets:
         found = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
         packets = [found.encode() if isinstance(found, str) else found]
     yield from packets
+    if picture.format == "GIF":
+        file.seek(0)
+        yield file.read(xmp.MAX_BYTES).partition(_GIF)[2].partition(b"\1\xff\xfe")[0]
     more: dict[bytes, list[tuple[int, bytes]]] = {}
     for data in _each_segment(picture, "APP1", _MORE_XMP):
         head, part = data[len(_MORE_XMP) :][:40], data[len(_MORE_XMP) + 40 :]

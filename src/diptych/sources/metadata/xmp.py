@@ -9,6 +9,7 @@ numbers. It goes over the packet once, from left to right.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -117,18 +118,19 @@ class _Said:
     """The properties of the picture itself, not of those that it was made from, which stand deeper in the packet."""
 
     def __init__(self, tops: Iterable[Element]) -> None:
-        self.elements: dict[str, list[Element]] = {}
-        self.values: dict[str, list[str]] = {}
+        self.attributes: dict[str, list[str]] = defaultdict(list)
+        self.elements: dict[str, list[Element]] = defaultdict(list)
         for top in tops:
             for name, value in top.items():
-                self.values.setdefault(name, []).append(value)
+                self.attributes[name].append(value)
             for element in top:
-                self.elements.setdefault(element.tag, []).append(element)
-                self.values.setdefault(element.tag, []).extend(_values(element))
+                self.elements[element.tag].append(element)
 
     def all(self, *names: str) -> Iterator[str]:
         for name in names:
-            yield from self.values.get(name, ())
+            yield from self.attributes.get(name, ())
+            for element in self.elements.get(name, ()):
+                yield from _values(element)
 
     def first(self, name: str) -> str:
         return next(self.all(name), "")
@@ -229,7 +231,7 @@ def _tree(text: str) -> tuple[Element, str]:
             name = _named(mark, bound)
             if name in open_:
                 while builder.end(open_.pop()).tag != name:
-                    pass
+                    problem = "elements are not closed"
         elif len(open_) > MAX_DEPTH:
             problem = f"more than {MAX_DEPTH} elements in each other"
             break
