@@ -125,7 +125,7 @@ def _listed(here: Path, real_root: str, tree: Tree) -> tuple[list[Found], list[P
                         tree.refused.append((entry.path, f"not readable ({error.strerror})"))
     except OSError:
         tree.closed.append(str(here))
-    owned = _owned(words, [path.rpartition(os.sep)[2] for path, _ in pictures], here, tree) if words else {}
+    owned = _owned(words, sorted(path.rpartition(os.sep)[2] for path, _ in pictures), here, tree) if words else {}
     return [_found(path, facts, owned, words) for path, facts in pictures], sorted(folders, reverse=True)
 
 

@@ -32,8 +32,8 @@ def read(exif: Image.Exif) -> About:
     captions += [_wide(exif.get(tag)) for tag in (_XP_TITLE, _XP_SUBJECT, _XP_COMMENT)]
     lat, lon = place(_degrees(gps.get(2), gps.get(1), "N", "S"), _degrees(gps.get(4), gps.get(3), "E", "W"))
     return About(
-        tuple(text for text in captions if plain(text) not in (make, model)),
-        tuple(_wide(exif.get(_XP_KEYWORDS)).split(";")),
+        tuple(text for text in captions if plain(text) not in ("", make, model)),
+        tuple(filter(None, _wide(exif.get(_XP_KEYWORDS)).split(";"))),
         moment(_text(detail.get(_TAKEN))),
         moment(_text(detail.get(_DIGITISED))),
         model or make or None,

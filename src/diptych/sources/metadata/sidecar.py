@@ -23,7 +23,7 @@ def read(path: str) -> About:
     except OSError as error:
         return _left_out(name, f"not readable ({error.strerror or error})")
     if len(data) > most:
-        return _left_out(name, f"more than {most:,} bytes of words")
+        return _left_out(name, f"more than {most:,} bytes")
     if path.lower().endswith(".xmp"):
         found = xmp.read(data)
         return replace(found, notes=tuple(f"{name}: {note}" for note in found.notes))
@@ -34,4 +34,4 @@ def read(path: str) -> About:
 
 
 def _left_out(name: str, why: str) -> About:
-    return About(notes=(f"{name}: words beside it left out: {why}",))
+    return About(notes=(f"words left out of {name}: {why}",))
