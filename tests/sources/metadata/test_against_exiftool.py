@@ -371,7 +371,10 @@ def theirs(cell, shown):
     return tuple(values)
 
 
-@pytest.mark.skipif(not shutil.which("exiftool"), reason="wants exiftool (Debian: libimage-exiftool-perl)")
+exiftool = pytest.mark.skipif(not shutil.which("exiftool"), reason="wants exiftool (Debian: libimage-exiftool-perl)")
+
+
+@exiftool
 def test_each_cell_is_read_as_exiftool_shows_it(table):
     home = next(file.parent for _, file in table.values())
     command = ["exiftool", "-json", "-G1", "-a", "-n", "-api", "struct=0", "-all:all", "-composite:all", str(home)]
@@ -386,3 +389,59 @@ def test_each_cell_is_read_as_exiftool_shows_it(table):
     assert {
         name: found for name, found in differ.items() if not name.startswith(known) and not name.endswith(known)
     } == {}
+
+
+WRITTEN = {
+    "EXIF:ImageDescription": TEXT,
+    "EXIF:UserComment": "Grüße 湖",
+    "EXIF:XPTitle": "Titel",
+    "EXIF:XPKeywords": "one;two",
+    "EXIF:DateTimeOriginal": "1988:12:01 18:53:44",
+    "EXIF:GPSLatitude": "33.85",
+    "EXIF:GPSLatitudeRef": "S",
+    "EXIF:GPSLongitude": "151.25",
+    "EXIF:GPSLongitudeRef": "E",
+    "IPTC:CodedCharacterSet": "UTF8",
+    "IPTC:Keywords": "Köln",
+    "IPTC:Caption-Abstract": "in IPTC",
+    "XMP-dc:Subject": "dog",
+    "XMP-dc:Description": "1 < 2 & 3",
+    "XMP-dc:Title-de": "auf Deutsch",
+    "XMP-lr:HierarchicalSubject": "Places|Italy|Rome",
+    "XMP-digiKam:TagsList": "People/Ann",
+    "XMP-mwg-rs:RegionInfo": "{RegionList=[{Name=Bob,Type=Face},{Name=none,Type=Focus}]}",
+    "XMP-mwg-kw:KeywordInfo": "{Hierarchy=[{Keyword=Animals,Children=[{Keyword=Cat}]}]}",
+    "XMP-MP:RegionInfoMP": "{Regions=[{PersonDisplayName=Cleo}]}",
+    "XMP-iptcExt:PersonInImage": "Dan",
+    "XMP-iptcExt:PersonInImageWDetails": "{PersonName=Eve}",
+    "XMP-acdsee:Categories": '<Categories><Category Assigned="1">Sea</Category></Categories>',
+    "XMP-dc:Rights": "x " * 50_000,  # more than a segment of a JPEG holds
+}
+
+
+@exiftool
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".tif", ".gif", ".avif", ".heic", ".xmp"])
+def test_what_exiftool_writes_is_read(tmp_path, ending):
+    if ending not in {known for known, _, _ in formats().values()} | {".xmp"}:
+        pytest.skip(f"no reader of {ending}")
+    file = tmp_path / f"a{ending}"
+    if ending == ".xmp":
+        (tmp_path / "a.png").write_bytes(picture("PNG"))
+    else:
+        form = {".jpg": "JPEG", ".tif": "TIFF", ".heic": "HEIF"}.get(ending, ending[1:].upper())
+        file.write_bytes(picture(form))
+    (tmp_path / "args").write_text("".join(f"-{name}={value}\n" for name, value in WRITTEN.items()))
+    subprocess.run(["exiftool", "-q", "-m", "-@", str(tmp_path / "args"), str(file)], check=True, capture_output=True)
+    found = look(str(tmp_path / "a.png"), [str(file)]) if ending == ".xmp" else look(str(file))
+    assert (found.reason, found.note) == ("", "")
+    names = {"dog", "Rome", "Places/Italy/Rome", "Ann", "People/Ann", "Cat", "Animals/Cat", "Sea"}
+    names |= {"Bob", "Cleo", "Dan", "Eve"}
+    captions = {"1 < 2 & 3", "auf Deutsch"}
+    if ending not in (".gif", ".xmp"):  # these have no EXIF
+        names |= {"one", "two"}
+        captions |= {TEXT, "Grüße 湖", "Titel"}
+        assert (found.taken, found.lat, found.lon) == (DAY, -33.85, 151.25)
+    if ending in (".jpg", ".tif"):
+        names |= {"Köln"}
+        captions |= {"in IPTC"}
+    assert (set(found.tags), set(found.captions)) == (names, captions)

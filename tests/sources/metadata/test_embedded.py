@@ -100,6 +100,18 @@ def test_xmp_may_stand_in_exif():
     assert read(file.getvalue()).tags == ("b", "a")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of PIL, about numbers that it does not give
+@pytest.mark.parametrize("numbers", [False, True])
+@pytest.mark.parametrize("block", [b"\x1c\x02\x19\0\x03dog", b"\0\x19\x02\x1cgod\x03"])
+def test_iptc_in_a_tiff_may_be_declared_as_numbers_and_be_back_to_front(numbers, block):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "TIFF", tiffinfo={33723: block})
+    data = file.getvalue()
+    bytes_, longs = struct.pack("<HHI", 33723, 7, 8), struct.pack("<HHI", 33723, 4, 2)
+    assert bytes_ in data
+    assert read(data.replace(bytes_, longs) if numbers else data) == About(tags=("dog",))
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of PIL, about damage
 @pytest.mark.parametrize("seed", range(3))
 def test_mutated_blocks_give_something_and_never_raise(seed):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from diptych.sources.metadata import exif, iptc, xmp
 from diptych.sources.metadata.about import About
@@ -39,7 +40,7 @@ def read(picture: Image.Image, file: BinaryIO) -> list[About]:
     if len(packets) > MAX_PACKETS:
         found.append(About(notes=(f"XMP left out in part: more than {MAX_PACKETS} packets",)))
     resources = [_segments(picture, "APP13", _PHOTOSHOP), exif.block(block, exif.PHOTOSHOP), _profile(picture, "iptc")]
-    found.append(iptc.read(exif.block(block, exif.IPTC)))
+    found.append(iptc.read(_in_tiff(picture) or exif.block(block, exif.IPTC)))
     found += [iptc.read(iptc.in_photoshop(some)) for some in resources]
     found.append(_png(picture))
     return found
@@ -72,6 +73,14 @@ def _each_segment(picture: Image.Image, name: str, start: bytes) -> list[bytes]:
 def _segments(picture: Image.Image, name: str, start: bytes) -> bytes:
     """What such segments hold together: what is longer than one goes on in the next."""
     return b"".join(data.removeprefix(start) for data in _each_segment(picture, name, start))
+
+
+def _in_tiff(picture: Image.Image) -> bytes:
+    """IPTC in a TIFF is often declared as numbers of four bytes, of which PIL gives the first; and then written so."""
+    data: bytes = picture.tag_v2._tagdata.get(exif.IPTC, b"") if isinstance(picture, TiffImageFile) else b""
+    if data[:1] != b"\x1c" and data[3:4] == b"\x1c":  # each number back to front
+        data = b"".join(data[at : at + 4][::-1] for at in range(0, len(data), 4))
+    return data
 
 
 def _profile(picture: Image.Image, name: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from PIL import Image
@@ -46,11 +45,6 @@ def read(exif: Image.Exif) -> About:
 def block(exif: Image.Exif, tag: int) -> bytes:
     """One of XMP, IPTC and PHOTOSHOP; b"" where there is none."""
     value = exif.get(tag)
-    if isinstance(value, tuple) and all(isinstance(number, int) for number in value):
-        # IPTC was often declared as numbers of four bytes, in the order of this file.
-        order, width = "little" if exif.endian == "<" else "big", 4 if max(value, default=0) > 255 else 1
-        with suppress(OverflowError):
-            return b"".join(number.to_bytes(width, order) for number in value)
     return value.encode("latin-1", "ignore") if isinstance(value, str) else value if isinstance(value, bytes) else b""
 
 
