@@ -57,21 +57,21 @@ def two_cones(n: int, n_queries: int, dims: int, seed: int = 0) -> tuple[Array, 
     def normal(*shape: int) -> Array:
         return rng.standard_normal(shape, dtype=np.float32)
 
-    topics = cosine.settle(normal(1000, dims) * falling)
+    topics = cosine.normalise(normal(1000, dims) * falling)
     weights = rng.dirichlet(np.ones(len(topics)))
-    picture_cone, text_cone = cosine.settle(normal(2, dims))
+    picture_cone, text_cone = cosine.normalise(normal(2, dims))
     pictures = np.empty((n, dims), dtype=np.float32)
     for start in range(0, n, 50_000):
         rows = pictures[start : start + 50_000]
-        own = cosine.settle(normal(*rows.shape) * falling)
-        content = cosine.settle(0.6 * topics[rng.choice(len(topics), len(rows), p=weights)] + 0.8 * own)
-        rows[:] = cosine.settle(0.7 * picture_cone + 0.71 * content)
+        own = cosine.normalise(normal(*rows.shape) * falling)
+        content = cosine.normalise(0.6 * topics[rng.choice(len(topics), len(rows), p=weights)] + 0.8 * own)
+        rows[:] = cosine.normalise(0.7 * picture_cone + 0.71 * content)
     told = pictures[rng.choice(n, n_queries, replace=n < n_queries)]
-    told = cosine.settle(told - (told @ picture_cone)[:, None] * picture_cone)
+    told = cosine.normalise(told - (told @ picture_cone)[:, None] * picture_cone)
     elsewhere = rng.permutation(falling)
-    noise = [cosine.settle(normal(n_queries, dims) * spread) for spread in (falling, elsewhere)]
-    texts = cosine.settle(told + 2.0 * cosine.settle(noise[0] + noise[1]))
-    return pictures, cosine.settle(0.86 * text_cone + 0.51 * texts)
+    noise = [cosine.normalise(normal(n_queries, dims) * spread) for spread in (falling, elsewhere)]
+    texts = cosine.normalise(told + 2.0 * cosine.normalise(noise[0] + noise[1]))
+    return pictures, cosine.normalise(0.86 * text_cone + 0.51 * texts)
 
 
 def share_found(found: Ints, truth: Ints) -> float:

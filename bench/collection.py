@@ -30,10 +30,10 @@ import random_clip
 from PIL import Image
 from processes import Run
 
+from diptych.collection import Collection, Entry
+from diptych.collection.background_queries import rare
 from diptych.encoders import shelf
 from diptych.encoders.pair import OnnxPair
-from diptych.flow.collection import Collection, Entry
-from diptych.flow.collection.things import rare
 from diptych.kinds import Array, cosine
 
 WARM = 200
@@ -71,15 +71,15 @@ def pictures(n: int, encoder: OnnxPair, seed: int = 0) -> Array:
     """(n, dims) rows of pictures, each with the content of a text and as much again of its own."""
     rng = np.random.default_rng(seed)
     texts = encoder.encode_texts(said(1000, seed=1))
-    topics = cosine.settle(texts - texts.mean(axis=0))
-    cone = cosine.settle(rng.standard_normal((1, encoder.width), dtype=np.float32))
+    topics = cosine.normalise(texts - texts.mean(axis=0))
+    cone = cosine.normalise(rng.standard_normal((1, encoder.width), dtype=np.float32))
     falling = np.arange(1, encoder.width + 1, dtype=np.float32) ** -0.5
     rows = np.empty((n, encoder.width), dtype=np.float32)
     for start in range(0, n, 20_000):
         some = rows[start : start + 20_000]
-        own = cosine.settle(rng.standard_normal(some.shape, dtype=np.float32) * falling)
-        content = cosine.settle(0.6 * topics[rng.integers(0, len(topics), len(some))] + 0.8 * own)
-        some[:] = cosine.settle(0.7 * cone + 0.71 * content)
+        own = cosine.normalise(rng.standard_normal(some.shape, dtype=np.float32) * falling)
+        content = cosine.normalise(0.6 * topics[rng.integers(0, len(topics), len(some))] + 0.8 * own)
+        some[:] = cosine.normalise(0.7 * cone + 0.71 * content)
     return rows
 
 

@@ -64,7 +64,7 @@ def main() -> None:
     # Codes that know a little about labels, so that the distances are spread as those of a trained hash are.
     directions = rng.standard_normal((24, 64))
     queries, items = (
-        hamming.settle(labels @ directions + rng.standard_normal((len(labels), 64)))
+        hamming.normalise(labels @ directions + rng.standard_normal((len(labels), 64)))
         for labels in (query_labels, item_labels)
     )
     qrels = SharedLabels(query_labels, item_labels)

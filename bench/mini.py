@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from diptych import catalogue
 from diptych.encoders import shelf
-from diptych.flow import catalogue
 from diptych.flow.evaluate import evaluate
 
 QUERIES = {
@@ -84,7 +84,7 @@ def precision(model: str) -> dict[str, float]:
 
 def speed(model: str, count: int = 600) -> dict[str, float]:
     """Pictures a second, decoding included, from JPEGs of 640 pixels; milliseconds a warm query."""
-    from diptych.flow.collection import Collection
+    from diptych.collection import Collection
 
     rng = np.random.default_rng(0)
     sources = [Path(path) for path in catalogue.dataset("flickr8k").read("dev").images]

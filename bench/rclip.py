@@ -31,8 +31,8 @@ import processes
 import random_clip
 from processes import Run
 
+from diptych.collection import Collection
 from diptych.encoders import shelf
-from diptych.flow.collection import Collection
 from diptych.kinds import cosine
 
 QUERY = "two dogs in the snow"
@@ -90,7 +90,7 @@ def same_network(mine: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> f
     if mine.keys() != other.keys():
         raise SystemExit(f"one has {len(mine)} pictures and the other {len(other)}")
     sides = [np.stack([rows[name] for name in sorted(mine)]) for rows in (mine, other)]
-    centred = [cosine.settle(rows - sides[0].mean(axis=0)) for rows in sides]
+    centred = [cosine.normalise(rows - sides[0].mean(axis=0)) for rows in sides]
     least = float((centred[0] * centred[1]).sum(axis=1).min())
     if least < 0.99:
         raise SystemExit(f"one network, and rows that differ: cosine {least:.4f} about the mean")

@@ -29,10 +29,10 @@ def main() -> None:
     asked = parser.parse_args()
 
     rng = np.random.default_rng(0)
-    images = cosine.settle(rng.standard_normal((asked.images, asked.width), dtype=np.float32))
+    images = cosine.normalise(rng.standard_normal((asked.images, asked.width), dtype=np.float32))
     owner = np.repeat(np.arange(asked.images), 5)
     noise = rng.standard_normal((len(owner), asked.width), dtype=np.float32)
-    texts = cosine.settle(images[owner] * 3 + noise)
+    texts = cosine.normalise(images[owner] * 3 + noise)
     ids = [tuple(map(str, range(n))) for n in (len(images), len(texts))]
     i2t = Listed(owner, np.arange(len(owner)), *ids)
     sides = ((images, texts, i2t), (texts, images, i2t.transposed()))

@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from diptych.flow import catalogue
-from diptych.flow.collection import Collection, Entry
-from diptych.flow.collection.search import PLAIN
-from diptych.flow.collection.things import rare
-from diptych.flow.collection.verdict import MATCH
+from diptych import catalogue
+from diptych.collection import Collection, Entry
+from diptych.collection.background_queries import rare
+from diptych.collection.search import PLAIN
+from diptych.collection.verdict import MATCH
 from diptych.kinds import Pairs
 
 ABSENT = """

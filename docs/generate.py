@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from diptych import catalogue
 from diptych.features import composition
 from diptych.features.feature import Step
-from diptych.flow import catalogue
 
 ROOT = Path(__file__).parents[1]
 REPRODUCTIONS = ROOT / "reproductions"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from diptych.sources import postcards
+from diptych import postcards
 
 TARGET = Path(__file__).parent / "images" / "postcards.png"
 GAP, MAT = 6, (238, 234, 226)

@@ -19,8 +19,8 @@ from typing import Any
 
 import generate
 
+from diptych import catalogue
 from diptych.app.cli import app
-from diptych.flow import catalogue
 
 
 def run(command: str) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from typing import Any
 import generate
 import numpy as np
 
-from diptych.flow import catalogue
-from diptych.flow.catalogue import Dataset
+from diptych import catalogue
+from diptych.catalogue import Dataset
 from diptych.flow.evaluate import measure
 from diptych.flow.prepare import prepare
 

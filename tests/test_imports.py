@@ -10,8 +10,8 @@ import pytest
 
 HEAVY = ("torch", "faiss", "sklearn", "scipy", "cv2", "onnxruntime", "transformers", "tokenizers", "huggingface_hub")
 EVERY_SHELF = "from diptych.encoders import shelf; [model.here for model in shelf.models()]"
-EVERY_METHOD = "from diptych.flow.catalogue import *; [MethodFacts.of(name) for name in methods()]"
-EVERY_DATASET = "from diptych.flow.catalogue import *; [dataset(name).card.facts() for name in datasets()]"
+EVERY_METHOD = "from diptych.catalogue import *; [MethodFacts.of(name) for name in methods()]"
+EVERY_DATASET = "from diptych.catalogue import *; [dataset(name).card.facts() for name in datasets()]"
 
 
 def loaded(code: str) -> list[str]:

@@ -308,37 +308,41 @@ def outputs():
 
 def test_cosine_stores_unit_rows_and_leaves_zeros(outputs):
     outputs[3] = 0
-    settled = cosine.settle(outputs)
-    assert settled.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(settled, axis=1), [1, 1, 1, 0, 1, 1, 1, 1, 1], atol=1e-6)
+    normalised = cosine.normalise(outputs)
+    assert normalised.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(normalised, axis=1), [1, 1, 1, 0, 1, 1, 1, 1, 1], atol=1e-6)
     lengths = np.maximum(np.linalg.norm(outputs, axis=1), 1e-9)
     expected = outputs @ outputs.T / np.outer(lengths, lengths)
-    np.testing.assert_allclose(cosine.score(settled, settled), expected, atol=1e-6)
-    assert (cosine.score(settled[3:4], settled) == 0).all()
+    np.testing.assert_allclose(cosine.score(normalised, normalised), expected, atol=1e-6)
+    assert (cosine.score(normalised[3:4], normalised) == 0).all()
 
 
 def test_dot_scores_rows_as_they_are(outputs):
-    settled = dot.settle(outputs)
-    np.testing.assert_allclose(settled, outputs, rtol=1e-6)
-    np.testing.assert_allclose(dot.score(settled[:2], settled), outputs[:2] @ outputs.T, atol=1e-5)
+    normalised = dot.normalise(outputs)
+    np.testing.assert_allclose(normalised, outputs, rtol=1e-6)
+    np.testing.assert_allclose(dot.score(normalised[:2], normalised), outputs[:2] @ outputs.T, atol=1e-5)
 
 
 def test_l2_ranks_by_distance_nearest_first(outputs):
-    settled = l2.settle(outputs)
+    normalised = l2.normalise(outputs)
     distance = np.square(outputs[:4, None] - outputs[None]).sum(axis=2)
-    np.testing.assert_allclose(l2.score(settled[:4], settled), -distance, atol=1e-4)
-    np.testing.assert_array_equal(np.argsort(-l2.score(settled[:4], settled), axis=1), np.argsort(distance, axis=1))
+    np.testing.assert_allclose(l2.score(normalised[:4], normalised), -distance, atol=1e-4)
+    np.testing.assert_array_equal(
+        np.argsort(-l2.score(normalised[:4], normalised), axis=1), np.argsort(distance, axis=1)
+    )
 
 
 @pytest.mark.parametrize("bits", [1, 8, 13, 16, 32, 64, 72, 256])
 def test_hamming_counts_differing_signs_and_zero_is_positive(bits):
     rows = seeded(bits).integers(-1, 2, (7, bits)).astype(float)
-    settled = hamming.settle(rows)
-    assert settled.dtype == np.uint8
-    assert settled.shape == (7, -(-bits // 8))
+    normalised = hamming.normalise(rows)
+    assert normalised.dtype == np.uint8
+    assert normalised.shape == (7, -(-bits // 8))
     signs = np.where(rows >= 0, 1, -1)
-    np.testing.assert_array_equal(hamming.settle(signs), settled)
-    np.testing.assert_array_equal(hamming.score(settled[:3], settled), -(signs[:3, None] != signs[None]).sum(axis=2))
+    np.testing.assert_array_equal(hamming.normalise(signs), normalised)
+    np.testing.assert_array_equal(
+        hamming.score(normalised[:3], normalised), -(signs[:3, None] != signs[None]).sum(axis=2)
+    )
 
 
 def test_words_are_the_bytes_in_the_widest_words_that_divide_them():
@@ -352,7 +356,7 @@ def test_words_are_the_bytes_in_the_widest_words_that_divide_them():
 
 def test_sets_take_the_best_match_of_every_token():
     rng = seeded(1)
-    queries, items = sets.settle(rng.standard_normal((4, 3, 5))), sets.settle(rng.standard_normal((6, 4, 5)))
+    queries, items = sets.normalise(rng.standard_normal((4, 3, 5))), sets.normalise(rng.standard_normal((6, 4, 5)))
     queries[0, 2:], queries[3], items[1, 1:] = 0, 0, 0  # padding; a query of nothing
     slow = np.zeros((4, 6))
     for q in range(4):
@@ -365,7 +369,7 @@ def test_sets_take_the_best_match_of_every_token():
 
 def test_padding_changes_no_score_of_sets():
     rng = seeded(2)
-    queries, items = sets.settle(rng.standard_normal((2, 3, 5))), sets.settle(rng.standard_normal((3, 4, 5)))
+    queries, items = sets.normalise(rng.standard_normal((2, 3, 5))), sets.normalise(rng.standard_normal((3, 4, 5)))
     padded = [np.concatenate([side, np.zeros((len(side), 2, 5), np.float32)], axis=1) for side in (queries, items)]
     np.testing.assert_allclose(sets.score(*padded), sets.score(queries, items), atol=1e-6)
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from diptych import catalogue
 from diptych.features.network import as_output
-from diptych.flow import catalogue
-from diptych.sources.pictures import Sight
+from diptych.sources.pictures import Preprocessing
 
 Say = Callable[[str, int, int], None]
 
-STORED = Sight(side=144, enough=288)
+STORED = Preprocessing(side=144, enough=288)
 """How pictures are kept for training: the student looks at parts of them."""
-SIGHT = Sight(side=128, enough=192)
+SIGHT = Preprocessing(side=128, enough=192)
 """How the student looks at a picture once it is trained: the whole of it, squashed. `card.json` says the same."""
 TEACHER = "efficientnetv2_b0.onnx"
 LAYER = "top_conv_o_a"
@@ -38,13 +38,13 @@ def unlabelled(data: Path) -> list[Path]:
     return sorted((data / "photos_unlabelled" / "images").iterdir())
 
 
-def pixels(paths: list[Path], sight: Sight, file: Path, say: Say) -> Any:
+def pixels(paths: list[Path], preprocessing: Preprocessing, file: Path, say: Say) -> Any:
     """(n, side, side, 3) uint8, read once into `file`."""
     if not file.exists():
         part = file.with_suffix(".part")
-        rows = np.lib.format.open_memmap(part, "w+", np.uint8, (len(paths), sight.side, sight.side, 3))
+        rows = np.lib.format.open_memmap(part, "w+", np.uint8, (len(paths), preprocessing.side, preprocessing.side, 3))
         for at, path in enumerate(paths):
-            rows[at] = sight.of(path)
+            rows[at] = preprocessing.of(path)
             say("reading pictures", at + 1, len(paths))
         rows.flush()
         part.rename(file)
@@ -58,7 +58,7 @@ def maps(paths: list[Path], data: Path, file: Path, say: Say) -> Any:
         return np.load(file, mmap_mode="r")
     model = (data / "pretrained" / TEACHER).read_bytes() + as_output(LAYER)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    look = Sight(side=32 * GRID)
+    look = Preprocessing(side=32 * GRID)
     done = int(mark.read_text()) if mark.exists() and part.exists() else 0
     if done:
         rows = np.lib.format.open_memmap(part, "r+")

@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 from pictures import TEACHER
 
-from diptych.flow import catalogue
+from diptych import catalogue
 from diptych.kinds import Array, Pairs
 
 SETS = ("flickr8k", "coco_val2017", "emoji", "postcards")

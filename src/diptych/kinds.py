@@ -364,17 +364,17 @@ def _lines(path: str | Path) -> list[str]:
 
 
 class Space(ABC):
-    """How outputs are stored (`settle`) and compared (`score`, higher is nearer)."""
+    """How outputs are stored (`normalise`) and compared (`score`, higher is nearer)."""
 
     name: str
 
     @abstractmethod
-    def settle(self, outputs: Any) -> Array:
+    def normalise(self, outputs: Any) -> Array:
         """Raw outputs of a method, one row an item, as the index stores them."""
 
     @abstractmethod
     def score(self, queries: Array, items: Array) -> Array:
-        """(n_q, n_d) scores of settled queries against settled items."""
+        """(n_q, n_d) scores of normalised queries against normalised items."""
 
     def __repr__(self) -> str:
         return self.name
@@ -390,7 +390,7 @@ class Cosine(Space):
 
     name = "cosine"
 
-    def settle(self, outputs: Any) -> Array:
+    def normalise(self, outputs: Any) -> Array:
         rows = np.asarray(outputs, dtype=np.float32)
         return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12))
 
@@ -405,7 +405,7 @@ class Dot(Cosine):
 
     name = "dot"
 
-    def settle(self, outputs: Any) -> Array:
+    def normalise(self, outputs: Any) -> Array:
         return np.ascontiguousarray(outputs, dtype=np.float32)
 
 
@@ -426,7 +426,7 @@ class Hamming(Space):
 
     name = "hamming"
 
-    def settle(self, outputs: Any) -> Array:
+    def normalise(self, outputs: Any) -> Array:
         return np.packbits(np.asarray(outputs) >= 0, axis=1)
 
     def score(self, queries: Array, items: Array) -> Array:
@@ -445,8 +445,8 @@ class Sets(Space):
 
     name = "sets"
 
-    def settle(self, outputs: Any) -> Array:
-        return cosine.settle(outputs)
+    def normalise(self, outputs: Any) -> Array:
+        return cosine.normalise(outputs)
 
     def score(self, queries: Array, items: Array) -> Array:
         asked = np.abs(queries).sum(axis=2) > 0
@@ -541,9 +541,9 @@ class Protocol:
     note: str = ""
 
     def __str__(self) -> str:
-        return self.told(f"trained on {self.train}")
+        return self.describe(f"trained on {self.train}")
 
-    def told(self, trained: str) -> str:
+    def describe(self, trained: str) -> str:
         """The protocol in words, where `trained` says what was learned from."""
         text = f"{self.query} against {self.database}, relevant by {self.relevance}, {trained}"
         text += ", texts of a picture joined" if self.joined else ""

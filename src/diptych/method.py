@@ -59,11 +59,11 @@ class Method(Fitted, ABC):
 
     @abstractmethod
     def encode_images(self, items: Any) -> Array:
-        """One row a picture, settled in `space`."""
+        """One row a picture, normalised in `space`."""
 
     @abstractmethod
     def encode_texts(self, items: Any) -> Array:
-        """One row a text, settled in `space`."""
+        """One row a text, normalised in `space`."""
 
 
 class ClosedForm(Method):
@@ -88,10 +88,10 @@ class ClosedForm(Method):
         return self
 
     def encode_images(self, items: Any) -> Array:
-        return self.space.settle(project(items, self.mean_x_, self.A_, "images"))
+        return self.space.normalise(project(items, self.mean_x_, self.A_, "images"))
 
     def encode_texts(self, items: Any) -> Array:
-        return self.space.settle(project(items, self.mean_y_, self.B_, "texts"))
+        return self.space.normalise(project(items, self.mean_y_, self.B_, "texts"))
 
 
 class Streaming(ClosedForm):
@@ -318,11 +318,11 @@ class Descent(Method):
 
     def encode_images(self, items: Any) -> Array:
         _same_width(items, "images", self.facts_["image_width"])
-        return self.space.settle(self.outputs(self.trained().images, items))
+        return self.space.normalise(self.outputs(self.trained().images, items))
 
     def encode_texts(self, items: Any) -> Array:
         _same_width(items, "texts", self.facts_["text_width"])
-        return self.space.settle(self.outputs(self.trained().texts, items))
+        return self.space.normalise(self.outputs(self.trained().texts, items))
 
     def trained(self) -> Any:
         """The network with what was learned, ready to encode; built when first asked for."""
@@ -338,7 +338,7 @@ class Descent(Method):
         return self._net
 
     def outputs(self, encoder: Any, items: Any) -> Array:
-        """What a module of the network makes of items, a block at a time: without dropout, before `space.settle`."""
+        """What a module of the network makes of items, a block at a time: without dropout, before `space.normalise`."""
         import torch
 
         device = next((tensor.device for tensor in encoder.parameters()), torch.device("cpu"))
@@ -415,8 +415,8 @@ class Descent(Method):
 
     def _score(self, net: Any, held: Pairs) -> float:
         """How well pictures and texts kept aside find each other: map@all by label, else mrr; mean of both ways."""
-        images = self.space.settle(self.outputs(net.images, held.images))
-        texts = self.space.settle(self.outputs(net.texts, held.texts))
+        images = self.space.normalise(self.outputs(net.images, held.images))
+        texts = self.space.normalise(self.outputs(net.texts, held.texts))
         i2t: Qrels
         if held.labels is None:
             measure, i2t = "mrr", Listed(held.owner, np.arange(held.n_texts), held.image_ids, held.text_ids)
@@ -512,7 +512,7 @@ def _same_width(items: Any, side: str, width: int | None) -> None:
     if width is None and hasattr(items, "shape"):
         raise BadInput(f"{side} are feature rows; this method was fitted on paths or strings")
     if width is not None and (not hasattr(items, "shape") or items.dtype.kind not in "fiub"):
-        raise BadInput(f"{side} are not feature rows; turn them into features first, as flow.encoder.Encoder does")
+        raise BadInput(f"{side} are not feature rows; turn them into features first, as encoder.Encoder does")
     if width is not None and len(items.shape) not in (2, 3):
         raise BadInput(f"{side} have {len(items.shape)} axes; give (n, d) rows or (n, t, d) tokens")
     if width is not None and items.shape[-1] != width:
@@ -522,7 +522,7 @@ def _same_width(items: Any, side: str, width: int | None) -> None:
 def featured(items: Any, side: str, width: int | None = None) -> Any:
     """Items as (n, d) feature rows, d the width that was fitted on; else BadInput."""
     if not hasattr(items, "shape") or len(items.shape) != 2 or items.dtype.kind not in "fiub":
-        raise BadInput(f"{side} are not feature rows; turn them into features first, as flow.encoder.Encoder does")
+        raise BadInput(f"{side} are not feature rows; turn them into features first, as encoder.Encoder does")
     if width is not None and items.shape[1] != width:
         raise BadInput(f"{side} are {items.shape[1]} wide; this method was fitted on {width}")
     return items

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diptych.sources import postcards
+from diptych import postcards
 
 NUMBERS = ("map@all", "map@50", "r@1", "r@5", "r@10")
 

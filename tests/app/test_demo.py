@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from diptych import postcards
 from diptych.app.demo import METHODS, PLAIN, QUERIES, demo, main
-from diptych.sources import postcards
 
 
 def test_the_demo_indexes_searches_and_measures(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

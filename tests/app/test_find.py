@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from diptych import postcards
 from diptych.flow.fit import fit
 from diptych.flow.prepare import prepare
-from diptych.sources import postcards
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

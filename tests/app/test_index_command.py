@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diptych.flow import catalogue
-from diptych.flow.collection import Collection
-from diptych.flow.encoder import Encoder
+from diptych import catalogue
+from diptych.collection import Collection
+from diptych.encoder import Encoder
 from diptych.kinds import Pairs
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (230, 220, 20)}

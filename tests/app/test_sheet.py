@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from diptych.app import sheet
-from diptych.flow.collection import Answer, Hit
-from diptych.flow.collection.regions import Region
+from diptych.collection import Answer, Hit
+from diptych.collection.regions import Region
 
 ATTACKS = (
     "<img src=x onerror=alert(1)>",

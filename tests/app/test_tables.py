@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from diptych.app import tables
-from diptych.flow.catalogue import MethodFacts
+from diptych.catalogue import MethodFacts
 from diptych.flow.report import Difference
 from diptych.kinds import Card, Protocol, Report
 

@@ -4,7 +4,7 @@ from PIL import Image
 
 from diptych.datasets import postcards
 from diptych.kinds import BadInput, SharedLabels
-from diptych.sources.postcards import CLASSES, generate
+from diptych.postcards import CLASSES, generate
 
 SMALL = {"train": 40, "val": 6, "test": 10, "unseen": 8, "all": 64}
 
@@ -57,7 +57,7 @@ def test_the_card_counts_six_thousand_and_its_protocols_name_its_splits():
 
 
 def test_few_pictures_share_a_label():
-    from diptych.sources.postcards import class_table
+    from diptych.postcards import class_table
 
     labels = class_table(generate(1000, seed=0))
     share = SharedLabels(labels, labels).relevant(0, 1000).mean()

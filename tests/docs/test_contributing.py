@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import diptych
-from diptych.sources import postcards
+from diptych import postcards
 
 CARDS = 120
 EXAMPLES = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from diptych import catalogue
 from diptych.app.cli import app
 from diptych.features import composition
-from diptych.flow import catalogue
 from diptych.metrics import measures, ranking
 
 ROOT = Path(__file__).parents[2]

@@ -54,9 +54,9 @@ def test_every_target_tells_what_it_is_for(root):
 
 
 def test_the_first_page_counts_what_there_is(root):
+    from diptych import catalogue
     from diptych.features import composition
     from diptych.features.feature import Step
-    from diptych.flow import catalogue
 
     extractors = [name for name in composition.names() if not issubclass(composition.named(name), Step)]
     page = " ".join((root / "README.md").read_text(encoding="utf-8").split())

@@ -9,8 +9,8 @@ from itertools import chain
 import pytest
 import typer.main
 
+from diptych import catalogue
 from diptych.app.cli import app
-from diptych.flow import catalogue
 from diptych.metrics import measures
 
 SECONDS = 7
@@ -60,7 +60,7 @@ def test_what_was_measured_last_is_within_tolerance(rows, generate):
 def test_a_figure_that_moved_fails_and_one_whose_data_is_absent_is_kept(
     generate, reproduce, tmp_path, monkeypatch, capsys
 ):
-    from diptych.sources import postcards
+    from diptych import postcards
 
     world = tmp_path / "data" / "small"
     postcards.write(world, 40, workers=1)

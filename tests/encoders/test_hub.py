@@ -261,5 +261,5 @@ def test_half_sized_decoding_moves_a_row_little(tmp_path):
     coarse.resize((640, 480), Image.Resampling.BICUBIC).save(tmp_path / "large.jpg", quality=90)
     model(tmp_path / "model", "clip")
     encoder = Transformers(tmp_path / "model")
-    whole = encoder.encode_pixels(encoder.sight.square(files.load(tmp_path / "large.jpg"))[None])
+    whole = encoder.encode_pixels(encoder.preprocessing.square(files.load(tmp_path / "large.jpg"))[None])
     assert (whole * encoder.encode_images([tmp_path / "large.jpg"])).sum() > 0.999

@@ -40,7 +40,7 @@ def test_a_text_without_a_word_it_knows_is_a_row_of_zeros():
 def test_it_finds_from_pixels_what_it_should(dataset, i2t, t2i):
     if "DIPTYCH_DATA" not in os.environ:
         pytest.skip("DIPTYCH_DATA is not set")
-    from diptych.flow import catalogue
+    from diptych import catalogue
     from diptych.flow.evaluate import evaluate
 
     protocol = next(rules.name for rules in catalogue.dataset(dataset).card.protocols if rules.relevance == "pair")

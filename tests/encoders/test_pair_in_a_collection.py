@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tiny
 
+from diptych.collection import Collection, OtherEncoder
 from diptych.encoders import shelf
 from diptych.encoders.pair import OnnxPair, seal
-from diptych.flow.collection import Collection, OtherEncoder
 from diptych.kinds import BadInput
 from diptych.sources import pictures as files
 
@@ -46,7 +46,7 @@ def test_pixels_of_the_workers_are_those_of_a_query_bit_for_bit(tmp_path, pictur
         collection.add(tmp_path / "pictures")
         paths = [collection.get(id).path for id in collection.ids()]
         kept = collection._vectors.of(collection.ids())
-    seen = np.stack([own.sight.of(path) for path in paths])
+    seen = np.stack([own.preprocessing.of(path) for path in paths])
     assert np.abs(kept - own.encode_pixels(seen)).max() <= 1e-6
     assert np.array_equal(own.encode_images(paths), own.encode_pixels(seen))
 

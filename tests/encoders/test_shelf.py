@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tiny
 
+from diptych.encoder import Encoder
 from diptych.encoders import hub, shelf
 from diptych.encoders.pair import OnnxPair
-from diptych.flow.encoder import Encoder
 from diptych.kinds import BadInput, Pairs
 from diptych.methods.subspace.cca import CCA
 
@@ -36,9 +36,9 @@ def test_a_name_a_pair_and_a_fitted_folder_are_opened(tmp_path, mini):
 def test_what_finds_an_encoder_again_is_a_name_or_a_folder_in_full(tmp_path, mini, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny.pair(tmp_path / "mini")
-    assert shelf.settled("mini") == "mini" and shelf.open("mini").folder == mini
-    assert shelf.settled("./mini") == str(tmp_path / "mini"), "a folder of the same name is written as one"
-    assert shelf.settled("bundled") == str(mini)
+    assert shelf.canonical("mini") == "mini" and shelf.open("mini").folder == mini
+    assert shelf.canonical("./mini") == str(tmp_path / "mini"), "a folder of the same name is written as one"
+    assert shelf.canonical("bundled") == str(mini)
 
 
 def test_a_model_of_the_hub_settles_on_the_commit_that_is_here(tmp_path):
@@ -46,7 +46,7 @@ def test_a_model_of_the_hub_settles_on_the_commit_that_is_here(tmp_path):
     folder.mkdir(parents=True)
     record = {"repo": "them/clip", "asked": "", "commit": "a" * 40, "files": {"model.safetensors": 7}}
     (folder / hub.RECORD).write_text(json.dumps(record))
-    assert shelf.settled("hub:them/clip") == shelf.settled("hub:them/clip@aaaaaaa") == "hub:them/clip@" + "a" * 40
+    assert shelf.canonical("hub:them/clip") == shelf.canonical("hub:them/clip@aaaaaaa") == "hub:them/clip@" + "a" * 40
     assert [(model.name, model.bytes) for model in shelf.models()][-1] == ("hub:them/clip@" + "a" * 40, 7)
 
 
@@ -113,4 +113,4 @@ def test_the_bundled_encoder_is_sealed_and_small():
 def test_a_folder_may_lie_anywhere(tmp_path, mini):
     away = tmp_path / "with blanks and ü"
     shutil.copytree(mini, away)
-    assert shelf.settled(os.path.relpath(away)) == str(away)
+    assert shelf.canonical(os.path.relpath(away)) == str(away)

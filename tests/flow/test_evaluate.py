@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flow_world import MadeUp
 
-from diptych.flow.catalogue import Dataset
+from diptych.catalogue import Dataset
 from diptych.flow.evaluate import Direction, evaluate, measure
 from diptych.flow.prepare import prepare
 from diptych.kinds import BadInput, Listed, Pairs, cosine, hamming
@@ -112,8 +112,8 @@ def test_a_split_without_texts_is_named(empty):
 @pytest.mark.parametrize("depth", [1, 5, 40, 100])
 def test_a_run_is_the_head_of_a_stable_sort_however_many_ties(space, depth):
     rng = np.random.default_rng(depth)
-    items = space.settle(rng.integers(-1, 2, (40, 8)))[rng.integers(0, 12, 40)]
-    queries = space.settle(rng.integers(-1, 2, (9, 8)))
+    items = space.normalise(rng.integers(-1, 2, (40, 8)))[rng.integers(0, 12, 40)]
+    queries = space.normalise(rng.integers(-1, 2, (9, 8)))
     qrels = Listed([], [], list(map(str, range(9))), list(map(str, range(40))))
     scores = np.round(space.score(queries, items).astype(float), 5)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :depth]

@@ -5,7 +5,7 @@ import pytest
 from flow_world import MadeUp
 
 from diptych import __version__
-from diptych.flow.encoder import Encoder
+from diptych.encoder import Encoder
 from diptych.flow.fit import fit
 from diptych.flow.prepare import prepare
 from diptych.flow.report import writable

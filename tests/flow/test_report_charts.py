@@ -11,7 +11,7 @@ from diptych.metrics import measures, ranking
 
 def test_curves_gathered_block_by_block_are_those_of_the_whole_ranking(monkeypatch):
     rng = np.random.default_rng(2)
-    queries, items = cosine.settle(rng.normal(size=(40, 6))), cosine.settle(rng.normal(size=(70, 6)))
+    queries, items = cosine.normalise(rng.normal(size=(40, 6))), cosine.normalise(rng.normal(size=(70, 6)))
     labels = rng.random((110, 5)) < 0.3
     labels[:5] = False  # queries that nothing answers
     qrels = SharedLabels(labels[:40], labels[40:])
@@ -27,7 +27,7 @@ def test_curves_gathered_block_by_block_are_those_of_the_whole_ranking(monkeypat
 
 
 def test_a_chart_of_many_ranks_is_drawn_with_few_points_from_the_first_to_the_last():
-    items = cosine.settle(np.random.default_rng(0).normal(size=(3000, 4)))
+    items = cosine.normalise(np.random.default_rng(0).normal(size=(3000, 4)))
     direction = Direction(items[:3], items, Listed([0, 1, 2], [0, 1, 2], "abc", list(map(str, range(3000)))), cosine)
     curves = Curves.of(direction, "expected")
     assert curves.cutoffs[0] == 1 and curves.cutoffs[-1] == 3000 and len(curves.cutoffs) <= CURVE_POINTS

@@ -127,8 +127,8 @@ def test_the_report_reads_back_and_another_tool_finds_our_numbers_in_the_runs(ev
     directions = {
         side: replace(
             each,
-            queries=cosine.settle(rng.normal(size=each.queries.shape)),
-            items=cosine.settle(rng.normal(size=each.items.shape)),
+            queries=cosine.normalise(rng.normal(size=each.queries.shape)),
+            items=cosine.normalise(rng.normal(size=each.items.shape)),
         )
         for side, each in evaluation.directions.items()
     }
@@ -181,7 +181,7 @@ def test_queries_of_the_sheet_are_spread_over_the_quality_and_drawn_by_seed():
 def test_binary_codes_get_the_curves_of_hash_lookup(evaluation):
     rng = np.random.default_rng(5)
     labels = rng.random((50, 4)) < 0.4
-    codes = hamming.settle(rng.normal(size=(50, 16)))
+    codes = hamming.normalise(rng.normal(size=(50, 16)))
     qrels = SharedLabels(labels[:20], labels[20:])
     direction = Direction(codes[:20], codes[20:], qrels, hamming)
     stub = SimpleNamespace(encoder=SimpleNamespace(space=hamming), directions={"i2t": direction})

@@ -14,9 +14,9 @@ def cones() -> tuple[Array, Array, Array, Array]:
     rng = np.random.default_rng(0)
     dims, n = 64, 20_000
     falling = np.arange(1, dims + 1) ** -0.5
-    cone = cosine.settle(rng.standard_normal((2, dims)))
-    content = cosine.settle(rng.standard_normal((n, dims)) * falling)
+    cone = cosine.normalise(rng.standard_normal((2, dims)))
+    content = cosine.normalise(rng.standard_normal((n, dims)) * falling)
     told = content[rng.choice(n, 1500, replace=False)]
-    told = told + cosine.settle(rng.standard_normal(told.shape) * falling)
-    texts = cosine.settle(0.86 * cone[1] + 0.5 * cosine.settle(told))
-    return cosine.settle(0.7 * cone[0] + 0.7 * content), texts[:700], texts[700:1200], texts[1200:]
+    told = told + cosine.normalise(rng.standard_normal(told.shape) * falling)
+    texts = cosine.normalise(0.86 * cone[1] + 0.5 * cosine.normalise(told))
+    return cosine.normalise(0.7 * cone[0] + 0.7 * content), texts[:700], texts[700:1200], texts[1200:]

@@ -24,7 +24,7 @@ def flat() -> Index:
 
 def ivf() -> Index:
     index = IVF(cosine, 16, cells=8, width=8)
-    rows = cosine.settle(ROWS)
+    rows = cosine.normalise(ROWS)
     index.train(rows)
     index.add(np.arange(300)[::-1] * 2, rows)
     index.tune(rows[:50])
@@ -33,7 +33,7 @@ def ivf() -> Index:
 
 def bits() -> Index:
     index = Hamming(hamming, 2)
-    index.add(np.arange(300)[::-1] * 2, hamming.settle(ROWS))
+    index.add(np.arange(300)[::-1] * 2, hamming.normalise(ROWS))
     return index
 
 
@@ -43,7 +43,7 @@ KINDS = pytest.mark.parametrize("make", [flat, ivf, bits])
 @KINDS
 def test_what_is_read_answers_as_what_was_written_and_can_go_on(make: Callable[[], Index], tmp_path: Path) -> None:
     index = make()
-    queries = index.space.settle(ROWS[:20])
+    queries = index.space.normalise(ROWS[:20])
     index.save(tmp_path / "i.faiss")
     again = choice.load(tmp_path / "i.faiss")
     assert type(again) is type(index) and len(again) == 300
@@ -90,7 +90,7 @@ def test_any_changed_byte_is_a_typed_error_of_one_line(make: Callable[[], Index]
 
 def test_rows_left_on_the_disk_answer_as_those_that_were_read_and_can_go_on(tmp_path: Path) -> None:
     index, path = ivf(), tmp_path / "i.faiss"
-    queries = cosine.settle(ROWS[:20])
+    queries = cosine.normalise(ROWS[:20])
     index.save(path)
     written = path.read_bytes()
     mapped = choice.load(path, mapped=True)
@@ -107,7 +107,7 @@ def test_rows_left_on_the_disk_answer_as_those_that_were_read_and_can_go_on(tmp_
 def test_a_changed_byte_is_met_when_the_index_is_loaded_or_when_its_row_is_used(tmp_path: Path) -> None:
     path = tmp_path / "i.faiss"
     ivf().save(path)
-    query = cosine.settle(ROWS[:1])
+    query = cosine.normalise(ROWS[:1])
     whole = path.read_bytes()
     rows = len(whole) - 2 * ROWS.size
     rng = np.random.default_rng(3)

@@ -32,7 +32,7 @@ def test_equals_a_full_sort_even_where_scores_tie(space: Space, k: int) -> None:
 
 def test_cosine_equals_space_score() -> None:
     rng = np.random.default_rng(1)
-    rows, queries = (cosine.settle(rng.standard_normal((n, 32))) for n in (3000, 20))
+    rows, queries = (cosine.normalise(rng.standard_normal((n, 32))) for n in (3000, 20))
     index = Flat(cosine, 32)
     index.add(np.arange(3000), rows)
     scores, found = index.search(queries, 10)

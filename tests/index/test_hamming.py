@@ -9,8 +9,8 @@ from diptych.kinds import BadInput, cosine, hamming
 @pytest.mark.parametrize("bits", [16, 24, 64, 128])
 def test_distances_are_those_of_faiss_and_ties_rise_by_id(bits: int) -> None:
     rng = np.random.default_rng(bits)
-    codes = hamming.settle(rng.standard_normal((3000, bits)))
-    queries = hamming.settle(rng.standard_normal((40, bits)))
+    codes = hamming.normalise(rng.standard_normal((3000, bits)))
+    queries = hamming.normalise(rng.standard_normal((40, bits)))
     ids = rng.permutation(9000)[:3000]
     index = Hamming(hamming, bits // 8)
     index.add(ids, codes)

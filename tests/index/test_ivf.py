@@ -117,7 +117,7 @@ def test_drift_tells_rows_of_another_kind_from_more_of_the_same(cones: Cones, fr
     fresh.add(np.arange(5000) + 100_000, cones[0][:5000])
     same = fresh.drift()
     assert same.added == 0.25 and same.imbalance < 1.05 and not same.stale
-    narrow = cosine.settle(cones[0][:1] + 0.02 * np.random.default_rng(6).standard_normal((10_000, 64)))
+    narrow = cosine.normalise(cones[0][:1] + 0.02 * np.random.default_rng(6).standard_normal((10_000, 64)))
     fresh.add(np.arange(10_000) + 200_000, narrow)
     assert fresh.drift().imbalance > 1.5 and fresh.drift().stale
     fresh.tune(cones[2])

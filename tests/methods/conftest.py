@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from diptych import postcards
 from diptych.features.tfidf import TfIdf
 from diptych.kinds import Pairs
-from diptych.sources import postcards
 
 IMAGES, CAPTIONS, NOISE = 300, 2, 0.3
 

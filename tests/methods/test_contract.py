@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diptych.flow import catalogue
+from diptych import catalogue
 from diptych.kinds import BadInput, Hamming, Listed, Pairs, Sets, SharedLabels, cosine, dot, hamming, l2, sets
 from diptych.method import Descent, Method, Needs
 from diptych.metrics import measures, ranking

@@ -74,10 +74,10 @@ def test_real_spaces_and_other_judgements_rank_by_their_scores():
     queries, items = (rng.standard_normal((n, 6)).astype(np.float32) for n in (15, 70))
     labels = [rng.random((n, 5)) < 0.4 for n in (15, 70)]
     for space in (cosine, l2):
-        settled = space.settle(queries), space.settle(items)
-        scores = space.score(*settled)
+        normalised = space.normalise(queries), space.normalise(items)
+        scores = space.score(*normalised)
         for qrels in (SharedLabels(*labels), LabelCosine(*labels, 0.6)):
-            made = rank(*settled, space, qrels)
+            made = rank(*normalised, space, qrels)
             grades = qrels.grades(0, 15)
             order = np.argsort(-scores, axis=1)
             hits = np.take_along_axis(grades > 0, order, axis=1)
@@ -200,8 +200,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 def test_items_that_are_the_same_tie_whatever_the_product_rounds(space, width):
     rng = np.random.default_rng(width)
     which = rng.integers(0, 40, 501)  # a width that no vector register divides
-    items = space.settle(rng.standard_normal((40, width)))[which]
-    queries = space.settle(rng.standard_normal((23, width)))
+    items = space.normalise(rng.standard_normal((40, width)))[which]
+    queries = space.normalise(rng.standard_normal((23, width)))
     scores = np.concatenate([block for _, block in score_blocks(queries, items, space, 7)])
     np.testing.assert_allclose(scores, space.score(queries, items), rtol=1e-4, atol=1e-4)
     for item in range(40):

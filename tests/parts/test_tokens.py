@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="sets are compared by torch")
 def both():
     """Five sets of up to 3 tokens and four of up to 6, unit rows of 4 columns; one on each side has none."""
     rng = np.random.default_rng(0)
-    asking, offered = (sets.settle(rng.standard_normal((n, t, 4))) for n, t in ((5, 3), (4, 6)))
+    asking, offered = (sets.normalise(rng.standard_normal((n, t, 4))) for n, t in ((5, 3), (4, 6)))
     asking[1, 2:], asking[3], offered[0, 1:], offered[2] = 0, 0, 0, 0
     return asking, offered
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from diptych.sources import decoders
 from diptych.sources.decoders import Decoders, look
-from diptych.sources.pictures import Sight
+from diptych.sources.pictures import Preprocessing
 
 
 def paint(path, size=(40, 30), **options):
@@ -80,13 +80,13 @@ def test_what_an_encoder_would_see_comes_with_the_look(tmp_path):
     exif[0x0112] = 6
     files = [str(paint(tmp_path / "a.jpg", (300, 200), exif=exif)), str(paint(tmp_path / "b.png", (9, 7)))]
     (tmp_path / "c.png").write_bytes(b"not a picture")
-    for sight in (Sight(32, "squash", enough=32), Sight(16, "crop", "bilinear")):
-        with Decoders(1, sight=sight) as some:
+    for preprocessing in (Preprocessing(32, "squash", enough=32), Preprocessing(16, "crop", "bilinear")):
+        with Decoders(1, preprocessing=preprocessing) as some:
             looks = list(some.looks((file, ()) for file in [*files, str(tmp_path / "c.png")]))
         assert [found.reason != "" for found in looks] == [False, False, True]
         for file, found in zip(files, looks, strict=False):
-            assert np.array_equal(found.pixels, sight.of(file)) and found == look(file)
-        assert looks[0].pixels.shape == (sight.side, sight.side, 3) and looks[2].pixels is None
+            assert np.array_equal(found.pixels, preprocessing.of(file)) and found == look(file)
+        assert looks[0].pixels.shape == (preprocessing.side, preprocessing.side, 3) and looks[2].pixels is None
         assert look(files[0]).pixels is None
 
 

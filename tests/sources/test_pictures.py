@@ -98,8 +98,8 @@ def test_a_crop_is_the_middle_of_what_was_resized_and_a_thin_strip_costs_no_memo
         wide, high = (24 * side // min(width, height) for side in (width, height))
         left, top = (wide - 24) // 2, (high - 24) // 2
         whole = picture.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + 24, top + 24))
-        seen = pictures.Sight(24, "crop").of(picture).astype(int)
+        seen = pictures.Preprocessing(24, "crop").of(picture).astype(int)
         # Rows and columns may be resized in the other order, with a rounding between.
         assert np.abs(seen - np.asarray(whole)).max() <= 2, (width, height)
     strip = Image.new("RGB", (1, 4_000_000), "red")
-    assert (pictures.Sight(224, "crop").of(strip) == (255, 0, 0)).all()
+    assert (pictures.Preprocessing(224, "crop").of(strip) == (255, 0, 0)).all()

@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from diptych import postcards
 from diptych.app import sheet, tables
 from diptych.app.shell import progress, say_line
-from diptych.flow.collection import Answer, Collection
+from diptych.collection import Answer, Collection
 from diptych.flow.evaluate import measure
 from diptych.flow.prepare import prepare
 from diptych.kinds import BadInput
-from diptych.sources import postcards
 
 CARDS = 2000
 SEED = 1
@@ -42,8 +42,8 @@ def demo(pictures: Path | None, out: Path, cards: int = CARDS) -> None:
     start = time.perf_counter()
     painted = out / "postcards"
     if pictures is None:
-        with progress() as told:
-            scenes = postcards.write(painted, cards, seed=SEED, progress=told)
+        with progress() as on_progress:
+            scenes = postcards.write(painted, cards, seed=SEED, progress=on_progress)
         tags = out / "tags.jsonl"  # and no captions: what is asked for has to be found in the pictures
         names = (f"images/{scene.index:05d}.png" for scene in scenes)
         told_of = zip(names, scenes, strict=True)
@@ -67,8 +67,8 @@ def demo(pictures: Path | None, out: Path, cards: int = CARDS) -> None:
 
 def searched(pictures: Path, out: Path, queries: Sequence[str], tags: Path | None = None) -> list[Answer]:
     """Index a folder with the bundled encoder, and search it."""
-    with Collection.open(out / "collection", "mini", write=True) as collection, progress() as told:
-        report = collection.add(pictures, captions=tags, progress=told)
+    with Collection.open(out / "collection", "mini", write=True) as collection, progress() as on_progress:
+        report = collection.add(pictures, captions=tags, progress=on_progress)
         say_line(f"{len(collection)} pictures searchable in {report.seconds:.1f} seconds\n")
         if not len(collection):
             raise BadInput(f"{pictures}: no picture in it that can be read")
@@ -78,13 +78,13 @@ def searched(pictures: Path, out: Path, queries: Sequence[str], tags: Path | Non
 
 def compared(captioned: Path) -> None:
     """Fit methods of the linear family, and print what they find."""
-    with progress() as told:
-        prepared = prepare(captioned, image_features=FEATURES, progress=told)
+    with progress() as on_progress:
+        prepared = prepare(captioned, image_features=FEATURES, progress=on_progress)
         found = []
         for name in METHODS:
             found.append(measure(name, prepared).report)
-            if told:
-                told("fitting methods", len(found), len(METHODS))
+            if on_progress:
+                on_progress("fitting methods", len(found), len(METHODS))
     tables.several(found)
 
 

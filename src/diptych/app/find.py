@@ -18,7 +18,7 @@ from diptych.app.shell import JsonOption, app, progress, say, say_line
 from diptych.kinds import BadInput
 
 if TYPE_CHECKING:
-    from diptych.flow.collection import Answer, Collection
+    from diptych.collection import Answer, Collection, Waiting
 
 INSIDE = ".diptych"
 
@@ -48,17 +48,25 @@ def index(
     ] = None,
     captions: Annotated[Path | None, typer.Option("--captions", help="A table of captions; see formats.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Look again at files that failed before.")] = False,
+    contents: Annotated[
+        bool, typer.Option("--contents", help="Read every file again, for changes that size and time do not show.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep looking for changes until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make folders of pictures searchable, or bring a collection up to date with them."""
-    from diptych.flow.collection import Collection
+    from diptych.collection import Collection
 
     where = collection or (_beside(folders[0]) if folders else _near())
+    for folder in folders or () if not where.exists() else ():  # else the collection knows which are away
+        if not folder.exists():
+            raise BadInput(f"{folder}: no such folder; is it misspelt, or its disk not mounted?")
     with Collection.open(where, model, write=True) as found:
         try:
-            with progress() as told:
-                report = found.add(*(folders or ()), captions=captions, retry=retry, progress=told)
+            with progress() as on_progress:
+                report = found.add(
+                    *(folders or ()), captions=captions, retry=retry, contents=contents, progress=on_progress
+                )
         except KeyboardInterrupt:
             _remember(where)
             again = shlex.join(["diptych", "index", *map(str, folders or ()), "--collection", str(where)])
@@ -68,9 +76,13 @@ def index(
         if as_json:
             say({"collection": str(where), "items": len(found), **asdict(report)})
         else:
-            told_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
-            counted = ", ".join(f"{number} {what}" for what in told_of if (number := getattr(report, what)))
+            counted_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
+            counted = ", ".join(f"{number} {what}" for what in counted_of if (number := getattr(report, what)))
             say_line(f"{len(found)} pictures in {where}: {counted}; {report.seconds:.1f} s")
+            if report.restored:
+                say_line(f"{report.restored} are back, with the words that were given to them")
+            for place, why in report.away:
+                say_line(f"not looked at: {place}: {why}, or diptych forget {shlex.quote(place)}")
             for path, why in report.failures:
                 say_line(f"not indexed: {path}: {why}")
         if watch:
@@ -159,8 +171,8 @@ def duplicates(
     as_json: JsonOption = False,
 ) -> None:
     """List groups of pictures that are nearly the same."""
-    with _opened(collection) as found, progress() as told:
-        groups = [[found.get(item).path for item in group] for group in found.duplicates(threshold, told)]
+    with _opened(collection) as found, progress() as on_progress:
+        groups = [[found.get(item).path for item in group] for group in found.duplicates(threshold, on_progress)]
     if as_json:
         say(groups)
     else:
@@ -184,14 +196,53 @@ def status(collection: CollectionOption = None, as_json: JsonOption = False) -> 
 
 
 @app.command()
+def forget(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder, there or not; without it, the words that wait are listed.")
+    ] = None,
+    collection: CollectionOption = None,
+    keep_words: Annotated[
+        bool, typer.Option("--keep-words", help="Let what was given to its pictures wait for them.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget a folder with everything indexed from it, and the captions, tags and metadata given to its pictures.
+
+    No picture is touched. Without a folder: list what was given to pictures that are not there now.
+    """
+    from diptych.collection import Collection
+
+    if folder is None:
+        with _opened(collection) as found:
+            words, removed = found.waiting(), 0
+    else:
+        with Collection.open(collection or _near(), write=True) as found:
+            forgotten = found.forget(folder, words=not keep_words)
+            words, removed = list(forgotten.words), forgotten.removed
+    if as_json:
+        say({"removed": removed, "words": [_words(some) for some in words]})
+        return
+    for some in words:
+        said = [*some.given.captions, *(f"tag:{tag}" for tag in some.given.tags)]
+        say_line("\t".join([some.path, *said, *(f"{key} = {value}" for key, value in some.metadata.items())]))
+    if folder is not None:
+        say_line(f"{removed} pictures forgotten, and the words given to {len(words)}")
+
+
+def _words(some: Waiting) -> dict[str, Any]:
+    words = {"captions": some.given.captions, "tags": some.given.tags, "metadata": dict(some.metadata)}
+    return {"path": some.path, "digest": some.digest, **words}
+
+
+@app.command()
 def verify(
     collection: CollectionOption = None,
     contents: Annotated[bool, typer.Option("--contents", help="Read every picture again.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a collection from the database to the index; exit code 1 when something is wrong."""
-    with _opened(collection) as found, progress() as told:
-        problems = found.verify(contents, told)
+    with _opened(collection) as found, progress() as on_progress:
+        problems = found.verify(contents, on_progress)
     if as_json:
         say(problems)
     else:
@@ -212,10 +263,10 @@ def reindex(
     as_json: JsonOption = False,
 ) -> None:
     """Build the index anew and measure it, or move the collection to another encoder."""
-    from diptych.flow.collection import Collection
+    from diptych.collection import Collection
 
-    with Collection.open(collection or _near(), write=True) as found, progress() as told:
-        found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, told)
+    with Collection.open(collection or _near(), write=True) as found, progress() as on_progress:
+        found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress)
         facts = found.status()
     if as_json:
         say(facts)
@@ -235,7 +286,7 @@ def export(
 
 
 def _opened(collection: Path | None) -> Collection:
-    from diptych.flow.collection import Collection
+    from diptych.collection import Collection
 
     return Collection.open(collection or _near(or_last=True))
 

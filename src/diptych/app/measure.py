@@ -31,8 +31,8 @@ def methods(as_json: JsonOption = False) -> None:
     """List the methods: family, what they need, their space, the paper."""
     from dataclasses import asdict
 
+    from diptych import catalogue
     from diptych.app import tables
-    from diptych.flow import catalogue
 
     facts = [catalogue.MethodFacts.of(name) for name in sorted(catalogue.methods())]
     if as_json:
@@ -44,8 +44,8 @@ def methods(as_json: JsonOption = False) -> None:
 @app.command()
 def datasets(as_json: JsonOption = False) -> None:
     """List the datasets with the facts of their cards."""
+    from diptych import catalogue
     from diptych.app import tables
-    from diptych.flow import catalogue
 
     cards = [catalogue.dataset(name).card for name in catalogue.datasets()]
     if as_json:
@@ -81,7 +81,7 @@ def evaluate(
 
     if out is not None:
         report.writable(out)
-    with progress() as told:
+    with progress() as on_progress:
         result = flow.evaluate(
             method,
             dataset,
@@ -93,7 +93,7 @@ def evaluate(
             metrics=[name.strip() for name in metrics.split(",")] if metrics else flow.METRICS,
             ties=ties,
             seed=seed,
-            progress=told,
+            progress=on_progress,
         )
     if out is not None:
         page = report.write(result, out)
@@ -122,14 +122,14 @@ def fit(
     from diptych.flow.report import writable
 
     writable(out)
-    with progress() as told:
+    with progress() as on_progress:
         prepared = prepare(
             dataset,
             image_features=image_features,
             text_features=text_features,
             protocol=protocol,
             seed=seed,
-            progress=told,
+            progress=on_progress,
         )
         encoder = fitted(method, prepared, parsed(settings))
     encoder.save_pretrained(out)

@@ -36,9 +36,9 @@ def get(
     """Fetch an encoder once; from then on it needs no network."""
     from diptych.encoders import shelf
 
-    with progress() as told:
-        folder = shelf.fetch(name, told)
+    with progress() as on_progress:
+        folder = shelf.fetch(name, on_progress)
     if as_json:
-        say({"name": name, "model": shelf.settled(name), "folder": str(folder)})
+        say({"name": name, "model": shelf.canonical(name), "folder": str(folder)})
     else:
         say_line(f"{name} is here: {folder}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-    from diptych.flow.collection import Answer, Hit
+    from diptych.collection import Answer, Hit
 
 SIDE = 192
 """Pixels of a thumbnail's longer side."""

@@ -61,9 +61,9 @@ def progress() -> Iterator[Progress | None]:
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         rows: dict[str, Any] = {}
 
-        def told(what: str, done: int, of: int) -> None:
+        def on_progress(what: str, done: int, of: int) -> None:
             if what not in rows:
                 rows[what] = bars.add_task(what, total=of)
             bars.update(rows[what], completed=done, total=of)
 
-        yield told
+        yield on_progress

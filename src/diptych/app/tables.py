@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from diptych.catalogue import MethodFacts
 from diptych.encoders.shelf import Model
-from diptych.flow.catalogue import MethodFacts
 from diptych.flow.report import Difference, figure, is_rank, rsum
 from diptych.kinds import Card, Report
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from diptych.kinds import Array, BadInput, Floats, Progress, Space, batches, cosine
-from diptych.sources.pictures import Sight
+from diptych.sources.pictures import Preprocessing
 
 _PICTURES = 32
 _TEXTS = 64
@@ -21,10 +21,10 @@ _TEXTS = 64
 
 
 class DualEncoder(ABC):
-    """Pictures and strings in, settled rows out. Nothing is loaded before the first picture or text comes.
+    """Pictures and strings in, normalised rows out. Nothing is loaded before the first picture or text comes.
 
     name, revision   what it is called, and which of its versions it is
-    sight            how it looks at pictures
+    preprocessing            how it looks at pictures
     reads            how it reads texts, in words
     width            of its rows, float32
     trained_on_      what it was trained on and under which terms, as plain JSON values
@@ -32,7 +32,7 @@ class DualEncoder(ABC):
 
     name: str
     revision: str
-    sight: Sight
+    preprocessing: Preprocessing
     reads: str
     width: int
     trained_on_: dict[str, Any]
@@ -48,14 +48,14 @@ class DualEncoder(ABC):
 
     @abstractmethod
     def encode_pixels(self, pixels: Array) -> Array:
-        """One settled row for each of (n, side, side, 3) uint8, as `sight` sees pictures."""
+        """One normalised row for each of (n, side, side, 3) uint8, as `preprocessing` sees pictures."""
 
     @abstractmethod
     def _read(self, texts: list[str]) -> Array:
         """(n, width) of a batch of texts."""
 
     def encode_images(self, items: Any, progress: Progress | None = None) -> Array:
-        """One settled row for each path or open picture. Raises BadInput naming the first that does not decode."""
+        """One normalised row for each path or open picture. Raises BadInput naming the first that does not decode."""
         if getattr(items, "ndim", 1) != 1 or any(not isinstance(item, str | Path | Image.Image) for item in items):
             raise BadInput(f"{self.name} looks at pictures, and was given numbers; name files")
         rows = [np.empty((0, self.width), dtype=np.float32)]
@@ -63,7 +63,7 @@ class DualEncoder(ABC):
             ahead: list[Iterator[Array]] = []
             for part in [*batches(list(items), _PICTURES), []]:
                 # One batch ahead: the next is decoded while this one is encoded.
-                ahead.append(pool.map(self.sight.of, part))
+                ahead.append(pool.map(self.preprocessing.of, part))
                 if len(ahead) == 1:
                     continue
                 rows.append(self.encode_pixels(np.stack(list(ahead.pop(0)))))
@@ -72,13 +72,13 @@ class DualEncoder(ABC):
         return np.concatenate(rows)
 
     def encode_texts(self, items: Any, progress: Progress | None = None) -> Array:
-        """One settled row a text."""
+        """One normalised row a text."""
         texts = list(items)
         if getattr(items, "ndim", 1) != 1 or any(not isinstance(text, str) for text in texts):
             raise BadInput(f"{self.name} reads texts, and was given something else; give strings")
         rows = [np.empty((0, self.width), dtype=np.float32)]
         for part in batches(texts, _TEXTS):
-            rows.append(self.space.settle(self._read(part)))
+            rows.append(self.space.normalise(self._read(part)))
             if progress:
                 progress(f"{self.name}: texts", sum(map(len, rows)), len(texts))
         return np.concatenate(rows)

@@ -23,7 +23,7 @@ import numpy as np
 from diptych.encoders.dual import DualEncoder, normal
 from diptych.kinds import Array, BadInput, Progress
 from diptych.sources import cache
-from diptych.sources.pictures import Sight
+from diptych.sources.pictures import Preprocessing
 
 RECORD = "fetched.json"
 
@@ -58,7 +58,7 @@ class Transformers(DualEncoder):
         fetched = _json(self.folder / RECORD) if (self.folder / RECORD).is_file() else {}
         self.name = fetched.get("repo") or self.folder.name
         self.revision = fetched.get("commit", "")
-        self.sight, self.mean, self.std = _sight(self.folder)
+        self.preprocessing, self.mean, self.std = _preprocessing(self.folder)
         self.siglip = str(config.get("model_type", "")).startswith("siglip")
         # What stands nowhere is what transformers takes for it.
         self.length = _number(config, ("text_config", "max_position_embeddings"), 64 if self.siglip else 77)
@@ -79,7 +79,7 @@ class Transformers(DualEncoder):
 
         values = torch.from_numpy(normal(pixels, self.mean, self.std)).to(device)
         with torch.inference_mode():
-            return self.space.settle(self._rows(model.get_image_features(pixel_values=values)))
+            return self.space.normalise(self._rows(model.get_image_features(pixel_values=values)))
 
     def _read(self, texts: list[str]) -> Array:
         model, device = self._model
@@ -253,7 +253,7 @@ def _why(error: Exception, hub: Any) -> str:
 # --------------------------------------------------------------------------------------------------------------- inside
 
 
-def _sight(folder: Path) -> tuple[Sight, tuple[float, ...], tuple[float, ...]]:
+def _preprocessing(folder: Path) -> tuple[Preprocessing, tuple[float, ...], tuple[float, ...]]:
     """How a model looks at pictures, with mean and deviation, as the configuration of its own processor says it."""
     file = folder / "processor_config.json"  # where newer versions of transformers write it
     says = _json(file).get("image_processor") if file.is_file() else None
@@ -261,12 +261,12 @@ def _sight(folder: Path) -> tuple[Sight, tuple[float, ...], tuple[float, ...]]:
         file = folder / "preprocessor_config.json"
         says = _json(file)
 
-    def edges(key: str) -> set[int]:
+    def image_sides(key: str) -> set[int]:
         value = says.get(key)
         return {value} if isinstance(value, int) else set(value.values()) if isinstance(value, dict) else set()
 
-    crops = bool(says.get("do_center_crop")) and bool(edges("crop_size"))
-    sides = edges("size") | (edges("crop_size") if crops else set())
+    crops = bool(says.get("do_center_crop")) and bool(image_sides("crop_size"))
+    sides = image_sides("size") | (image_sides("crop_size") if crops else set())
     if len(sides) != 1 or not all(isinstance(side, int) and side > 0 for side in sides):
         raise BadInput(
             f"{file}: pictures of {sorted(map(str, sides)) or 'no'} pixels a side; one square is what is read"
@@ -283,7 +283,7 @@ def _sight(folder: Path) -> tuple[Sight, tuple[float, ...], tuple[float, ...]]:
     mean, std = (tuple(says.get(key) or ()) for key in ("image_mean", "image_std"))
     if not says.get("do_normalize", True) or not (len(mean) == len(std) == 3):
         mean, std = (0.0,) * 3, (1.0,) * 3
-    return Sight(side, "squash" if squashes else "crop", _FILTERS[resample], 2 * side), mean, std
+    return Preprocessing(side, "squash" if squashes else "crop", _FILTERS[resample], 2 * side), mean, std
 
 
 def _number(config: dict[str, Any], keys: tuple[str, ...], otherwise: int) -> int:

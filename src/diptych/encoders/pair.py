@@ -20,7 +20,7 @@ from PIL import Image
 from diptych.encoders import networks
 from diptych.encoders.dual import DualEncoder, normal
 from diptych.kinds import Array, BadInput, batches, nearest
-from diptych.sources.pictures import Sight, read
+from diptych.sources.pictures import Preprocessing, read
 
 CARD = "card.json"
 FILES = ("image.onnx", "text.onnx", "tokenizer.json")
@@ -53,7 +53,9 @@ class OnnxPair(DualEncoder):
         card = _card(self.folder)
         self.name, self.revision, self.width = card["name"], card["version"], card["dims"]
         image, text = card["image"], card["text"]
-        self.sight = Sight(image["side"], image["resize"], image["resample"], image.get("enough", image["side"]))
+        self.preprocessing = Preprocessing(
+            image["side"], image["resize"], image["resample"], image.get("enough", image["side"])
+        )
         self.mean, self.std = tuple(image.get("mean", ())), tuple(image.get("std", ()))
         self.length: int = text["length"]
         self.full: bool = text.get("padding") == "length"
@@ -67,11 +69,21 @@ class OnnxPair(DualEncoder):
     def digest(self) -> str:
         # What the card says of a file is believed here, and compared when the file is loaded.
         files = {name: self._sealed.get(name) or networks.sha256(self.folder / name) for name in FILES}
-        facts = [_PREPROCESSING, files, str(self.sight), self.sight.enough, self.mean, self.std, self.length, self.full]
+        facts = [
+            _PREPROCESSING,
+            files,
+            str(self.preprocessing),
+            self.preprocessing.enough,
+            self.mean,
+            self.std,
+            self.length,
+            self.full,
+        ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def encode_pixels(self, pixels: Array) -> Array:
-        session, kind, step = self._eyes if len(pixels) > 1 or "_eyes" in self.__dict__ else self._eyes_of_one
+        many = len(pixels) > 1 or "_image_session" in self.__dict__
+        session, kind, step = self._image_session if many else self._session_for_one
         name = session.get_inputs()[0].name
 
         def rows(some: Array) -> Array:
@@ -80,7 +92,7 @@ class OnnxPair(DualEncoder):
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             found = list(pool.map(rows, batches(pixels, step or _PIECE)))
-        return self.space.settle(np.concatenate([np.empty((0, self.width), dtype=np.float32), *found]))
+        return self.space.normalise(np.concatenate([np.empty((0, self.width), dtype=np.float32), *found]))
 
     def _read(self, texts: list[str]) -> Array:
         session, tokenizer, padding, fixed = self._reader
@@ -109,24 +121,24 @@ class OnnxPair(DualEncoder):
         return rows
 
     @cached_property
-    def _eyes(self) -> tuple[Any, Any, int]:
+    def _image_session(self) -> tuple[Any, Any, int]:
         """The session of many pictures: several threads run it side by side, each with pictures of its own.
 
         That costs less than all threads on one layer, who wait for each other at its end.
         """
-        return self._looking(threads=1)
+        return self._open_image_session(threads=1)
 
     @cached_property
-    def _eyes_of_one(self) -> tuple[Any, Any, int]:
-        return self._looking(threads=os.cpu_count() or 1)
+    def _session_for_one(self) -> tuple[Any, Any, int]:
+        return self._open_image_session(threads=os.cpu_count() or 1)
 
-    def _looking(self, threads: int) -> tuple[Any, Any, int]:
+    def _open_image_session(self, threads: int) -> tuple[Any, Any, int]:
         """A session of pictures, what it takes, and how many of them at a time; 0 is any number."""
         session = self._session(FILES[0], threads)
         entry = session.get_inputs()[0]
         if entry.type not in _PIXELS or len(session.get_inputs()) > 1:
             raise BadInput(f"{self.folder / FILES[0]} takes {entry.type}; it has to take one float or uint8 tensor")
-        kind, side = _PIXELS[entry.type], self.sight.side
+        kind, side = _PIXELS[entry.type], self.preprocessing.side
         wanted = (side, side, 3) if kind == np.uint8 else (3, side, side)
         fixed = [size if isinstance(size, int) else None for size in entry.shape]
         if len(fixed) != 4 or any(size not in (None, want) for size, want in zip(fixed[1:], wanted, strict=True)):
@@ -143,8 +155,8 @@ class OnnxPair(DualEncoder):
     @cached_property
     def _reader(self) -> tuple[Any, Any, int, int]:
         """The session of texts, the tokenizer, the id of padding, and the number of tokens; 0 is any number."""
-        # Texts come when the pictures are done. Where they take turns, the eyes are loaded once more and stay.
-        self.__dict__.pop("_eyes", None)
+        # Texts come when the pictures are done. Where they take turns, the picture network is loaded again, and stays.
+        self.__dict__.pop("_image_session", None)
         with ThreadPoolExecutor(1) as beside:
             loading = beside.submit(self._session, FILES[1], threads=os.cpu_count() or 1)
             tokenizer = self._tokenizer()
@@ -196,39 +208,39 @@ def _card(folder: Path) -> dict[str, Any]:
     except ValueError as error:  # of JSON and of UTF-8
         raise BadInput(f"{file} does not read as JSON ({error})") from None
 
-    def wrong(what: str) -> BadInput:
+    def bad_card(what: str) -> BadInput:
         return BadInput(f"{file}: {what}; see how to bring an encoder of your own")
 
     if not isinstance(card, dict):
-        raise wrong("it is no object")
+        raise bad_card("it is no object")
     for key, kind in {"name": str, "version": str, "dims": int, "image": dict, "text": dict}.items():
         if not isinstance(card.get(key), kind):
-            raise wrong(f"{key} is {card.get(key)!r}, no {kind.__name__}")
+            raise bad_card(f"{key} is {card.get(key)!r}, no {kind.__name__}")
     image, text, digest = card["image"], card["text"], card.get("digest", {})
     for where, of, least in (("dims", card["dims"], 1), ("image.side", image.get("side"), 1)):
         if type(of) is not int or not least <= of <= 65_536:
-            raise wrong(f"{where} is {of!r}, no whole number from {least}")
+            raise bad_card(f"{where} is {of!r}, no whole number from {least}")
     if type(text.get("length")) is not int or not 1 <= text["length"] <= 65_536:
-        raise wrong(f"text.length is {text.get('length')!r}, no number of tokens")
+        raise bad_card(f"text.length is {text.get('length')!r}, no number of tokens")
     if card.get("space", "cosine") != "cosine":
-        raise wrong(f"space is {card['space']!r}; an ONNX pair is compared by cosine")
+        raise bad_card(f"space is {card['space']!r}; an ONNX pair is compared by cosine")
     if text.get("padding", "longest") not in ("longest", "length"):
-        raise wrong(f"text.padding is {text['padding']!r}, neither longest nor length")
+        raise bad_card(f"text.padding is {text['padding']!r}, neither longest nor length")
     if image.setdefault("resize", "squash") not in ("squash", "crop"):
-        raise wrong(f"image.resize is {image['resize']!r}, neither squash nor crop")
+        raise bad_card(f"image.resize is {image['resize']!r}, neither squash nor crop")
     filters = [each.name.lower() for each in Image.Resampling]
     if image.setdefault("resample", "bicubic") not in filters:
-        raise wrong(f"image.resample is {image['resample']!r}{nearest(str(image['resample']), filters)}")
+        raise bad_card(f"image.resample is {image['resample']!r}{nearest(str(image['resample']), filters)}")
     if type(image.get("enough", 0)) is not int or image.get("enough", 0) < 0:
-        raise wrong(f"image.enough is {image['enough']!r}, no number of pixels")
+        raise bad_card(f"image.enough is {image['enough']!r}, no number of pixels")
     if bool(image.get("mean")) != bool(image.get("std")):
-        raise wrong("image has one of mean and std; it needs both or neither")
+        raise bad_card("image has one of mean and std; it needs both or neither")
     for key in ("mean", "std"):
         three = image.get(key) or [1, 1, 1]
         if not (isinstance(three, list) and len(three) == 3 and all(type(one) in (int, float) for one in three)):
-            raise wrong(f"image.{key} is {three!r}, not three numbers")
+            raise bad_card(f"image.{key} is {three!r}, not three numbers")
     if not all(image.get("std") or [1]):
-        raise wrong("image.std has a 0, which nothing can be divided by")
+        raise bad_card("image.std has a 0, which nothing can be divided by")
     if not isinstance(digest, dict) or not set(digest) <= set(FILES):
-        raise wrong("digest is no sha256 of each file")
+        raise bad_card("digest is no sha256 of each file")
     return card

@@ -85,7 +85,7 @@ def models() -> list[Model]:
     return [*_SHELF, *others]
 
 
-def names_one(name: str | Path) -> bool:
+def is_encoder(name: str | Path) -> bool:
     """Whether this can only be meant as an encoder: a name of the shelf, of the hub, or a folder with one in it."""
     known = isinstance(name, str) and (name in names() or name.startswith("hub:"))
     return known or any((Path(name) / file).is_file() for file in (CARD, "config.json"))
@@ -114,7 +114,7 @@ def open(name: str | Path) -> DualEncoder | Fitted:
     return Transformers(folder) if transformers else Fitted.from_pretrained(folder)
 
 
-def settled(name: str | Path) -> str:
+def canonical(name: str | Path) -> str:
     """What finds the same encoder again from elsewhere and later: a name, a commit of the hub, or a folder in full."""
     if str(name) in names() and isinstance(name, str):
         return name

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from diptych import catalogue
+from diptych.catalogue import Dataset
+from diptych.encoder import Encoder
 from diptych.encoders import shelf
 from diptych.encoders.dual import DualEncoder
-from diptych.flow import catalogue
-from diptych.flow.catalogue import Dataset
-from diptych.flow.encoder import Encoder
 from diptych.flow.fit import fit
 from diptych.flow.prepare import Prepared, prepare
 from diptych.kinds import (
@@ -44,7 +44,7 @@ RUN_DEPTH = 100
 
 @dataclass(frozen=True)
 class Direction:
-    """One side asks, the other answers: settled rows of both, and who answers whom."""
+    """One side asks, the other answers: normalised rows of both, and who answers whom."""
 
     queries: Array
     items: Array
@@ -122,7 +122,7 @@ def evaluate(
     """
     found = dataset if isinstance(dataset, Dataset) else catalogue.dataset(dataset)
     known = catalogue.methods()
-    if not (str(method) in known or shelf.names_one(method)):
+    if not (str(method) in known or shelf.is_encoder(method)):
         names = [*known, *shelf.names()]
         raise BadInput(f"{str(method)!r} is no method and no fitted folder or model{nearest(str(method), names)}")
     if str(method) in known:
@@ -195,7 +195,7 @@ def measure(
     }
     with clock(seconds, "score"):
         values = _measured(directions, query, rules.folds, metrics, policy)
-    trained, met = prepared.shown(encoder.trained_on_)
+    trained, met = prepared.describe_training(encoder.trained_on_)
     trained += ", and asked about pictures it was trained on" if met else ""
     means = {
         direction: {metric: measures.summary(metric, each) for metric, each in found.items()}
@@ -212,7 +212,7 @@ def measure(
         bytes_per_item=stored_images[:1].nbytes,
         versions=_versions(),
         settings=_facts(encoder)[1],
-        protocol_text=rules.told(trained),
+        protocol_text=rules.describe(trained),
         ties=ties,
         features=_facts(encoder)[2],
         counts={"queries": query.n_images, "images": database.n_images, "texts": database.n_texts},
@@ -242,7 +242,7 @@ def _facts(encoder: Encoder | DualEncoder) -> tuple[str, dict[str, Any], dict[st
     if isinstance(encoder, Encoder):
         features = {"images": encoder.images_.text, "texts": encoder.texts_.text}
         return encoder.method_.paper_name(), encoder.method_.settings(), features
-    return encoder.name, {"digest": encoder.digest}, {"images": str(encoder.sight), "texts": encoder.reads}
+    return encoder.name, {"digest": encoder.digest}, {"images": str(encoder.preprocessing), "texts": encoder.reads}
 
 
 def _measured(

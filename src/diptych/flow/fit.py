@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from diptych import __version__
-from diptych.flow import catalogue
-from diptych.flow.encoder import Encoder
+from diptych import __version__, catalogue
+from diptych.encoder import Encoder
 from diptych.flow.prepare import Prepared, seeded
 
 

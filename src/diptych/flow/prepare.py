@@ -11,11 +11,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from diptych import catalogue
+from diptych.catalogue import Dataset
 from diptych.features import composition
 from diptych.features.composition import Composition
 from diptych.features.feature import has_word
-from diptych.flow import catalogue
-from diptych.flow.catalogue import Dataset
 from diptych.kinds import BadInput, Listed, Pairs, Progress, Protocol, Qrels, SharedLabels
 from diptych.parts.fitted import Fitted
 
@@ -77,7 +77,7 @@ class Prepared:
             found.update(b"" if pairs.labels is None else pairs.labels.tobytes())
         return found.hexdigest()[:16]
 
-    def shown(self, trained_on: Mapping[str, Any]) -> tuple[str, bool]:
+    def describe_training(self, trained_on: Mapping[str, Any]) -> tuple[str, bool]:
         """What a fit learned from, in words, and whether pictures that are asked here were among it.
 
         trained_on   as `flow.fit` writes it; data of the same name may be other data, so digests decide

@@ -38,7 +38,7 @@ class Choice:
 def choose(n: int, dims: int, space: Space, memory: float | None = None, latency: float | None = None) -> Choice:
     """The plainest index that answers one query of n rows in time, and fits.
 
-    dims      columns of a settled row (packed bytes in the space `hamming`)
+    dims      columns of a normalised row (packed bytes in the space `hamming`)
     memory    bytes that the index may take; None: as many as it wants
     latency   seconds that one query may take, warm; None: `LATENCY`
 

@@ -1,4 +1,4 @@
-"""What every index is: settled rows of one space under int64 ids, searched for the nearest."""
+"""What every index is: normalised rows of one space under int64 ids, searched for the nearest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _QUERIES = 128
 
 
 class Index(ABC):
-    """An index of rows with `dims` columns, as `space.settle` gives them (packed bytes in the space `hamming`).
+    """An index of rows with `dims` columns, as `space.normalise` gives them (packed bytes in the space `hamming`).
 
     Ids are distinct and not negative. Raises BadInput for a space that the index does not know.
     """
@@ -58,11 +58,11 @@ class Index(ABC):
 
     def train(self, rows: Array) -> None:
         """Learn from (n, dims) rows like those to come, before the first `add`. An exact index learns nothing."""
-        self._settled(rows, "rows")
+        self._normalised(rows, "rows")
 
     def add(self, ids: npt.ArrayLike, rows: Array) -> None:
         """Put (n, dims) rows under n new ids: all of them, or none when one is refused with BadInput."""
-        rows = self._settled(rows, "rows")
+        rows = self._normalised(rows, "rows")
         names = checked_ids(ids, "ids")
         if len(names) != len(rows):
             raise BadInput(f"ids: {len(names)} for {len(rows)} rows; give every row one id")
@@ -76,13 +76,13 @@ class Index(ABC):
         return len(places)
 
     def search(self, queries: Array, k: int, among: npt.ArrayLike | None = None) -> tuple[Floats, Ints]:
-        """The k nearest to each of (n_q, dims) settled queries, score falling, ties by rising id.
+        """The k nearest to each of (n_q, dims) normalised queries, score falling, ties by rising id.
 
         among   ids to choose from; those that are not in the index are passed over
 
         Returns scores (n_q, k) float32, higher is nearer, and ids (n_q, k) int64; -inf and -1 where answers run out.
         """
-        queries = self._settled(queries, "queries")
+        queries = self._normalised(queries, "queries")
         if k < 1:
             raise BadInput(f"k: {k}; ask for at least one answer")
         places = None
@@ -178,7 +178,7 @@ class Index(ABC):
             return np.empty((0, k), dtype=np.float32), np.empty((0, k), dtype=np.int64)
         return np.concatenate([scores for scores, _ in answers]), np.concatenate([ids for _, ids in answers])
 
-    def _settled(self, rows: Array, what: str) -> Array:
+    def _normalised(self, rows: Array, what: str) -> Array:
         """The rows as the space settles them: checked for width, and for numbers that compare."""
         rows = np.asarray(rows)
         packed = self.space.name == "hamming"
@@ -188,7 +188,7 @@ class Index(ABC):
             )
         if packed:
             if rows.dtype != np.uint8:
-                raise BadInput(f"{what}: {rows.dtype}; bits are packed eight to a byte, see `hamming.settle`")
+                raise BadInput(f"{what}: {rows.dtype}; bits are packed eight to a byte, see `hamming.normalise`")
             return np.ascontiguousarray(rows)
         if rows.dtype.kind not in "fiu":
             raise BadInput(f"{what}: {rows.dtype}; this index compares real numbers")

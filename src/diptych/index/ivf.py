@@ -127,15 +127,15 @@ class IVF(Index):
     def train(self, rows: Array, queries: Array | None = None) -> None:
         """Learn codes and cells from (n, dims) rows like those to come, before the first `add`.
 
-        queries   (n_q, dims) settled queries as users will ask them, some hundreds or more. Without them the rows
+        queries   (n_q, dims) normalised queries as users will ask them, some hundreds or more. Without them the rows
                   stand in, and the same recall on queries from another cone takes several times as long.
 
         Raises BadInput when there are rows in the index already, and when `rows` are too few to learn from.
         """
         import faiss
 
-        rows = self._settled(rows, "rows")
-        asked = rows if queries is None else self._settled(queries, "queries")
+        rows = self._normalised(rows, "rows")
+        asked = rows if queries is None else self._normalised(queries, "queries")
         if len(self):
             raise BadInput(f"train: the index holds {len(self):,} rows coded as before; train a new one and add them")
         if len(rows) < 2 or not len(asked):
@@ -167,7 +167,7 @@ class IVF(Index):
         import faiss
 
         self._trained()
-        rows = self._settled(rows, "rows")
+        rows = self._normalised(rows, "rows")
         names = checked_ids(ids, "ids")
         if not self.precise and len(rows) and max(rows.max(), -rows.min()) > np.finfo(np.float16).max:
             raise BadInput("rows: values beyond 65,504 do not fit float16; use IVF(precise=True)")
@@ -195,14 +195,14 @@ class IVF(Index):
     def tune(self, queries: Array, recall: float = 0.95) -> Recall:
         """Find the least work that reaches this recall@10 on queries as users will ask them, and keep what it reached.
 
-        queries   (n_q, dims) settled, a few hundred to some thousands, and not those of `train`
+        queries   (n_q, dims) normalised, a few hundred to some thousands, and not those of `train`
         recall    to reach by two standard errors. Where no setting does, the most thorough one is kept: see
                   `Recall.value`
 
         The truth is an exact search over the rows as they are kept.
         """
         self._trained()
-        queries = self._settled(queries, "queries")
+        queries = self._normalised(queries, "queries")
         if not 0.0 < recall <= 1.0:
             raise BadInput(f"recall: {recall}; a share of the true answers, above 0 and up to 1")
         if not len(queries) or not len(self):

@@ -82,7 +82,7 @@ class Ranking:
 def rank(
     queries: Array, items: Array, space: Space, qrels: Qrels, ties: Ties = "expected", graded: bool = False
 ) -> Ranking:
-    """The whole ranking of settled `queries` against settled `items`; see `rankings` for the arguments.
+    """The whole ranking of normalised `queries` against normalised `items`; see `rankings` for the arguments.
 
     Dense relevance with real scores makes one group a relevant item: when n_q x n_relevant is large, go by `rankings`.
     """
@@ -94,7 +94,7 @@ def rankings(
 ) -> Iterator[Ranking]:
     """Rankings of one block of queries after another; no more than a block of scores is ever held.
 
-    queries, items   n_q and n_d rows, as `space.settle` gave them
+    queries, items   n_q and n_d rows, as `space.normalise` gave them
     qrels            (n_q, n_d) judgements
     ties             "expected": every order inside a tie group is equally likely, and measures are exact expectations;
                      "stable": database order; "optimistic" and "pessimistic": relevant items first or last
@@ -228,7 +228,7 @@ def distance_histograms(queries: Array, items: Array, qrels: Qrels) -> Iterator[
     if queries.dtype != np.uint8 or items.dtype != np.uint8 or queries.shape[1:] != items.shape[1:]:
         raise BadInput(
             f"codes: queries are {queries.dtype} {queries.shape[1:]}, items {items.dtype} {items.shape[1:]}; "
-            "both need packed uint8 codes of one length, as hamming.settle gives them"
+            "both need packed uint8 codes of one length, as hamming.normalise gives them"
         )
     bins = 8 * queries.shape[1] + 1
     # Distance and relevance share one small number, so that a single pass counts both.
@@ -301,7 +301,7 @@ def _standing_by_sorting(scores: Array, marks: Array, ties: Ties) -> Standing:
 def _distinct(items: Array) -> tuple[Ints | None, Array]:
     """Where each item stands among the distinct ones, and those; (None, the items) when all are distinct."""
     flat = np.ascontiguousarray(items).reshape(len(items), -1)
-    heads = np.ascontiguousarray(flat[:, :2])  # the first two values nearly always settle it, and cheaply
+    heads = np.ascontiguousarray(flat[:, :2])  # the first two values nearly always normalise it, and cheaply
     if len(np.unique(heads.view(f"V{heads[:1].nbytes}"))) == len(items):
         return None, items
     seen: dict[bytes, int] = {}

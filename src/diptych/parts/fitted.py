@@ -27,6 +27,11 @@ from diptych.kinds import BadInput, nearest
 # on numbers holds for each of them. Every float has to be finite, and None is never out of bounds.
 
 
+MOVED = {"diptych.flow.encoder": "diptych.encoder"}
+"""Where a module lies now, by the name that it had when the first folders were written. Folders, and the identities of
+collections, keep the old name, so that nothing has to be fitted or encoded anew because a file has moved."""
+
+
 class Bound(typing.Protocol):
     """What a value of a field has to be: "it has to be {bound}"."""
 
@@ -112,6 +117,12 @@ class Fitted:
         """The name used on the command line: the name of the file the class lives in."""
         return cls.__module__.rpartition(".")[2]
 
+    @classmethod
+    def kept_class(cls) -> str:
+        """`module:class`, as folders name it."""
+        kept = {now: before for before, now in MOVED.items()}
+        return f"{kept.get(cls.__module__, cls.__module__)}:{cls.__qualname__}"
+
     def settings(self) -> dict[str, Any]:
         """Hyper-parameter -> value."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -185,7 +196,7 @@ class Fitted:
                 plain[name] = value
         save_file(arrays, home / "weights.safetensors")
         config = {
-            "class": f"{type(self).__module__}:{type(self).__qualname__}",
+            "class": self.kept_class(),
             "settings": self.settings(),
             "learned": plain,
             "parts": parts,
@@ -202,6 +213,7 @@ class Fitted:
         home = Path(folder)
         config, arrays = _config(home), _arrays(home)
         module, _, name = config["class"].partition(":")
+        module = MOVED.get(module, module)
         if not module.startswith("diptych."):
             raise BadInput(f"{home}/config.json names {module}, which is not part of diptych; refused")
         try:

@@ -62,7 +62,7 @@ class Stored(nn.Module):
         asked = names(items)
         place = np.searchsorted(known, asked).clip(max=len(known) - 1)
         stored = (known[place] == asked)[:, None]
-        return np.where(stored, hamming.settle(summed)[place], packed)
+        return np.where(stored, hamming.normalise(summed)[place], packed)
 
 
 def names(rows: Any) -> Ints:

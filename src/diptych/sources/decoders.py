@@ -28,7 +28,7 @@ from diptych.kinds import Array, BadInput
 from diptych.sources import pictures
 from diptych.sources.metadata import embedded, sidecar
 from diptych.sources.metadata.about import joined
-from diptych.sources.pictures import Sight
+from diptych.sources.pictures import Preprocessing
 
 SECONDS = 20.0
 """How long a worker may look at one file."""
@@ -53,7 +53,7 @@ class Look:
     width, height   pixels, as it stands upright
     captions, tags  what is written in it and beside it
     note            what of the words in it and beside it could not be read, though the picture can
-    pixels          (side, side, 3) uint8, where a sight was asked for
+    pixels          (side, side, 3) uint8, where a preprocessing was asked for
     """
 
     path: str
@@ -73,13 +73,13 @@ class Look:
     pixels: Array | None = field(default=None, compare=False, repr=False)
 
 
-def look(path: str, beside: Sequence[str] = (), sight: Sight | None = None) -> Look:
+def look(path: str, beside: Sequence[str] = (), preprocessing: Preprocessing | None = None) -> Look:
     """What is in a picture file and the files of words beside it: read, hashed and decoded in this very process.
 
-    sight   how an encoder looks at pictures, for `pixels`
+    preprocessing   how an encoder looks at pictures, for `pixels`
     """
     try:
-        return _look(path, beside, sight)
+        return _look(path, beside, preprocessing)
     except BadInput as error:
         return Look(path, str(error).removeprefix(f"{path}: "))
     except OSError as error:
@@ -88,7 +88,7 @@ def look(path: str, beside: Sequence[str] = (), sight: Sight | None = None) -> L
         return Look(path, "takes more memory to read than it may")
 
 
-def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
+def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None) -> Look:
     with open(path, "rb") as file:
         at = os.fstat(file.fileno())
         if at.st_size > MAX_BYTES:
@@ -100,11 +100,11 @@ def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
             if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
                 width, height = height, width
             pixels = None
-            if sight is None:
+            if preprocessing is None:
                 picture.draft("RGB", (_ENOUGH, _ENOUGH))
                 picture.load()
             else:
-                pixels = sight.square(pictures.upright(picture, sight.enough))
+                pixels = preprocessing.square(pictures.upright(picture, preprocessing.enough))
             inside = embedded.read(picture, file)
     about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it was written without the file
     return Look(
@@ -128,12 +128,14 @@ def _look(path: str, beside: Sequence[str], sight: Sight | None) -> Look:
 class Decoders:
     """A few worker processes, started when the first file comes. Use it in a `with`; leaving it ends them.
 
-    sight   how an encoder looks at pictures: each look then has its `pixels`
+    preprocessing   how an encoder looks at pictures: each look then has its `pixels`
     """
 
-    def __init__(self, workers: int | None = None, seconds: float = SECONDS, sight: Sight | None = None) -> None:
+    def __init__(
+        self, workers: int | None = None, seconds: float = SECONDS, preprocessing: Preprocessing | None = None
+    ) -> None:
         self.workers = workers or os.cpu_count() or 1
-        self.seconds, self.sight = seconds, sight
+        self.seconds, self.preprocessing = seconds, preprocessing
         self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         self._all: set[_Worker] = set()
         for _ in range(self.workers):
@@ -160,7 +162,11 @@ class Decoders:
 
     def _one(self, path: str, beside: Sequence[str]) -> Look:
         worker = self._idle.get()
-        question = {"path": path, "beside": list(beside), "sight": self.sight and asdict(self.sight)}
+        question = {
+            "path": path,
+            "beside": list(beside),
+            "preprocessing": self.preprocessing and asdict(self.preprocessing),
+        }
         reason = ""
         try:
             for _ in range(2):  # it may have died of something else: a file is blamed when it takes two with it
@@ -262,7 +268,11 @@ def _work() -> None:
     out.flush()
     for line in sys.stdin.buffer:
         question = json.loads(line)
-        found = look(question["path"], question["beside"], question["sight"] and Sight(**question["sight"]))
+        found = look(
+            question["path"],
+            question["beside"],
+            question["preprocessing"] and Preprocessing(**question["preprocessing"]),
+        )
         pixels = found.pixels
         answer = asdict(replace(found, pixels=None)) | {"pixels": None if pixels is None else pixels.shape}
         out.write(json.dumps(answer).encode() + b"\n")

@@ -101,7 +101,7 @@ def load(path: str | Path, enough: int = 0) -> Image.Image:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Preprocessing:
     """How an encoder looks at pictures: as one square of pixels, the same wherever it looks and whoever decodes.
 
     side       of the square, in pixels

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ whose stem it has (`a.xmp`), and only when there is none, of one that differs in
 picture or of another program's raw file is worse than none: a picture has one, and one that two pictures could claim is
 of neither. A `.txt` was written for here, and is of every picture of its stem.
 """
+
+
+Place = tuple[int, int] | str
+"""What tells one folder from another, whatever it is called: its disk and its number there, or its own name."""
 
 
 class Found(NamedTuple):
@@ -46,36 +51,52 @@ class Tree:
     files     its pictures, in the order of their paths
     refused   (path, why) of pictures, and of files of words, that are not read
     closed    folders that could not be listed: what lies in them is unknown, not gone
+    mounts    folders that lie on another disk than the folder they are in
     """
 
     files: list[Found] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    mounts: list[str] = field(default_factory=list)
 
 
-def walk(root: str | Path) -> Tree:
+def walk(root: str | Path, seen: set[Place] | None = None) -> Tree:
     """Every picture below the folder `root`. What is hidden is left alone.
 
-    A link is followed as long as it leads to something inside the root, and no folder is visited twice. Raises BadInput
-    where the root is no folder: a disk that is not mounted is not an empty one.
+    seen   folders that are not visited again, under whatever name; those visited are added
+
+    A link is followed as long as it leads to something inside the root. A folder, and a file that links lead to, has
+    one name: its own, where it is reached by that. Raises BadInput where the root is no folder: a disk that is not
+    mounted is not an empty one.
     """
     top = Path(root)
     if not top.is_dir():
         raise BadInput(f"{root}: {'not a folder' if top.exists() else 'not there; is the disk mounted?'}")
     tree = Tree()
+    seen = set() if seen is None else seen
     real = os.path.realpath(top)
-    seen = {real}
-    ahead = [top]
-    while ahead:
-        files, folders = _listed(ahead.pop(), real, tree)
+    ahead = [(top, top.stat().st_dev)]
+    links: list[Path] = []
+    linked: dict[str, str] = {}
+    while ahead or links:
+        # Links wait until everything has been visited by its own name.
+        here, device = ahead.pop() if ahead else (links.pop(0), 0)
+        try:
+            at = here.stat()
+        except OSError:
+            tree.closed.append(str(here))
+            continue
+        place = (at.st_dev, at.st_ino) if at.st_ino else os.path.realpath(here)  # some systems number no folders
+        if place in seen:  # it is reached by a second way, or from within itself
+            continue
+        seen.add(place)
+        if device and at.st_dev != device:
+            tree.mounts.append(str(here))
+        files, folders, more = _listed(here, real, tree, linked)
         tree.files += files
-        for below in folders:
-            # By way of a link a place can be reached twice, or lead back to where it is reached from.
-            where = os.path.realpath(below)
-            if where not in seen:
-                seen.add(where)
-                ahead.append(below)
-    tree.files.sort()
+        ahead += [(folder, at.st_dev) for folder in folders]
+        links += more
+    tree.files = sorted(_by_one_name(tree.files, linked))
     return tree
 
 
@@ -87,7 +108,7 @@ def pictures(paths: Iterable[str]) -> Tree:
         within.setdefault(Path(path).parent, set()).add(path)
     for parent, wanted in within.items():
         here = Tree()
-        found, _ = _listed(parent, os.sep, here)  # whoever names a link wants what it leads to
+        found, _, _ = _listed(parent, os.sep, here, {})  # whoever names a link wants what it leads to
         tree.files += [file for file in found if file.path in wanted]
         tree.refused += [file for file in here.refused if file[0] in wanted]
         missing = wanted - {file.path for file in tree.files} - {path for path, _ in tree.refused}
@@ -97,11 +118,36 @@ def pictures(paths: Iterable[str]) -> Tree:
     return tree
 
 
-def _listed(here: Path, real_root: str, tree: Tree) -> tuple[list[Found], list[Path]]:
-    """The pictures and the folders in one folder."""
+def _by_one_name(files: list[Found], linked: dict[str, str]) -> list[Found]:
+    """Without the links to files that are there by their own name, and without the second link to any other.
+
+    linked   path of a link -> where it leads
+    """
+    if not linked:
+        return files
+    real = cache(os.path.realpath)  # of folders, since there are far fewer of them
+    own = set()
+    for file in files:
+        if file.path not in linked:
+            folder, _, name = file.path.rpartition(os.sep)
+            own.add(f"{real(folder or os.sep)}{os.sep}{name}")
+    kept = []
+    for file in sorted(files):
+        target = linked.get(file.path, "")
+        if target not in own:
+            own.add(target or file.path)
+            kept.append(file)
+    return kept
+
+
+def _listed(
+    here: Path, real_root: str, tree: Tree, linked: dict[str, str]
+) -> tuple[list[Found], list[Path], list[Path]]:
+    """The pictures, the folders and the links to folders in one folder. linked: gets where links to pictures lead."""
     pictures: list[tuple[str, os.stat_result]] = []
     words: dict[str, os.DirEntry[str]] = {}
     folders: list[Path] = []
+    links: list[Path] = []
     try:
         with os.scandir(here) as entries:
             for entry in entries:
@@ -109,15 +155,18 @@ def _listed(here: Path, real_root: str, tree: Tree) -> tuple[list[Found], list[P
                     continue
                 ending = _split(entry.name)[1]
                 try:
+                    target = os.path.realpath(entry.path) if entry.is_symlink() else ""
                     if not _is_unicode(entry.name):
                         tree.refused.append((repr(entry.path), "its name is not Unicode; rename it"))
-                    elif entry.is_symlink() and not _inside(os.path.realpath(entry.path), real_root):
+                    elif target and not _inside(target, real_root):
                         if ending in PICTURES or entry.is_dir():
                             tree.refused.append((entry.path, "a link that leads out of the folder; index its target"))
                     elif entry.is_dir():
-                        folders.append(here / entry.name)
+                        (links if target else folders).append(here / entry.name)
                     elif ending in PICTURES and entry.is_file():
                         pictures.append((entry.path, entry.stat()))
+                        if target:
+                            linked[entry.path] = target
                     elif ending in WORDS and entry.is_file():
                         words[entry.name] = entry
                 except OSError as error:
@@ -126,7 +175,8 @@ def _listed(here: Path, real_root: str, tree: Tree) -> tuple[list[Found], list[P
     except OSError:
         tree.closed.append(str(here))
     owned = _owned(words, sorted(path.rpartition(os.sep)[2] for path, _ in pictures), here, tree) if words else {}
-    return [_found(path, facts, owned, words) for path, facts in pictures], sorted(folders, reverse=True)
+    found = [_found(path, facts, owned, words) for path, facts in pictures]
+    return found, sorted(folders, reverse=True), sorted(links)
 
 
 def _found(

@@ -54,7 +54,7 @@ def test_dive_compares_sets_by_smooth_chamfer(six):
     queries, items = rng.standard_normal((3, 2, 5)), rng.standard_normal((4, 2, 5))
     space = SmoothChamfer()
     expected = [[naive_chamfer(one, other) for other in items] for one in queries]
-    np.testing.assert_allclose(space.score(space.settle(queries), space.settle(items)), expected, atol=1e-5)
+    np.testing.assert_allclose(space.score(space.normalise(queries), space.normalise(items)), expected, atol=1e-5)
     # Sets of one row are compared by the cosine.
     one = six.drawn(4, 1, 5)
     unit = torch.nn.functional.normalize(one, dim=2)

@@ -17,7 +17,7 @@ def centred(pairs):
 
 
 def raw(made, pairs):
-    """Outputs before they are settled."""
+    """Outputs before they are normalised."""
     return (pairs.images - made.mean_x_) @ made.A_, (pairs.texts - made.mean_y_) @ made.B_
 
 

@@ -40,7 +40,7 @@ def test_sm_is_logistic_regression_on_each_side(latent, classes):
         (pairs.texts, made.encode_texts(pairs.texts)),
     ):
         P = probabilities(rows, label).predict_proba(rows)
-        np.testing.assert_allclose(found, cosine.settle(P), atol=1e-4)
+        np.testing.assert_allclose(found, cosine.normalise(P), atol=1e-4)
         assert np.ptp(P[:, 0]) > 0.1
 
 
@@ -62,7 +62,7 @@ def test_sm_counts_a_row_once_in_equal_shares_of_its_labels(latent):
     made = SM(strength=0.5, centre=False).fit(pairs)
     model = probabilities(pairs.images[row], label, share, of=pairs.images)
     np.testing.assert_allclose(
-        made.encode_images(pairs.images), cosine.settle(model.predict_proba(pairs.images)), atol=1e-4
+        made.encode_images(pairs.images), cosine.normalise(model.predict_proba(pairs.images)), atol=1e-4
     )
 
 

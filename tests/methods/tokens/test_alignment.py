@@ -21,7 +21,7 @@ def marked(tokens, mark):
 def test_teran_lets_words_ask_whichever_side_is_the_query(six):
     regions, words = six.drawn(4, 3, 5).numpy(), six.drawn(6, 4, 5, seed=2, padding=True).numpy()
     space = WordsAsk()
-    images, texts = space.settle(marked(regions, REGION)), space.settle(marked(words, WORD))
+    images, texts = space.normalise(marked(regions, REGION)), space.normalise(marked(words, WORD))
     expected = six.near(six.matched, words, regions)
     np.testing.assert_allclose(space.score(texts, images), expected, atol=1e-5)
     np.testing.assert_allclose(space.score(images, texts), expected.T, atol=1e-5)
@@ -39,7 +39,7 @@ def test_teran_ranks_by_triplets_of_what_it_scores_by_at_last_the_hardest(six):
     assert six.values(method.loss(net, images, texts, told)) == pytest.approx({"triplets": six.hardest(S, 0.3)})
     begun = method.loss(net, images, texts, replace(told, done=0.3))
     assert six.values(begun) == pytest.approx({"triplets": six.triplets(S, 0.3)})
-    scores = method.space.score(*(method.space.settle(side.detach().numpy()) for side in (images, texts)))
+    scores = method.space.score(*(method.space.normalise(side.detach().numpy()) for side in (images, texts)))
     np.testing.assert_allclose(scores, S, atol=1e-5)
 
 
@@ -66,7 +66,7 @@ def test_fine_global_learns_both_similarities_and_ranks_by_their_mean(six):
     }
     assert six.values(method.loss(net, images, texts, told)) == pytest.approx(expected, rel=1e-5)
     space = WholeAndTokens()
-    np.testing.assert_allclose(space.score(space.settle(U), space.settle(V)), (coarse + fine) / 2, atol=1e-5)
+    np.testing.assert_allclose(space.score(space.normalise(U), space.normalise(V)), (coarse + fine) / 2, atol=1e-5)
 
 
 def test_cgmn_adds_triplets_of_vectors_and_of_nodes(six):
@@ -112,10 +112,10 @@ def test_padding_is_not_read_and_the_order_of_tokens_is(six, method):
 
     net = six.network(method).eval()
     tokens, others = six.drawn(3, 4, 7), six.drawn(5, 5, 9, seed=2)
-    texts = method.space.settle(net.texts(others).detach().numpy())
+    texts = method.space.normalise(net.texts(others).detach().numpy())
 
     def scores(rows):
-        return method.space.score(method.space.settle(net.images(rows).detach().numpy()), texts)
+        return method.space.score(method.space.normalise(net.images(rows).detach().numpy()), texts)
 
     padded = torch.cat([tokens, torch.zeros(3, 2, 7)], dim=1)
     np.testing.assert_allclose(scores(padded), scores(tokens), atol=1e-5)

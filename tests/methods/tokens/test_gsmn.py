@@ -86,7 +86,7 @@ def test_it_contrasts_what_regions_ask_and_what_words_ask(six):
 def test_its_space_compares_as_it_has_learned_to_whoever_asks(six):
     method, net, images, texts, S = learned(six)
     method._net = net.float()
-    pictures, words = (method.space.settle(side.detach().numpy()) for side in (images, texts))
+    pictures, words = (method.space.normalise(side.detach().numpy()) for side in (images, texts))
     np.testing.assert_allclose(method.space.score(pictures, words), S, atol=1e-5)
     np.testing.assert_allclose(method.space.score(words, pictures), S.T, atol=1e-5)
     many = np.tile(pictures, (BLOCK // 6 + 1, 1, 1))  # more than a block

@@ -43,7 +43,7 @@ def test_it_ranks_by_triplets_of_what_it_scores_by_at_last_the_hardest(six):
     assert six.values(method.loss(net, images, texts, told)) == pytest.approx({"triplets": six.hardest(S, 0.3)})
     begun = method.loss(net, images, texts, replace(told, done=0.3))
     assert six.values(begun) == pytest.approx({"triplets": six.triplets(S, 0.3)})
-    pictures, words = (method.space.settle(side.detach().numpy()) for side in (images, texts))
+    pictures, words = (method.space.normalise(side.detach().numpy()) for side in (images, texts))
     np.testing.assert_allclose(method.space.score(pictures, words), S, atol=1e-5)
     np.testing.assert_allclose(method.space.score(words, pictures), S.T, atol=1e-5)
 
@@ -52,13 +52,13 @@ def test_within_a_side_it_is_late_interaction_of_both_levels(six):
     space = ThingsAndRelations()
     for mark in (REGION, WORD):
         tokens = np.concatenate([six.drawn(5, 3, 8).numpy(), np.full((5, 3, 1), mark)], axis=2)
-        settled = space.settle(tokens)
-        assert settled.dtype == np.float32
-        things, relations = levels(settled)
+        normalised = space.normalise(tokens)
+        assert normalised.dtype == np.float32
+        things, relations = levels(normalised)
         np.testing.assert_allclose(np.linalg.norm(things[..., :-1], axis=2), 1, atol=1e-6)
         expected = sum(sets.score(level[..., :-1], level[..., :-1]) for level in (things, relations))
-        np.testing.assert_allclose(space.score(settled, settled), expected, atol=1e-5)
-    assert space.score(settled[:0], settled).shape == (0, 5)
+        np.testing.assert_allclose(space.score(normalised, normalised), expected, atol=1e-5)
+    assert space.score(normalised[:0], normalised).shape == (0, 5)
 
 
 def test_a_word_tells_a_relation_with_those_beside_it(six):
@@ -93,7 +93,7 @@ def test_padding_is_not_read_and_the_order_of_words_is(six):
 
     def scores(pictures, words):
         sides = net.images(pictures), net.texts(words)
-        return method.space.score(*(method.space.settle(side.detach().numpy()) for side in sides))
+        return method.space.score(*(method.space.normalise(side.detach().numpy()) for side in sides))
 
     padded = (torch.cat([side, torch.zeros(6, 2, side.shape[2])], dim=1) for side in (told.images, told.texts))
     np.testing.assert_allclose(scores(*padded), S, atol=1e-5)

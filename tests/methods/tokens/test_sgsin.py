@@ -37,10 +37,10 @@ def test_it_learns_and_ranks_as_sgm_does(six):
     outputs = net.images(told.images), net.texts(told.texts)
     assert six.values(method.loss(net, *outputs, told)) == six.values(SGM(margin=0.3).loss(net, *outputs, told))
     assert SGSIN.space is SGM.space
-    own = method.space.score(*(method.space.settle(side.detach().numpy()) for side in outputs))
+    own = method.space.score(*(method.space.normalise(side.detach().numpy()) for side in outputs))
     plain = method.space.score(
         *(
-            method.space.settle(side[::2](rows).detach().numpy())
+            method.space.normalise(side[::2](rows).detach().numpy())
             for side, rows in ((net.images, told.images), (net.texts, told.texts))
         )
     )

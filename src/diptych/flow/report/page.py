@@ -10,7 +10,7 @@ import numpy as np
 
 from diptych.flow.evaluate import RUN_DEPTH, Evaluation
 from diptych.flow.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Curves, charts
-from diptych.flow.report.sheet import Asked, contact_sheet
+from diptych.flow.report.sheet import SheetQuery, contact_sheet
 from diptych.flow.report.words import ASK, cut, figure, is_rank, meaning, rsum
 from diptych.kinds import BadInput
 from diptych.metrics import ranking
@@ -43,7 +43,7 @@ def writable(folder: Path) -> Path:
         raise BadInput(f"{folder}: no folder can be made here ({error.strerror}); give another one") from None
 
 
-def _thirds(asked: Sequence[Asked]) -> list[tuple[str, list[Asked]]]:
+def _thirds(asked: Sequence[SheetQuery]) -> list[tuple[str, list[SheetQuery]]]:
     names = ("The best third", "The middle third", "The worst third")
     parts = np.array_split(np.arange(len(asked)), len(names))
     return [(name, [asked[i] for i in part]) for name, part in zip(names, parts, strict=True) if len(part)]

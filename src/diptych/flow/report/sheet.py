@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SheetQuery:
     """A query of the contact sheet with its best answers.
 
     first   the first right answer, when it is not among those
@@ -75,7 +75,7 @@ def spread(quality: Floats, n: int, seed: int) -> list[int]:
     return [int(rng.choice(part)) for part in np.array_split(rows, min(n, len(rows)) or 1) if len(part)]
 
 
-def contact_sheet(evaluation: Evaluation, side: str, curves: Curves) -> list[Asked]:
+def contact_sheet(evaluation: Evaluation, side: str, curves: Curves) -> list[SheetQuery]:
     """Queries of a direction from the best answered to the worst, with their best answers; only these are ranked."""
     direction = evaluation.directions[side]
     asking, answering = ("image", "text") if side == "i2t" else ("text", "image")
@@ -95,7 +95,7 @@ def contact_sheet(evaluation: Evaluation, side: str, curves: Curves) -> list[Ask
             rank = f"{curves.first[row]:,.1f}".removesuffix(".0")
             first = Answer(rank, _tile(evaluation.database, answering, best), float(every[best]), True)
         asked = _tile(evaluation.query, asking, row)
-        found.append(Asked(asked, answers, first, float(curves.quality[row]), int(right.sum())))
+        found.append(SheetQuery(asked, answers, first, float(curves.quality[row]), int(right.sum())))
     return found
 
 

@@ -75,7 +75,7 @@ class JVSM(Descent):
         if len(pictures) != len(words):
             raise BadInput(f"{len(pictures)} images with {len(words)} texts; give each image its one text")
         made = self.outputs(self.trained().change, np.hstack([pictures, words]))
-        return self.space.settle(changed(torch.from_numpy(pictures), torch.from_numpy(made)).numpy())
+        return self.space.normalise(changed(torch.from_numpy(pictures), torch.from_numpy(made)).numpy())
 
 
 def changed(pictures: Any, made: Any) -> Any:

@@ -49,11 +49,11 @@ class PAMIR(Method):
 
     def encode_images(self, items: Any) -> Array:
         rows = unit(dense(featured(items, "images", len(self.mean_))))
-        return self.space.settle(rows - self.mean_)
+        return self.space.normalise(rows - self.mean_)
 
     def encode_texts(self, items: Any) -> Array:
         rows = unit(featured(items, "texts", len(self.W_)))
-        return self.space.settle(project(rows, np.zeros(len(self.W_)), self.W_, "texts"))
+        return self.space.normalise(project(rows, np.zeros(len(self.W_)), self.W_, "texts"))
 
 
 def passive_aggressive(q: Array, apart: Array, score: float, most: float) -> Array:

@@ -44,7 +44,7 @@ class KCCA(Method):
         return self
 
     def encode_images(self, items: Any) -> Array:
-        return self.space.settle((self.images_.transform(featured(items, "images")) - self.mean_x_) @ self.A_)
+        return self.space.normalise((self.images_.transform(featured(items, "images")) - self.mean_x_) @ self.A_)
 
     def encode_texts(self, items: Any) -> Array:
-        return self.space.settle((self.texts_.transform(featured(items, "texts")) - self.mean_y_) @ self.B_)
+        return self.space.normalise((self.texts_.transform(featured(items, "texts")) - self.mean_y_) @ self.B_)

@@ -52,7 +52,7 @@ class SM(Method):
         logits = X @ W + b
         P = np.exp(logits - logits.max(axis=1, keepdims=True))
         P /= P.sum(axis=1, keepdims=True)
-        return self.space.settle(P - P.mean(axis=1, keepdims=True) if self.centre else P)
+        return self.space.normalise(P - P.mean(axis=1, keepdims=True) if self.centre else P)
 
     def encode_images(self, items: Any) -> Array:
         return self._posterior(dense(featured(items, "images", len(self.mean_x_))) - self.mean_x_, self.W_x_, self.b_x_)

@@ -31,8 +31,8 @@ SHARPNESS = 9.0
 class ThingsAndRelations(WordsAsk):
     """Things and relations side by side, each compared as `WordsAsk` compares tokens: the sum of both."""
 
-    def settle(self, outputs: Any) -> Array:
-        things, relations = map(super().settle, levels(outputs))
+    def normalise(self, outputs: Any) -> Array:
+        things, relations = map(super().normalise, levels(outputs))
         return np.concatenate([things[..., :-1], relations], axis=-1)
 
     def score(self, queries: Array, items: Array) -> Array:

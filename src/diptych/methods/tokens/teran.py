@@ -34,8 +34,8 @@ class WordsAsk(Space):
 
     name = "sets"
 
-    def settle(self, outputs: Any) -> Array:
-        return np.concatenate([cosine.settle(outputs[..., :-1]), np.float32(outputs[..., -1:])], axis=-1)
+    def normalise(self, outputs: Any) -> Array:
+        return np.concatenate([cosine.normalise(outputs[..., :-1]), np.float32(outputs[..., -1:])], axis=-1)
 
     def score(self, queries: Array, items: Array) -> Array:
         items_ask = bool((items[..., -1] == WORD).any() and not (queries[..., -1] == WORD).any())

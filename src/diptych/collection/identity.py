@@ -1,0 +1,118 @@
+"""Which encoder made the vectors of a collection: vectors of two encoders do not compare, whatever their width."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from diptych.encoders import shelf
+from diptych.encoders.dual import DualEncoder
+from diptych.features.feature import Feature
+from diptych.kinds import Array, BadInput, Space
+from diptych.parts.fitted import Fitted
+
+
+class EncoderProtocol(Protocol):
+    """What turns pictures and texts into rows of one space: `encoder.Encoder`, and every `DualEncoder`.
+
+    One that has a `preprocessing` and `encode_pixels` is handed the pixels that were decoded when a file was looked at.
+    """
+
+    @property
+    def space(self) -> Space: ...
+
+    def encode_images(self, items: Any) -> Array: ...
+
+    def encode_texts(self, items: Any) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells one encoder from another. Names say which one is meant; the rest decides whether it is the same.
+
+    revision        its version or commit, where it has one
+    images, texts   features, or how pictures and texts are prepared
+    digest          sha256 over everything it computes with: classes, settings, weights, preprocessing
+    kind            numpy's name for what a row is made of
+    width           how many of those
+    """
+
+    name: str = field(compare=False)
+    space: str
+    images: str = field(compare=False)
+    texts: str = field(compare=False)
+    digest: str
+    kind: str
+    width: int
+    revision: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, encoder: EncoderProtocol) -> Identity:
+        """Raises BadInput for an encoder whose items are no single rows."""
+        if isinstance(encoder, DualEncoder):
+            facts = str(encoder.preprocessing), encoder.reads, encoder.digest, "<f4", encoder.width, encoder.revision
+            return cls(encoder.name, encoder.space.name, *facts)
+        if not isinstance(encoder, Fitted):
+            raise BadInput(f"{type(encoder).__name__} is no fitted encoder; fit one with `diptych fit`")
+        rows = encoder.encode_texts(["a picture"])
+        if rows.ndim != 2:
+            raise BadInput(f"a collection holds one row a picture, and the space {encoder.space!r} has sets of rows")
+        learned = encoder.learned()
+        method = learned.get("method_", encoder)
+        images, texts = (getattr(learned.get(side), "text", "") for side in ("images_", "texts_"))
+        digest = hashlib.sha256()
+        for piece in _pieces(encoder):
+            digest.update(piece)
+        name, space, kind = method.paper_name(), encoder.space.name, rows.dtype.str
+        return cls(name, space, images, texts, digest.hexdigest(), kind, rows.shape[1])
+
+    @classmethod
+    def read(cls, text: str) -> Identity:
+        return cls(**json.loads(text))
+
+    def __str__(self) -> str:
+        features = " and ".join(part for part in (self.images, self.texts) if part)
+        facts = [features] * bool(features) + [f"{self.width} wide", self.space]
+        return " ".join(filter(None, (self.name, self.revision[:12], self.digest[:12], f"({', '.join(facts)})")))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.kind)
+
+
+def load(name: str | Path) -> EncoderProtocol:
+    """The encoder of a name or in a folder, as `encoders.shelf` finds it."""
+    thing = shelf.open(name)
+    if not (hasattr(thing, "encode_images") and hasattr(thing, "space")):
+        raise BadInput(
+            f"{name} holds {type(thing).__name__}, which encodes no pictures; `diptych fit` makes an encoder"
+        )
+    return thing  # type: ignore[return-value]
+
+
+def _pieces(thing: Fitted) -> Iterator[bytes]:
+    """Everything that an encoder computes with, in one order."""
+    yield json.dumps([*thing.kept_class().split(":"), thing.settings()], default=str).encode()
+    if isinstance(thing, Feature) and (outside := thing.outside()) is not None:
+        yield json.dumps(outside).encode()
+    for name, value in sorted(thing.learned().items()):
+        if name == "trained_on_":  # where it comes from; it computes the same without
+            continue
+        yield name.encode()
+        if isinstance(value, Fitted):
+            yield from _pieces(value)
+        elif isinstance(value, np.ndarray | np.generic):
+            array = np.asarray(value, order="C")
+            yield f"{array.dtype.str} {array.shape}".encode()
+            yield array.tobytes()
+        else:
+            yield json.dumps(value, default=str).encode()

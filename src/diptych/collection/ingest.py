@@ -1,0 +1,667 @@
+"""From folders to a collection: what is new is looked at, encoded and committed, batch by batch.
+
+A file is known again by its path, size and time; a renamed or copied one by its content. Both cost no encoding. All
+that moved is matched by content before anything is written (`matching`). What a batch committed is done for good:
+whatever stops the work, the next run goes on behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diptych.collection import matching, waiting
+from diptych.collection.identity import EncoderProtocol
+from diptych.collection.matching import Lost
+from diptych.collection.store import Item, Store, Value
+from diptych.collection.survey import Survey, below, inside, prefix, survey
+from diptych.collection.vectors import Vectors
+from diptych.collection.waiting import Waiting
+from diptych.kinds import Array, BadInput, Progress, batches
+from diptych.sources import jsonl, table
+from diptych.sources.decoders import SECONDS, Decoders, Look
+from diptych.sources.metadata.about import Words
+from diptych.sources.rows import Row, merged
+from diptych.sources.walk import Found
+
+BATCH = 64
+"""Pictures between two commits: what an interruption costs at the most."""
+
+
+@dataclass
+class Ingested:
+    """What one run did: numbers of files, and the reasons of those that failed.
+
+    added, updated    pictures that are new, or whose content or words changed
+    renamed           pictures known by their content under another path that is gone
+    copied            of those added or updated, the ones whose vector was there already
+    encoded           pictures that the encoder was asked for
+    unmatched         lines of the captions file whose picture is not in the collection
+    restored          pictures that have words again which were given before they were away
+    newly_failed      of the failures, those that were not known before
+    waiting           files that still change, and are left for the next look (see `watch`)
+    failures          (path, why), of this run
+    away              (folder, why) of folders that are out of reach: what is known of them stays
+    """
+
+    added: int = 0
+    updated: int = 0
+    renamed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    copied: int = 0
+    encoded: int = 0
+    captioned: int = 0
+    unmatched: int = 0
+    restored: int = 0
+    waiting: int = 0
+    newly_failed: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    away: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
+
+    @property
+    def changes(self) -> int:
+        """Files that are other than before."""
+        return self.added + self.updated + self.renamed + self.removed + self.newly_failed
+
+
+Changed = Callable[[str, str, str], None]
+"""Told of one file: what happened ("added", "updated", "renamed", "removed", "failed"), its path, and why it failed."""
+
+Seen = dict[str, tuple[int, int]]
+"""Size and time of each file that is new or changed, at the last look."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item that is given rather than read from a file.
+
+    path    its name: any text that no other item has
+    row     its vector, normalised in the encoder's space; None leaves the one it has
+    captions, tags, metadata   in the place of those given before; None leaves them
+    """
+
+    path: str
+    row: Array | None = None
+    captions: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
+    metadata: Mapping[str, Value] | None = None
+    width: int | None = None
+    height: int | None = None
+    taken: str | None = None
+    camera: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+
+
+def add(
+    vectors: Vectors,
+    encoder: Callable[[], EncoderProtocol],
+    folders: Sequence[str | Path],
+    *,
+    captions: str | Path | None = None,
+    retry: bool = False,
+    contents: bool = False,
+    workers: int | None = None,
+    seconds: float = SECONDS,
+    progress: Progress | None = None,
+    changed: Changed | None = None,
+    seen: Seen | None = None,
+) -> Ingested:
+    """Bring the collection up to date with these folders; see `Collection.add`.
+
+    seen   what the last call saw, which this one brings up to date: a file that looks otherwise is still being written,
+           and is left for the next call
+    """
+    started = time.perf_counter()
+    given = _captions(Path(captions)) if captions else []
+    work = _Work(vectors, encoder, changed)
+    report = work.report
+    todo = work.scan([os.fspath(folder) for folder in folders], retry, contents, progress)
+    if seen is not None:
+        looks_now = {file.path: (file.size, file.mtime_ns) for file in todo}
+        todo = [file for file in todo if seen.get(file.path) == looks_now[file.path]]
+        report.waiting = len(looks_now) - len(todo)
+        seen.clear()
+        seen.update(looks_now)
+    todo = work.move(todo)
+    done = 0
+    # Whoever encodes pixels is handed them by the process that looked at the file; no file is decoded twice.
+    preprocessing = getattr(encoder(), "preprocessing", None) if todo else None
+    with Decoders(workers, seconds, preprocessing) as decoders:
+        looked: list[tuple[list[Found], Iterable[Look]]] = []
+        for batch in [*batches(todo, BATCH), []]:
+            # One batch ahead: the next is decoded while this one is encoded.
+            looked.append((batch, decoders.looks([(file.path, file.beside) for file in batch])))
+            if len(looked) == 1:
+                continue
+            files, looks = looked.pop(0)
+            work.take(files, list(looks))
+            done += len(files)
+            if progress:
+                progress("pictures", done, len(todo))
+    work.finish()
+    if given:
+        work.caption(given, Path(captions or ""))
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+class _Known(NamedTuple):
+    """What is kept of an item that tells whether its file is another than before."""
+
+    id: int
+    size: int | None
+    mtime_ns: int | None
+    beside_at: str
+    status: str
+    reason: str
+    digest: str | None
+
+
+class _Work:
+    """One run over some folders.
+
+    known   kept path -> the item there
+    gone    the ids of items whose file was not found
+    look    what lies in the folders
+    moved   kept paths of items that were somewhere else before
+    """
+
+    def __init__(self, vectors: Vectors, encoder: Callable[[], EncoderProtocol], changed: Changed | None) -> None:
+        self.vectors, self.store, self.encoder, self.changed = vectors, vectors.store, encoder, changed
+        self.report = Ingested()
+        self.known: dict[str, _Known] = {}
+        self.look = Survey()
+        self.gone: set[int] = set()
+        self.moved: set[str] = set()
+
+    # ------------------------------------------------------------------------------------------------------ what is new
+
+    def scan(self, folders: Sequence[str], retry: bool, contents: bool, progress: Progress | None) -> list[Found]:
+        """The files that are new or changed; those refused unseen are recorded at once.
+
+        contents   read the files that look as before, too, and take those of other content for changed
+        """
+        sql = "SELECT path, id, size, mtime_ns, beside_at, status, reason, digest FROM items"
+        self.known = {path: _Known(*state) for path, *state in self.store.rows(sql)}
+        filed = [path for path, item in self.known.items() if item.size is not None]  # others were given as rows
+        look = self.look = survey(self.store, folders, filed)
+        self.gone = {
+            self.known[path].id
+            for path in filed
+            if path not in look.found
+            and path not in look.refused
+            and below(path, look.within)
+            and not below(path, [prefix(folder) for folder in look.closed])
+        }
+        self.report.away = [(self.store.full_path(folder), why) for folder, why in look.closed.items()]
+        self._record()
+        todo = []
+        for path, file in look.found.items():
+            old = self.known.get(path)
+            same = old is not None and old[1:4] == (file.size, file.mtime_ns, file.beside_at)
+            if old is None or not same or (retry and old.status == "failed"):
+                todo.append(file)
+            else:
+                self.report.unchanged += 1
+                if old.status == "failed":
+                    self.report.failures.append((file.path, old.reason))
+        return todo + self._other_contents(todo, progress) if contents else todo
+
+    def _record(self) -> None:
+        """Remember the folders and what was refused; nothing is written where nothing is new: that costs a flush."""
+        look, store = self.look, self.store
+        before = set(store.roots())
+        roots = [root for root in look.roots if root not in before and not any(inside(root, one) for one in before)]
+        within = [one for one in before if any(inside(one, root) for root in roots)]
+        closed = set(look.closed)
+        disks = [(path, disk) for path, disk in look.mounts.items() if path not in closed]
+        disks = sorted(set(disks) - set(store.rows("SELECT path, disk FROM mounts")))
+        news = {
+            path: why for path, why in look.refused.items() if path not in self.known or self.known[path].reason != why
+        }
+        if news or roots or disks:
+            with store.transaction():
+                store.change("DELETE FROM roots WHERE path = ?", [(store.kept_path(root),) for root in within])
+                store.change("INSERT INTO roots VALUES (?)", [(store.kept_path(root),) for root in roots])
+                store.change("INSERT OR REPLACE INTO mounts VALUES (?, ?)", disks)
+                for path, why in news.items():
+                    before_it = store.items([self.known[path].id]) if path in self.known else []
+                    item = replace(before_it[0] if before_it else Item(path), status="failed", reason=why)
+                    self._write(replace(item, size=0, mtime_ns=0), None)
+            self.report.newly_failed += len(news)
+            self._tell([("failed", store.full_path(path), why) for path, why in news.items()])
+        self.report.failures += [(store.full_path(path), why) for path, why in look.refused.items()]
+
+    def _other_contents(self, todo: Sequence[Found], progress: Progress | None) -> list[Found]:
+        """Files that have other content than before, though their size and time are the same."""
+        looked_at = {file.path for file in todo}
+        rest = [(path, file) for path, file in self.look.found.items() if file.path not in looked_at]
+        changed = []
+        for number, (path, file) in enumerate(rest):
+            old = self.known[path]
+            if old.status == "ok" and old.digest not in (None, digest_of(file)):
+                changed.append(file)
+                self.report.unchanged -= 1
+            if progress:
+                progress("contents", number + 1, len(rest))
+        return changed
+
+    # --------------------------------------------------------------------------------------------------- what has moved
+
+    def move(self, todo: Sequence[Found]) -> list[Found]:
+        """Give items the paths where their content is now, all of them in one commit; what is left to look at.
+
+        A file can be a lost item only if it has as many bytes, so only those files are read for it.
+        """
+        new = {self.store.kept_path(file.path): file for file in todo}
+        lost = {
+            item.id: Lost(path, item.digest, item.size)
+            for path, item in self.known.items()
+            if item.digest is not None and item.size is not None and item.status == "ok"
+            if item.id in self.gone or path in new
+        }
+        sizes = {item.size for item in lost.values()}
+        digests = {path: digest for path, file in new.items() if file.size in sizes and (digest := digest_of(file))}
+        places = {id: path for id, path in matching.moves(lost, digests).items() if path != lost[id].path}
+        self.gone -= set(places)
+        if not places:
+            return list(todo)
+        items = self.store.items(list(places))
+        left = {item.path for item in items}
+        # Whoever is still where another comes has gone: its content was found nowhere.
+        ousted = [
+            self.known[path].id for path in places.values() if path in self.known and self.known[path].id not in places
+        ]
+        with self.store.transaction():
+            waiting.delete(self.store, ousted)
+            marks = [(f"\0{item.id}", item.id) for item in items]  # a path has one item: first all make room
+            self.store.change("UPDATE items SET path = ? WHERE id = ?", marks)
+            for item in items:
+                file = new[places[item.id]]
+                now = replace(item, path=places[item.id], size=file.size, mtime_ns=file.mtime_ns)
+                self._write(now, None, keeps=True)
+        self.gone -= set(ousted)
+        self.report.renamed += len(items)
+        self._tell([("renamed", new[places[item.id]].path, "") for item in items])
+        self.known = {path: item for path, item in self.known.items() if path not in left}
+        for item in items:
+            file = new[places[item.id]]
+            state = _Known(item.id, file.size, file.mtime_ns, item.beside_at, "ok", item.reason, item.digest)
+            self.known[places[item.id]] = state
+        self.moved = set(places.values())
+        # Words beside a file do not move with it of themselves.
+        return [
+            file for path, file in new.items() if path not in self.moved or file.beside_at or self.known[path].beside_at
+        ]
+
+    # ---------------------------------------------------------------------------------------------------------- a batch
+
+    def take(self, files: Sequence[Found], looks: Sequence[Look]) -> None:
+        """Encode what must be, and commit the batch."""
+        paths = [self.store.kept_path(file.path) for file in files]
+        old_ids = [self.known[path].id for path in paths if path in self.known]
+        old = {item.path: item for item in self.store.items(old_ids)}
+        digests = [look.digest for look in looks if look.digest]
+        awaited = waiting.of(self.store, digests)
+        given: dict[str, Item | Waiting] = {**waiting.shared(self.store, digests), **awaited}
+        new: list[tuple[Item, Look, Item | None]] = []
+        ousted: list[Item] = []
+        for path, file, look in zip(paths, files, looks, strict=True):
+            before = old.get(path)
+            if before is not None and not look.reason and not self._is_still(before, look, given, awaited):
+                ousted.append(before)
+                before = None
+            item = self._item(path, file, look, before)
+            if item.status == "ok":
+                if look.digest in given and (before is None or before.digest not in (None, look.digest)):
+                    item = replace(item, given=given[look.digest].given, metadata=given[look.digest].metadata)
+                elif look.digest in awaited:
+                    item = waiting.with_words(item, awaited[look.digest])
+                given.setdefault(look.digest, item)
+            new.append((item, look, before))
+        rows = self._rows(new)
+        items = []
+        for item, look, before in new:
+            reason = rows[look.digest] if item.status == "ok" else None
+            if isinstance(reason, str):
+                item = _failed(item, before, reason)
+            elif item.status == "ok" and _moved(look):
+                # The row may be of another picture than the digest. No file has this time, so it is looked at again.
+                item = replace(_failed(item, before, "changed while it was read"), mtime_ns=0)
+            items.append((item, before))
+        told: list[tuple[str, str, str]] = []
+        texts = self._texts(items)
+        with self.store.transaction():
+            waiting.delete(self.store, [item.id for item in ousted])
+            for (item, before), (_, look, _) in zip(items, new, strict=True):
+                row = rows.get(look.digest) if item.status == "ok" else None
+                keeps = before is not None and before.status == item.status == "ok" and before.digest == item.digest
+                self._write(item, None if keeps else row, texts.get(item.path), keeps)
+                if before is not None and (before.digest != item.digest or item.status != "ok"):
+                    waiting.keep(self.store, before, "edited" if waiting.covers(item, before) else "gone")
+                told.append((self._count(item, before, look), look.path, item.reason))
+            back = {item.digest for item, _ in items if item.status == "ok"} & set(awaited)
+            waiting.drop(self.store, [str(digest) for digest in back])
+            self.report.restored += sum(
+                awaited[str(digest)].why == "gone" and awaited[str(digest)].says_anything for digest in back
+            )
+        self._tell(told)
+
+    def _is_still(self, before: Item, look: Look, given: Container[str], awaited: Mapping[str, Waiting]) -> bool:
+        """Whether what lies in the place of an item is that item still: of the same content, or an edit of it.
+
+        A picture that is known here, or was taken at another time, is another picture that took the name.
+        """
+        if before.digest in (None, look.digest):
+            return True
+        if look.digest in awaited and (awaited[look.digest].path, awaited[look.digest].why) == (before.path, "edited"):
+            return True  # the edit was taken back
+        if look.digest in given or (before.status != "ok" and waiting.shared(self.store, [str(before.digest)])):
+            return False
+        return not (before.taken and look.taken and before.taken != look.taken)
+
+    def _item(self, path: str, file: Found, look: Look, before: Item | None) -> Item:
+        kept = Item(path)
+        if before is not None:
+            kept = Item(path, before.id, digest=before.digest, given=before.given, metadata=before.metadata)
+        if look.reason:
+            return replace(
+                kept,
+                status="failed",
+                reason=look.reason,
+                size=file.size,
+                mtime_ns=file.mtime_ns,
+                beside_at=file.beside_at,
+            )
+        facts = {name: getattr(look, name) for name in ("width", "height", "taken", "camera", "lat", "lon")}
+        return replace(
+            kept,
+            reason=look.note,
+            digest=look.digest,
+            size=look.size,
+            mtime_ns=look.mtime_ns,
+            beside_at=file.beside_at,
+            found=Words(look.captions, look.tags),
+            **facts,
+        )
+
+    def _rows(self, new: Sequence[tuple[Item, Look, Item | None]]) -> dict[str, Array | str]:
+        """digest -> the row of the picture, or why it has none."""
+        wanted = {look.digest: look for item, look, _ in new if item.status == "ok"}
+        rows: dict[str, Array | str] = {}
+        for digest in wanted:
+            twin = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
+            if twin:
+                rows[digest] = self.vectors.of([twin[0][0]])[0]
+        missing = {digest: look for digest, look in wanted.items() if digest not in rows}
+        self.report.encoded += len(missing)
+        pixels = [look.pixels for look in missing.values() if look.pixels is not None]
+        if pixels and len(pixels) == len(missing):
+            seen = getattr(self.encoder(), "encode_pixels")(np.stack(pixels))  # noqa: B009 - only some encoders have it
+            rows.update(zip(missing, self.vectors.checked(seen, len(pixels)), strict=True))
+        else:
+            paths = [look.path for look in missing.values()]
+            rows.update(zip(missing, encoded(self.vectors, self.encoder, paths), strict=True))
+        self.report.copied += sum(item.status == "ok" for item, _, _ in new) - len(missing)
+        return rows
+
+    def _texts(self, items: Sequence[tuple[Item, Item | None]]) -> dict[str, Array]:
+        """path -> rows of its captions, of those whose captions are others than before."""
+        changed = [i for i, old in items if old is None or old.captions != i.captions or old.status != i.status]
+        changed = [item for item in changed if item.status == "ok"]
+        return encoded_texts(self.vectors, self.encoder, {item.path: item.captions for item in changed})
+
+    def _write(self, item: Item, row: Array | str | None, texts: Array | None = None, keeps: bool = False) -> None:
+        write(self.vectors, item, row if isinstance(row, np.ndarray) else None, texts, keeps)
+
+    def _count(self, item: Item, before: Item | None, look: Look) -> str:
+        """Put it into the report, and say what happened."""
+        report = self.report
+        if item.status != "ok":
+            report.failures.append((look.path, item.reason))
+            report.newly_failed += 1
+            return "failed"
+        if before is None:
+            report.added += 1
+            return "added"
+        if before.digest == item.digest:
+            report.copied -= 1
+        if item.path in self.moved:
+            return ""
+        report.updated += 1
+        return "updated"
+
+    def _tell(self, changes: Iterable[tuple[str, str, str]]) -> None:
+        """After the commit, so that what is told is done."""
+        if self.changed:
+            for what, path, why in changes:
+                if what:
+                    self.changed(what, path, why)
+
+    def finish(self) -> None:
+        """Remove what is gone."""
+        if self.gone and not self.report.waiting:  # what is gone may be one of those that wait, under another name
+            gone = sorted(self.gone)
+            paths = [item.path for item in self.store.items(gone)]
+            with self.store.transaction():
+                self.report.removed = waiting.delete(self.store, gone)
+            self._tell(("removed", self.store.full_path(path), "") for path in paths)
+
+    # ---------------------------------------------------------------------------------------------------- captions file
+
+    def caption(self, rows: Sequence[Row], file: Path) -> None:
+        """Give the pictures that the lines of a captions file name their texts and labels."""
+        places = [*self.look.roots, str(file.resolve().parent)]
+        ids = {path: id for id, path in self.store.rows("SELECT id, path FROM items WHERE status = 'ok'")}
+        for batch in batches(list(rows), 16 * BATCH):
+            entries = {}
+            for row in batch:
+                names = (self.store.kept_path(os.path.abspath(Path(place) / row.image)) for place in places)  # noqa: PTH100
+                path = next((name for name in names if name in ids), None)
+                if path is None:
+                    self.report.unmatched += 1
+                else:
+                    entries[path] = Entry(path, captions=row.texts, tags=row.labels)
+            self.report.captioned += give(self.vectors, self.encoder, list(entries.values()))[1]
+
+
+def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequence[Entry]) -> tuple[list[int], int]:
+    """Write items that are given, in one commit: their ids, and how many of them are new or other than before.
+
+    What is given to one picture file is given to all files of its content.
+    """
+    store = vectors.store
+    named = [entry.path for entry in entries]
+    if len(set(named)) < len(entries):
+        raise BadInput("one path stands twice among the entries; join them into one")
+    entries = _shared(store, entries)
+    ids = dict(_ids(store, [entry.path for entry in entries]))
+    old = {item.path: item for item in store.items(list(ids.values()))}
+    items: list[tuple[Item, Array | None, bool]] = []
+    for entry in entries:
+        before = old.get(entry.path)
+        if entry.row is None and (before is None or before.status != "ok"):
+            raise BadInput(f"{entry.path}: not in the collection, so it needs a row; or add its file")
+        item = _given(entry, before)
+        row = None if entry.row is None else vectors.checked(np.asarray(entry.row)[None], 1)[0]
+        items.append((item, row, before is not None and before == item and row is None))
+    wanted = {
+        item.path: item.captions
+        for item, _, _ in items
+        if item.path not in old or old[item.path].captions != item.captions
+    }
+    texts = encoded_texts(vectors, encoder, wanted)
+    with store.transaction():
+        for item, row, same in items:
+            ids[item.path] = item.id if same else write(vectors, item, row, texts.get(item.path), keeps=row is None).id
+    return [ids[path] for path in named], sum(not same for _, _, same in items)
+
+
+def _shared(store: Store, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, and for every other file of the same content one that gives it the same words."""
+    digests = dict(_pairs(store, "path, digest", "path", [entry.path for entry in entries], "AND digest IS NOT NULL"))
+    if not digests:
+        return list(entries)
+    copies: dict[str, list[str]] = {}
+    for digest, path in _pairs(store, "digest, path", "digest", sorted(set(digests.values())), "AND status = 'ok'"):
+        copies.setdefault(digest, []).append(path)
+    if all(len(paths) == 1 for paths in copies.values()):
+        return list(entries)
+    # Two lines of a table may speak of two files of one content: both are right.
+    said: dict[str, Entry] = {}
+    for entry in entries:
+        if digest := digests.get(entry.path):
+            said[digest] = _joined(said[digest], entry) if digest in said else entry
+    alone = [entry for entry in entries if entry.path not in digests]
+    own = {entry.path: entry for entry in entries}
+    words = ("captions", "tags", "metadata")
+    for digest, entry in said.items():
+        for path in copies.get(digest, [entry.path]):
+            alone.append(replace(own.get(path, Entry(path)), **{name: getattr(entry, name) for name in words}))
+    return alone
+
+
+def _joined(one: Entry, other: Entry) -> Entry:
+    captions = [*(one.captions or ()), *(other.captions or ())] if one.captions or other.captions else other.captions
+    tags = [*(one.tags or ()), *(other.tags or ())] if one.tags or other.tags else other.tags
+    metadata = {**(one.metadata or {}), **(other.metadata or {})} if one.metadata or other.metadata else other.metadata
+    return replace(one, captions=captions, tags=tags, metadata=metadata)
+
+
+def write(vectors: Vectors, item: Item, row: Array | None, texts: Array | None, keeps: bool = False) -> Item:
+    """Write an item with its vectors, inside a transaction.
+
+    texts   the rows of its captions; None leaves them where it keeps its picture, and else it has none
+    keeps   whether the vector of its picture stays as it is
+    """
+    was = item.id
+    item = vectors.store.put(item, changed=not keeps)
+    if not keeps:
+        if was:
+            vectors.drop("image", [item.id])
+        if row is not None:
+            vectors.put("image", [item.id], [0], row[None])
+    if was and (texts is not None or item.status != "ok"):
+        vectors.drop("text", [item.id])
+    if texts is not None:
+        vectors.put("text", [item.id] * len(texts), range(len(texts)), texts)
+    return item
+
+
+def encoded(vectors: Vectors, encoder: Callable[[], EncoderProtocol], paths: Sequence[str]) -> list[Array | str]:
+    """The row of each picture, or why it has none. Raises BadInput where the fault is not the picture's."""
+    if not paths:
+        return []
+    try:
+        return list(vectors.checked(encoder().encode_images(list(paths)), len(paths)))
+    except MemoryError:
+        why = "takes more memory to encode than there is; scale it down first"
+    except BadInput as error:
+        if len(paths) == 1 and paths[0] not in str(error):
+            raise
+        why = str(error).removeprefix(f"{paths[0]}: ")
+    # One picture spoils the whole batch: alone, each of the others is well. Not above, where the error still holds what
+    # was in memory when it came.
+    return [row for path in paths for row in encoded(vectors, encoder, [path])] if len(paths) > 1 else [why]
+
+
+def encoded_texts(
+    vectors: Vectors, encoder: Callable[[], EncoderProtocol], captions: Mapping[str, Sequence[str]]
+) -> dict[str, Array]:
+    """The rows of the captions under each key."""
+    texts = [text for some in captions.values() for text in some]
+    width = vectors.identity.width
+    rows = vectors.checked(encoder().encode_texts(texts), len(texts)) if texts else np.empty((0, width))
+    ends = np.cumsum([len(some) for some in captions.values()])[:-1]
+    return dict(zip(captions, np.split(rows, ends), strict=True)) if captions else {}
+
+
+def _ids(store: Store, paths: Sequence[str]) -> list[tuple[str, int]]:
+    return _pairs(store, "path, id", "path", paths)
+
+
+def _pairs(store: Store, columns: str, key: str, values: Sequence[str], also: str = "") -> list[tuple[Any, Any]]:
+    """Two columns of the items whose key is among the values."""
+    found: list[tuple[Any, Any]] = []
+    for some in batches(list(values), 500):
+        marks = ",".join("?" * len(some))
+        rows = store.rows(f"SELECT {columns} FROM items WHERE {key} IN ({marks}) {also} ORDER BY id", some)
+        found += [(first, second) for first, second in rows]
+    return found
+
+
+def _given(entry: Entry, before: Item | None) -> Item:
+    """The item that an entry makes of the one there was."""
+    item = before or Item(entry.path)
+    captions, tags = item.given.captions, item.given.tags
+    if entry.captions is not None:
+        captions = tuple(dict.fromkeys(" ".join(text.split()) for text in entry.captions if text.strip()))
+    if entry.tags is not None:
+        tags = tuple(sorted({tag.strip() for tag in entry.tags if tag.strip()}))
+    metadata = item.metadata if entry.metadata is None else {k: _value(k, v) for k, v in entry.metadata.items()}
+    facts: dict[str, Any] = {
+        place.name: getattr(entry, place.name) for place in fields(Entry)[5:] if getattr(entry, place.name) is not None
+    }
+    for name in {"lat", "lon"} & set(facts):
+        facts[name] = float(facts[name]) + 0.0
+    return replace(item, status="ok", given=Words(captions, tags), metadata=metadata, **facts)
+
+
+def _value(key: str, value: Any) -> Value:
+    """A metadata value as SQLite gives it back."""
+    if isinstance(value, bool | np.bool_ | np.integer):
+        value = int(value)
+    elif isinstance(value, np.floating):
+        value = float(value)
+    if isinstance(value, str) or (isinstance(value, int | float) and abs(value) < 2**63):
+        return value
+    raise BadInput(f"metadata {key!r}: {str(value)[:40]!r} is neither a text nor a finite number")
+
+
+def _captions(file: Path) -> list[Row]:
+    """The lines of a captions file, those of one picture together."""
+    ending = file.suffix.lower()
+    if ending not in (".jsonl", ".csv", ".tsv", ".parquet"):
+        raise BadInput(f"{file}: captions come as .jsonl, .csv, .tsv or .parquet")
+    if not file.is_file():
+        raise BadInput(f"{file}: no such file")
+    return merged(jsonl.rows(file) if ending == ".jsonl" else table.rows(file))
+
+
+def _failed(item: Item, before: Item | None, reason: str) -> Item:
+    """What is kept of it when it cannot be found: of the item that it was, the content and the words that has."""
+    last = before or Item(item.path)
+    return replace(item, status="failed", reason=reason, digest=last.digest, given=last.given, metadata=last.metadata)
+
+
+def digest_of(file: Found) -> str:
+    """The sha256 of a file; "" where it cannot be read, or is not what it was when it was found."""
+    try:
+        with open(file.path, "rb") as stream:
+            at = os.fstat(stream.fileno())
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+    return digest if (at.st_size, at.st_mtime_ns) == (file.size, file.mtime_ns) else ""
+
+
+def _moved(look: Look) -> bool:
+    try:
+        at = os.stat(look.path)  # noqa: PTH116 - a string is all that is needed
+    except OSError:
+        return True
+    return (at.st_size, at.st_mtime_ns) != (look.size, look.mtime_ns)

@@ -1,0 +1,177 @@
+"""The index over the pictures of a collection: a cache of what the store holds, in memory and beside it on the disk.
+
+A file of it is named after the encoder and the generation it is of, so one that is behind is caught up with what
+changed since, and one that is damaged, or ahead of a store that was put back, is thrown away and built anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diptych.collection.vectors import Vectors
+from diptych.index import choice, files
+from diptych.index.flat import Flat
+from diptych.index.hamming import Hamming
+from diptych.index.index import Index
+from diptych.index.ivf import IVF
+from diptych.kinds import Array, BadInput
+
+_BEHIND, _FEW = 0.02, 1000
+"""The part of the rows, and their number, that may have changed before the file is written again: catching up costs
+less than that."""
+
+
+_QUERIES = 4000
+"""Captions that stand for the queries to come."""
+
+
+class Nearest:
+    """The index of one encoder's pictures, at the generation it was last brought to.
+
+    asking   rows of queries as they will be asked, where there are no captions to take them from
+    """
+
+    def __init__(self, vectors: Vectors, asking: Callable[[], Array]) -> None:
+        self.vectors, self.store, self.asking = vectors, vectors.store, asking
+        self.folder = self.store.folder / "index"
+        self.generation = -1
+        self._changes = 0
+        self._index: Index | None = None
+        if self.store.write:
+            for path, generation in self._files():
+                if generation > self.store.generation:
+                    _delete(path)
+
+    def current(self) -> Index:
+        """The index at the generation of the store; inside a snapshot, at that of the snapshot."""
+        generation = self.store.generation
+        if self._index is None:
+            self._index = self._loaded(generation) or self._empty()
+        if self.generation != generation:
+            if not self._floor() <= self.generation <= generation:
+                self._index, self.generation = self._empty(), -1
+            self._catch_up(self._index)
+            self.generation = generation
+        return self._index
+
+    def forget(self) -> None:
+        """Go on with an index built from the store: the one from the disk does not hold what was written to it."""
+        self._index, self.generation = self._empty(), -1
+
+    def save(self) -> None:
+        """After writing: keep the index, where it is far enough from the one on the disk to be worth it.
+
+        Where the collection has outgrown the kind of index it has, it gets another.
+        """
+        index = self.current()
+        wanted = self._chosen(len(index))
+        if type(wanted) is not type(index) or (isinstance(index, IVF) and index.drift().stale):
+            self.rebuild()
+        elif self._changes > max(_FEW, _BEHIND * len(index)):
+            self._write(index)
+
+    def rebuild(self) -> Index:
+        """The index built anew from the store, of the kind that its size and the wishes ask for, and kept."""
+        ids, rows = self.vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
+        index = self._chosen(len(ids))
+        if isinstance(index, IVF):
+            # Queries lie in another part of the space than pictures: an index for them learns from them.
+            queries = self._queries()
+            index.train(rows, queries[::2])
+            index.add(ids, rows)
+            index.tune(queries[1::2])
+        else:
+            index.add(ids, rows)
+        self._index, self.generation = index, self.store.generation
+        self._write(index)
+        return index
+
+    def _chosen(self, n: int) -> Index:
+        wishes = json.loads(self.store.meta("wishes", "{}"))
+        return choice.choose(n, self.vectors.identity.width, self.vectors.space, **wishes).index
+
+    def _queries(self) -> Array:
+        sql = "SELECT id FROM vectors INDEXED BY vectors_item WHERE side = 'text' AND encoder = ?"
+        captions = sorted(number for (number,) in self.store.rows(sql, (self.vectors.encoder,)))
+        if len(captions) < _QUERIES // 10:
+            return self.asking()
+        some = np.random.default_rng(0).choice(captions, min(_QUERIES, len(captions)), replace=False)
+        marks = ",".join("?" * len(some))
+        return self.vectors.all("text", f"vectors.id IN ({marks})", some.tolist())[1]
+
+    def _write(self, index: Index) -> None:
+        try:
+            self.folder.mkdir(exist_ok=True)
+            index.save(self._path(self.generation))
+        except OSError as error:
+            raise BadInput(
+                f"{self.folder}: the index was not kept ({error.strerror}); the collection is whole"
+            ) from None
+        self._changes = 0
+        for path, generation in self._files(every=True):
+            if path != self._path(generation) or generation != self.generation:
+                _delete(path)
+
+    def kept(self) -> dict[str, Any] | None:
+        """What the index on the disk says of itself: kind, count, recall. None where there is none."""
+        for path, _ in sorted(self._files(), key=lambda file: -file[1]):
+            with suppress(BadInput):
+                facts = files.read_facts(path)
+                return {name: facts[name] for name in ("kind", "count", "recall") if name in facts}
+        return None
+
+    def _empty(self) -> Index:
+        """An exact index: it takes no time to build, so that a reader who finds none on the disk need not wait."""
+        kind = Hamming if self.vectors.space.name == "hamming" else Flat
+        return kind(self.vectors.space, self.vectors.identity.width)
+
+    def _catch_up(self, index: Index) -> None:
+        behind = (self.generation,)
+        changed = [id for (id,) in self.store.rows("SELECT id FROM items WHERE changed > ?", behind)]
+        removed = [id for (id,) in self.store.rows("SELECT item FROM removed WHERE generation > ?", behind)]
+        if len(index) and (changed or removed):
+            index.remove(changed + removed)
+        for items, _, rows in self.vectors.blocks("image", "item IN (SELECT id FROM items WHERE changed > ?)", behind):
+            index.add(items, rows)
+        self._changes += len(changed) + len(removed)
+
+    def _floor(self) -> int:
+        """What is removed before this generation is no longer known."""
+        return int(self.store.meta("floor", "-1"))
+
+    def _loaded(self, generation: int) -> Index | None:
+        """The newest index on the disk that can be caught up to this generation."""
+        for path, of in sorted(self._files(), key=lambda file: -file[1]):
+            if self._floor() <= of <= generation:
+                with suppress(BadInput):
+                    # Who only reads wants an answer; who writes proves the file, and mends it.
+                    index = choice.load(path, mapped=not self.store.write)
+                    if (index.dims, index.space.name) == (self.vectors.identity.width, self.vectors.space.name):
+                        self.generation = of
+                        return index
+        return None
+
+    def _path(self, generation: int) -> Path:
+        return self.folder / f"{self.vectors.identity.digest[:16]}-{generation}.index"
+
+    def _files(self, every: bool = False) -> list[tuple[Path, int]]:
+        """(file, generation) of the indexes of this encoder; of every encoder."""
+        mark = "*" if every else self.vectors.identity.digest[:16]
+        found = []
+        for path in self.folder.glob(f"{mark}-*.index"):
+            number = path.stem.rpartition("-")[2]
+            if number.isdigit():
+                found.append((path, int(number)))
+        return found
+
+
+def _delete(path: Path) -> None:
+    for file in (path, Path(f"{path}.json")):
+        with suppress(OSError):
+            file.unlink()

@@ -1,0 +1,269 @@
+"""What a query is: terms that rank the items, and filters that decide which items may appear.
+
+`str` writes each in its canonical form, which parses back to an equal one. `Filter.sql` gives a parameterised condition
+over the tables of a collection:
+
+    items(id, path, name, folder, size, width, height, taken, camera, lat, lon)   taken: local time, ISO 8601 with T
+    captions(item, text)   tags(item, tag)   metadata(item, key, value)
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Literal
+
+from diptych.collection.query.sql import EARTH, folded
+from diptych.collection.query.tokens import PLAIN_KEY, PLAIN_PATH, PLAIN_TEXT, QUOTED_WEIGHT
+
+Value = str | float
+Sql = tuple[str, tuple[Value, ...]]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One thing to look for. `value` is the text, the path of the picture as it was written, or the digits of an id."""
+
+    weight: float
+    kind: Literal["text", "picture", "item"]
+    value: str
+
+    def __str__(self) -> str:
+        """The term with the size of its weight; the sign is what joins it to the others."""
+        weight = "" if abs(self.weight) == 1 else f"{number(abs(self.weight))}:"
+        if self.kind == "item":
+            return f"{weight}#{self.value}"
+        if (PLAIN_PATH if self.kind == "picture" else PLAIN_TEXT).fullmatch(self.value):
+            return weight + self.value
+        # A weight before the quotes makes what is inside them literal.
+        return (weight or ("1:" if QUOTED_WEIGHT.match(self.value) else "")) + _quoted(self.value)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a person asked for. `str` writes it in the canonical form, which parses back to an equal query.
+
+    terms   what to rank by; a negative weight pushes away
+    never   what no answer may show
+    where   which items may appear at all, or None
+    text    the query as it was written
+    """
+
+    terms: tuple[Term, ...]
+    never: tuple[Term, ...]
+    where: Filter | None
+    text: str = field(compare=False)
+
+    def __str__(self) -> str:
+        signed = "".join(f" {'-' if term.weight < 0 else '+'} {term}" for term in self.terms)
+        parts = [signed.removeprefix(" + ").removeprefix(" ")] if signed else []
+        parts += [f"NOT {term}" for term in self.never]
+        if self.where is not None:
+            parts.append(_grouped(self.where, AnyOf) if parts else str(self.where))
+        return " AND ".join(parts)
+
+
+class Filter(ABC):
+    """A condition on items. `str` writes it in the query language."""
+
+    @abstractmethod
+    def sql(self) -> Sql:
+        """(condition, parameters) for a WHERE over `items`. The connection must be known to `register`.
+
+        The condition holds constants of this module and `?` alone, whatever the query was. It may be NULL for an item
+        that lacks the field, which WHERE takes for false.
+        """
+
+
+@dataclass(frozen=True)
+class Column:
+    """A field every collection knows: what it holds, and where SQL finds it."""
+
+    holds: Literal["number", "text", "date"]
+    value: str
+    table: str = "items"
+
+
+COLUMNS = {
+    "year": Column("number", "CAST(substr(items.taken, 1, 4) AS INTEGER)"),
+    "month": Column("number", "CAST(substr(items.taken, 6, 2) AS INTEGER)"),
+    "taken": Column("date", "items.taken"),
+    "width": Column("number", "items.width"),
+    "height": Column("number", "items.height"),
+    "size": Column("number", "items.size"),
+    "lat": Column("number", "items.lat"),
+    "lon": Column("number", "items.lon"),
+    "path": Column("text", "items.path"),
+    "name": Column("text", "items.name"),
+    "folder": Column("text", "items.folder"),
+    "camera": Column("text", "items.camera"),
+    "caption": Column("text", "captions.text", "captions"),
+    "tag": Column("text", "tags.tag", "tags"),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of COLUMNS, or a metadata key. Captions, tags and metadata may have many values an item."""
+
+    name: str
+    metadata: bool = False
+
+    def __str__(self) -> str:
+        plain = PLAIN_KEY.fullmatch(self.name) and (self.name.lower() in COLUMNS) != self.metadata
+        return self.name if plain else _quoted(self.name)
+
+    @property
+    def holds(self) -> str:
+        return "anything" if self.metadata else COLUMNS[self.name].holds
+
+    def some(self, test: str, *values: Value) -> Sql:
+        """Whether some value of the item passes `test`, in which {} stands for the value."""
+        if self.metadata:
+            passing = f"SELECT metadata.item FROM metadata WHERE metadata.key = ? AND {test.format('metadata.value')}"
+            return f"items.id IN ({passing})", (self.name, *values)
+        column = COLUMNS[self.name]
+        test = test.format(column.value)
+        if column.table != "items":
+            test = f"items.id IN (SELECT {column.table}.item FROM {column.table} WHERE {test})"
+        return test, values
+
+
+@dataclass(frozen=True)
+class Has(Filter):
+    """The item has the field."""
+
+    field: Field
+
+    def __str__(self) -> str:
+        return f"has({self.field})"
+
+    def sql(self) -> Sql:
+        return self.field.some("{} IS NOT NULL")
+
+
+@dataclass(frozen=True)
+class Comparison(Filter):
+    """Some value of the field compares so, by = != < <= > >= or ~.
+
+    `!=` means that the item has the field and no value of it is equal.
+
+    Text is compared without regard to case, and `~` is "contains". A number is compared with numbers alone. A date is
+    compared as far as it is written: `taken = 2020-05` is any time in that May.
+    """
+
+    field: Field
+    operator: str
+    value: Value
+
+    def __str__(self) -> str:
+        value = _quoted(self.value) if isinstance(self.value, str) else number(self.value)
+        return f"{self.field} {self.operator} {value}"
+
+    def sql(self) -> Sql:
+        if self.operator == "!=":
+            return AllOf((Has(self.field), Not(replace(self, operator="=")))).sql()
+        if isinstance(self.value, float):
+            test = f"diptych_number({{}}) {self.operator} ?" if self.field.metadata else f"{{}} {self.operator} ?"
+            return self.field.some(test, self.value)
+        if self.field.holds == "date":
+            return self.field.some(f"substr({{}}, 1, {len(self.value)}) {self.operator} ?", self.value)
+        test = "instr(diptych_fold({}), ?) > 0" if self.operator == "~" else f"diptych_fold({{}}) {self.operator} ?"
+        return self.field.some(test, folded(self.value))
+
+
+@dataclass(frozen=True)
+class Near(Filter):
+    """Taken at most `km` from a place, along the great circle; latitude and longitude in degrees."""
+
+    lat: float
+    lon: float
+    km: float
+
+    def __str__(self) -> str:
+        return f"near({number(self.lat)}, {number(self.lon)}, {number(self.km)}km)"
+
+    def sql(self) -> Sql:
+        # The box that holds the circle (J. P. Matuschek, "Finding points within a distance of a latitude/longitude
+        # using bounding coordinates") spares the arithmetic on most items. It is a little too large, so that rounding
+        # never cuts off what the exact distance lets in.
+        reach = math.degrees(self.km / EARTH) + 1e-6
+        box, bounds = "items.lat BETWEEN ? AND ?", [self.lat - reach, self.lat + reach]
+        if abs(self.lat) + reach < 90:  # else a pole is inside, and with it every longitude
+            sideways = math.degrees(
+                math.asin(min(1.0, math.sin(math.radians(reach)) / math.cos(math.radians(self.lat))))
+            )
+            west, east = self.lon - sideways, self.lon + sideways
+            if west < -180 or east > 180:  # across the date line
+                box += " AND (items.lon >= ? OR items.lon <= ?)"
+                west, east = (west + 360 if west < -180 else west), (east - 360 if east > 180 else east)
+            else:
+                box += " AND items.lon BETWEEN ? AND ?"
+            bounds += [west, east]
+        return f"({box} AND diptych_km(items.lat, items.lon, ?, ?) <= ?)", (*bounds, self.lat, self.lon, self.km)
+
+
+@dataclass(frozen=True)
+class Not(Filter):
+    """Every item that `part` does not hold of, those that lack the field among them."""
+
+    part: Filter
+
+    def __str__(self) -> str:
+        return f"NOT {_grouped(self.part, AllOf, AnyOf)}"
+
+    def sql(self) -> Sql:
+        condition, values = self.part.sql()
+        return f"({condition}) IS NOT TRUE", values  # NOT NULL is NULL, and would lose the items without the field
+
+
+@dataclass(frozen=True)
+class AllOf(Filter):
+    """Every part holds."""
+
+    parts: tuple[Filter, ...]
+
+    def __str__(self) -> str:
+        return " AND ".join(_grouped(part, AnyOf) for part in self.parts)
+
+    def sql(self) -> Sql:
+        return _joined(" AND ", self.parts)
+
+
+@dataclass(frozen=True)
+class AnyOf(Filter):
+    """At least one part holds."""
+
+    parts: tuple[Filter, ...]
+
+    def __str__(self) -> str:
+        return " OR ".join(map(str, self.parts))
+
+    def sql(self) -> Sql:
+        return _joined(" OR ", self.parts)
+
+
+def _joined(between: str, parts: tuple[Filter, ...]) -> Sql:
+    conditions, values = zip(*(part.sql() for part in parts), strict=True)
+    return f"({between.join(conditions)})", tuple(value for some in values for value in some)
+
+
+def flat(kind: type[AllOf] | type[AnyOf], parts: list[Filter]) -> Filter:
+    """The parts under one AND or OR: groups of the same kind dissolve, and one part stands alone."""
+    flat = [one for part in parts for one in (part.parts if isinstance(part, kind) else (part,))]
+    return flat[0] if len(flat) == 1 else kind(tuple(flat))
+
+
+def _grouped(part: Filter, *kinds: type[Filter]) -> str:
+    return f"({part})" if isinstance(part, kinds) else str(part)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def number(value: float) -> str:
+    """The shortest digits that read back as this number, without an exponent."""
+    return format(Decimal(repr(value).removesuffix(".0")), "f")

@@ -1,0 +1,463 @@
+"""One query answered: terms to a vector, its nearest, fused with keywords, what must not show taken out, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from diptych.collection import regions
+from diptych.collection import verdict as judge
+from diptych.collection.identity import EncoderProtocol
+from diptych.collection.nearest import Nearest
+from diptych.collection.query import Filter, Query, Term
+from diptych.collection.regions import Region
+from diptych.collection.vectors import Vectors
+from diptych.collection.verdict import SAMPLE, TOP, Background, Calibration, Thresholds, Verdict
+from diptych.index.files import DamagedIndex
+from diptych.kinds import Array, BadInput, Floats, Ints
+
+RANK = 60
+"""The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009)."""
+
+DEPTH = 100
+"""Candidates looked at, at the least, where the order of the vectors alone does not decide."""
+
+# Words that say nothing about a picture: a keyword match is about the others.
+_STOP_WORDS = (
+    "a an and are at be by for from has have in into is it its of on or over some that the their there this to two "
+    "under up was with"
+)
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+
+BEST_FIRST: tuple[Verdict, ...] = ("match", "weak", "unrated", "none")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer.
+
+    score     of its vector against the query's, in the measure of the encoder's space; higher is nearer
+    verdict   "match", "weak", "none", or "unrated" where nothing was calibrated
+    why       reasons a person can check: a caption, words that are said of it, the filter it passed, the part of it
+    region    the part of it that answers best, where it was asked for
+    """
+
+    id: int
+    path: str
+    score: float
+    verdict: Verdict
+    why: tuple[str, ...] = ()
+    region: Region | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """verdict   that of the best answer; "none" where nothing is there
+    results   best first
+    seconds   from the query to the answer
+    """
+
+    query: str
+    verdict: Verdict
+    results: tuple[Hit, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SearchParams:
+    """How a query is to be answered.
+
+    k, offset   answers on a page, and answers to pass over
+    diverse     0 to 1: how much a picture like those before it is held back
+    keywords    0 to 1: what words in captions, tags and names weigh against the vectors
+    without     ids that are no answer
+    regions     whether to say which part of each answers best
+    """
+
+    k: int = 10
+    offset: int = 0
+    diverse: float = 0.0
+    keywords: float = 0.5
+    without: frozenset[int] = frozenset()
+    regions: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= 10_000:
+            raise BadInput(f"k: {self.k}; ask for 1 to 10,000 answers")
+        if not 0 <= self.offset <= 1_000_000:
+            raise BadInput(f"offset: {self.offset}; it counts from 0 to 1,000,000")
+        for name in ("diverse", "keywords"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadInput(f"{name}: {getattr(self, name)}; it lies between 0 and 1")
+
+    @property
+    def need(self) -> int:
+        return self.offset + self.k
+
+
+class Search:
+    """What is kept between two queries: the index, and the pictures that stand for the collection."""
+
+    def __init__(self, vectors: Vectors, nearest: Nearest, encoder: Callable[[], EncoderProtocol]) -> None:
+        self.vectors, self.store, self.nearest, self.encoder = vectors, vectors.store, nearest, encoder
+        self._rated: tuple[int, Calibration, Background] | None = None
+        self._sampled: tuple[int, Ints, Array] | None = None
+
+    def answer(self, query: Query, params: SearchParams) -> Answer:
+        """Inside a snapshot."""
+        started = time.perf_counter()
+        try:
+            return self._answered(query, params, started)
+        except DamagedIndex:  # in a row that no query had met since the index was loaded
+            self.nearest.forget()
+            return self._answered(query, params, started)
+
+    def _answered(self, query: Query, params: SearchParams, started: float) -> Answer:
+        among = self._among(query.where, params.without)
+        rows = self.rows((*query.terms, *query.never))
+        terms, never = rows[: len(query.terms)], rows[len(query.terms) :]
+        if query.terms:
+            vector = self._joined(query.terms, terms)
+            ids, scores, keyword_hits = self._ranked(query, vector, never, among, params)
+        else:
+            vector, keyword_hits = None, set[int]()
+            ids = self._listed(query, never, among, params)
+            scores = np.ones(len(ids))
+        if params.diverse and vector is not None and len(ids):
+            order = _diverse(self.vectors, self.vectors.of(ids.tolist()), scores, params.need, params.diverse)
+            ids, scores = ids[order], scores[order]
+        verdicts = self._verdicts(query, terms, never, ids, scores, params.need, keyword_hits, among)
+        page = slice(params.offset, params.need)
+        reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits)
+        items = self.store.items(ids[page].tolist())
+        hits = [
+            Hit(item.id, self.store.full_path(item.path), float(score), verdict, reasons[item.id])
+            for item, score, verdict in zip(items, scores[page], verdicts[page], strict=True)
+        ]
+        if params.regions and vector is not None:
+            hits = [self._with_region(hit, vector) for hit in hits]
+        best: Verdict = min(verdicts[: params.need], key=BEST_FIRST.index, default="none")
+        return Answer(query.text, best, tuple(hits), time.perf_counter() - started)
+
+    def region(self, path: str, query: Query) -> Region:
+        """The part of a picture file that answers best. Raises BadInput where nothing is asked that could be seen."""
+        if not query.terms:
+            raise BadInput(f"query: {query.text!r} names nothing to look for; a filter has no place in a picture")
+        return regions.best(self.vectors, self.encoder(), self._joined(query.terms, self.rows(query.terms)), path)
+
+    def _with_region(self, hit: Hit, vector: Array) -> Hit:
+        try:
+            region = regions.best(self.vectors, self.encoder(), vector, hit.path)
+        except BadInput:  # it cannot be read any more; it was found by what is kept of it
+            return hit
+        return replace(hit, region=region, why=(*hit.why, f"region: {region}"))
+
+    # ------------------------------------------------------------------------------------------------------------ terms
+
+    def rows(self, terms: Sequence[Term]) -> Array:
+        """One normalised row a term."""
+        rows: dict[int, Array] = {}
+        texts = [place for place, term in enumerate(terms) if term.kind == "text"]
+        if texts:
+            encoded = self._encoded([terms[place].value for place in texts])
+            rows.update(zip(texts, self.vectors.checked(encoded, len(texts)), strict=True))
+        for place, term in enumerate(terms):
+            if term.kind == "picture":
+                rows[place] = self.picture(term.value)
+            elif term.kind == "item":
+                if not self.store.rows("SELECT 1 FROM items WHERE id = ? AND status = 'ok'", (int(term.value),)):
+                    raise BadInput(f"query: there is no item #{term.value} in {self.store.folder}")
+                rows[place] = self.vectors.of([int(term.value)])[0]
+        width = self.vectors.identity.width
+        return np.stack([rows[place] for place in range(len(terms))]) if len(terms) else np.empty((0, width))
+
+    def _encoded(self, texts: list[str]) -> Array:
+        encoder = self.encoder()
+        if self.nearest.generation >= 0:
+            return encoder.encode_texts(texts)
+        with ThreadPoolExecutor(1) as beside:  # the first query has to load both, the network and the index
+            rows = beside.submit(encoder.encode_texts, texts)
+            self.nearest.current()
+            return rows.result()
+
+    def picture(self, name: str) -> Array:
+        """The row of a picture file: that of the item with its content, else what the encoder makes of it."""
+        path = Path(name).expanduser()
+        try:
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except (OSError, ValueError) as error:  # a zero byte is a ValueError
+            why = getattr(error, "strerror", None) or error
+            raise BadInput(f"{name}: not readable ({why}); a text goes in quotes with a weight, 1:") from None
+        known = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
+        if known:
+            return np.asarray(self.vectors.of([known[0][0]])[0])
+        return np.asarray(self.vectors.checked(self.encoder().encode_images([str(path)]), 1)[0])
+
+    def _joined(self, terms: Sequence[Term], rows: Array) -> Array:
+        if len(terms) == 1 and terms[0].weight > 0:
+            return rows[:1]
+        if self.vectors.space.name not in ("cosine", "dot"):
+            raise BadInput(f"query: rows of the space {self.vectors.space!r} have no sum; ask for one thing at a time")
+        weights = np.array([term.weight for term in terms], dtype=np.float64)
+        return self.vectors.space.normalise((weights @ rows)[None])
+
+    def _among(self, where: Filter | None, without: frozenset[int]) -> Ints | None:
+        """The ids that may be answers; None for all."""
+        if where is None and not without:
+            return None
+        condition, values = where.sql() if where else ("1", ())
+        found = self.store.rows(f"SELECT items.id FROM items WHERE items.status = 'ok' AND ({condition})", values)
+        return np.array([id for (id,) in found if id not in without], dtype=np.int64)
+
+    # ------------------------------------------------------------------------------------------------------------ order
+
+    def _ranked(
+        self, query: Query, vector: Array, never: Array, among: Ints | None, params: SearchParams
+    ) -> tuple[Ints, Floats, set[int]]:
+        """(ids, scores, those that the query's words are said of) of the first `need` answers and perhaps more."""
+        index = self.nearest.current()
+        keyword_hits = self._keyword_hits(query, among, max(DEPTH, params.need)) if params.keywords else []
+        simple = not (keyword_hits or len(never) or params.diverse)
+        depth = max(params.need, TOP) if simple else max(4 * params.need, DEPTH)
+        most = len(index) if among is None else len(among)
+        while True:
+            found_scores, found = index.search(vector, max(1, min(depth, most)), among)
+            real = found[0] >= 0
+            ids, scores = found[0][real], found_scores[0][real].astype(np.float64)
+            if keyword_hits:
+                ids, scores = self._fused(vector, ids, scores, keyword_hits, params.keywords)
+            if len(query.never):
+                shows = self._shows(query.never, never, ids)
+                ids, scores = ids[~shows], scores[~shows]
+            if len(ids) >= params.need or depth >= most:
+                return ids, scores, set(keyword_hits)
+            depth *= 4
+
+    def _keyword_hits(self, query: Query, among: Ints | None, depth: int) -> list[int]:
+        """The items that all words of the texts asked for are said of, best first (BM25)."""
+        match = _match([term.value for term in query.terms if term.kind == "text" and term.weight > 0])
+        if not match:
+            return []
+        sql = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank, rowid"
+        if among is None:
+            return [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth))]
+        may = set(among.tolist())
+        return [id for (id,) in self.store.rows(sql, (match,)) if id in may][:depth]
+
+    def _fused(
+        self, vector: Array, ids: Ints, scores: Floats, keyword_hits: Sequence[int], weight: float
+    ) -> tuple[Ints, Floats]:
+        """Both orders as one, by reciprocal rank."""
+        known = set(ids.tolist())
+        missing = [id for id in keyword_hits if id not in known]
+        if missing:
+            late = self.vectors.space.score(vector, self.vectors.of(missing))[0]
+            ids, scores = np.append(ids, missing), np.append(scores, late)
+        by_vector = np.empty(len(ids))
+        by_vector[np.lexsort((ids, -scores))] = 1 / (RANK + 1 + np.arange(len(ids)))
+        place = {id: rank for rank, id in enumerate(keyword_hits)}
+        by_word = np.array([1 / (RANK + 1 + place[id]) if id in place else 0.0 for id in ids.tolist()])
+        order = np.lexsort((ids, -((1 - weight) * by_vector + weight * by_word)))
+        return ids[order], scores[order]
+
+    def _listed(self, query: Query, never: Array, among: Ints | None, params: SearchParams) -> Ints:
+        """Without a term to rank by: the latest first."""
+        sql = "SELECT id FROM items WHERE status = 'ok' ORDER BY taken DESC, id DESC"
+        may = None if among is None else set(among.tolist())
+        ids = np.array([id for (id,) in self.store.rows(sql) if may is None or id in may], dtype=np.int64)
+        kept: list[int] = []
+        for start in range(0, len(ids), 1000):
+            some = ids[start : start + 1000]
+            kept += some[~self._shows(query.never, never, some)].tolist() if len(never) else some.tolist()
+            if len(kept) >= params.need:
+                break
+        return np.array(kept[: params.need], dtype=np.int64)
+
+    def _shows(self, terms: Sequence[Term], rows: Array, ids: Ints) -> Array:
+        """(n,) whether an item shows any of the things that no answer may show, or they are said of it."""
+        calibration, _ = self._rating()
+        middle, deviation = judge.spread(self.vectors.space, rows, self._sample()[1])
+        best = self.nearest.current().search(rows, 1)[0][:, 0]
+        # Where scores spread more below the middle than above, so many deviations may be beyond the best of them.
+        bound = middle + np.minimum(calibration.veto * deviation, (best - middle) / 2)
+        shows = (self.vectors.space.score(rows, self.vectors.of(ids.tolist())) >= bound[:, None]).any(axis=0)
+        for term in terms:
+            match = _match([term.value]) if term.kind == "text" else ""
+            if match:
+                hits = [id for (id,) in self.store.rows("SELECT rowid FROM words WHERE words MATCH ?", (match,))]
+                shows |= np.isin(ids, hits)
+            elif term.kind == "item":
+                shows |= ids == int(term.value)
+        return np.asarray(shows)
+
+    # ---------------------------------------------------------------------------------------------------------- honesty
+
+    def _rating(self) -> tuple[Calibration, Background]:
+        """What was measured on the collection, and the things that are not there."""
+        generation = self.store.generation
+        if self._rated is None or self._rated[0] != generation:
+            text = self.store.meta("calibration", "")
+            calibration = Calibration.read(text) if text else Calibration()
+            self._rated = generation, calibration, Background.kept(self.vectors)
+        return self._rated[1], self._rated[2]
+
+    def _sample(self) -> tuple[Ints, Array]:
+        """The pictures that stand for the collection: ids, rows."""
+        generation = self.store.generation
+        if self._sampled is None or self._sampled[0] != generation:
+            index_ids = self.nearest.current().ids
+            here = sorted(set(self._rating()[0].sample) & set(index_ids.tolist()))
+            ids = here or np.sort(index_ids)[:SAMPLE].tolist()
+            self._sampled = generation, np.array(ids, dtype=np.int64), self.vectors.of(ids)
+        return self._sampled[1:]
+
+    def _verdicts(
+        self,
+        query: Query,
+        rows: Array,
+        never: Array,
+        ids: Ints,
+        scores: Floats,
+        need: int,
+        keyword_hits: set[int],
+        among: Ints | None,
+    ) -> list[Verdict]:
+        """Of the first `need` of these hits, all of which were found. rows, never: those of the query's terms."""
+        terms, n = query.terms, min(need, len(ids))
+        if not len(terms):
+            return ["match"] * n
+        each: list[Verdict] = ["unrated"] * n
+        calibration, absent = self._rating()
+        words = [place for place, term in enumerate(terms) if term.kind == "text" and term.weight > 0]
+        if words and len(words) == len(terms) and not absent.knows(rows).any():
+            each = ["none"] * n
+        elif words and calibration.text and len(absent.rows) and n:  # a move to another encoder may have been stopped
+            null, weights = self._in_place(terms, rows, words, absent.rows), [terms[place].weight for place in words]
+            searched = len(self.nearest.current()) if among is None else len(among)
+            thresholds = calibration.text
+            if among is not None or len(never) or len(words) < len(terms):
+                # It asks in a way of its own, so what absent things reach is measured for it alone.
+                some, items = self._sample() if among is None else self._evenly(among)
+                if len(never):
+                    items = items[~self._shows(query.never, never, some)]
+                usual = calibration.usual or np.zeros(len(null))  # of a collection that was measured without it
+                turned = [np.roll(usual, turn) for turn in range(len(words))]  # as `_in_place` puts them
+                raised = np.average(turned, axis=0, weights=weights)
+                thresholds = judge.of_absent(self.vectors.space, null, items, raised, calibration.points)
+                if searched > len(some):
+                    thresholds = thresholds.raised(calibration.shift)
+            by = float(np.average(absent.raised(rows[words]), weights=weights))
+            each = self._of_words(thresholds, null, ids, scores, by, n, judge.best_of(searched))
+        elif not words and calibration.picture and any(term.kind != "text" for term in terms):
+            thresholds = self._of_pictures(calibration.picture, terms, rows)
+            each = [thresholds.of(score) for score in scores[:n].tolist()]
+        return ["match" if id in keyword_hits else verdict for id, verdict in zip(ids[:n].tolist(), each, strict=True)]
+
+    def _of_words(
+        self, thresholds: Thresholds, null: Array, ids: Ints, scores: Floats, by: float, n: int, k: int
+    ) -> list[Verdict]:
+        """The first n hits, against absent things in the place of the words; their answer is as high as the k best.
+
+        by   what is added to each z-score
+        """
+        best = np.argsort(-scores)[:k]
+        rated = np.array(sorted({*best.tolist(), *range(n)}))  # np.union1d would load all of numpy.ma
+        z_scores = np.empty(len(ids))
+        items = self.vectors.of(ids[rated].tolist())
+        z_scores[rated] = judge.z_scores(self.vectors.space, scores[rated], items, null) + by
+        # No hit is better than the answer it is in.
+        most = thresholds.of(float(z_scores[best].mean()))
+        return [max(most, thresholds.of(z_score), key=BEST_FIRST.index) for z_score in z_scores[:n].tolist()]
+
+    def _of_pictures(self, plain: Thresholds, terms: Sequence[Term], rows: Array) -> Thresholds:
+        """For a query of pictures: what pictures drawn at random score when they are in their place."""
+        if len(terms) == 1 and terms[0].weight > 0:
+            return plain
+        sample = self._sample()[1]
+        some = np.random.default_rng(0).permutation(len(sample))[: judge.QUERIES]
+        pictured = [place for place, term in enumerate(terms) if term.kind != "text"]
+        return judge.of_pairs(self.vectors.space, self._in_place(terms, rows, pictured, sample[some]), sample, some)
+
+    def _evenly(self, among: Ints) -> tuple[Ints, Array]:
+        """At most SAMPLE of these items, from all over: ids, rows."""
+        some = np.sort(among)[np.linspace(0, len(among) - 1, min(SAMPLE, len(among))).astype(int)]
+        return some, self.vectors.of(some.tolist())
+
+    def _in_place(self, terms: Sequence[Term], rows: Array, places: Sequence[int], others: Array) -> Array:
+        """(k, d) the query with other rows at these places, each time others of the (k, d) that are given."""
+        if len(terms) == 1 and terms[0].weight > 0:
+            return others
+        weights = [term.weight for term in terms]
+        fixed = sum((weights[place] * rows[place] for place in range(len(terms)) if place not in places), 0.0)
+        put = sum(weights[place] * np.roll(others, turn, axis=0) for turn, place in enumerate(places))
+        return self.vectors.space.normalise(fixed + put)
+
+    def _reasons(
+        self, query: Query, vector: Array | None, ids: Sequence[int], keyword_hits: set[int]
+    ) -> dict[int, tuple[str, ...]]:
+        """Reasons of each answer."""
+        reasons: dict[int, list[str]] = {id: [] for id in ids}
+        words = [term.value for term in query.terms if term.kind == "text" and term.weight > 0]
+        for id in ids:
+            if id in keyword_hits:
+                reasons[id].append(f"said of it: {', '.join(_content_words(words))}")
+        if vector is not None and vector.any():
+            for id, text in self._nearest_captions(vector, ids).items():
+                reasons[id].append(f"caption: {text}")
+        if query.where is not None:
+            for id in ids:
+                reasons[id].append(str(query.where))
+        return {id: tuple(some) for id, some in reasons.items()}
+
+    def _nearest_captions(self, vector: Array, ids: Sequence[int]) -> dict[int, str]:
+        """The caption of each item that is nearest to the query."""
+        marks = ",".join("?" * len(ids))
+        best: dict[int, tuple[float, int]] = {}
+        for items, numbers, rows in self.vectors.blocks("text", f"item IN ({marks})", ids):
+            scores = self.vectors.space.score(vector, rows)[0]
+            for item, number, score in zip(items.tolist(), numbers.tolist(), scores.tolist(), strict=True):
+                if item not in best or score > best[item][0]:
+                    best[item] = (score, number)
+        texts = self.store.rows(f"SELECT item, row, text FROM captions WHERE item IN ({marks})", ids)
+        return {item: text for item, row, text in texts if item in best and best[item][1] == row}
+
+
+def _content_words(texts: Sequence[str]) -> list[str]:
+    words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W_]+", text.lower()))
+    return [word for word in words if word not in STOP_WORDS]
+
+
+def _match(texts: Sequence[str]) -> str:
+    """What FTS5 looks for: all telling words, each as a string, so that none is an operator."""
+    return " AND ".join(f'"{word}"' for word in _content_words(texts))
+
+
+def _diverse(vectors: Vectors, rows: Array, scores: Floats, need: int, weight: float) -> list[int]:
+    """Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998), both of its terms brought to 0 … 1 first.
+
+    Scores of texts against pictures and of pictures against each other have different ranges; and the order that came
+    in, not the score, is the relevance, since keywords may have had their say in it.
+    """
+    relevance = 1 - np.arange(len(scores)) / len(scores)
+    nearest = np.full(len(rows), -np.inf)
+    alike = vectors.space.score(rows, rows[:1]).min(), vectors.space.score(rows[:1], rows[:1]).max()
+    chosen: list[int] = []
+    free = np.ones(len(rows), dtype=bool)
+    while len(chosen) < min(need, len(rows)):
+        if chosen:
+            nearest = np.maximum(nearest, vectors.space.score(rows, rows[chosen[-1:]])[:, 0])
+            value = (1 - weight) * relevance - weight * (nearest - alike[0]) / max(alike[1] - alike[0], 1e-12)
+        else:
+            value = relevance
+        chosen.append(int(np.where(free, value, -np.inf).argmax()))
+        free[chosen[-1]] = False
+    return chosen

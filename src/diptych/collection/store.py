@@ -1,0 +1,491 @@
+"""The truth of a collection: one SQLite file, one writer, many readers.
+
+What was committed is durable: the write-ahead log is flushed to the disk at every commit (`synchronous = FULL`; under
+NORMAL a power cut may take the last commits with it). A commit holds a whole batch of pictures, so the flush costs a
+few milliseconds a batch and nothing a picture. Everything a row says is covered by a checksum, because SQLite notices a
+broken page but not a changed letter.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Self
+
+from diptych.collection import query
+from diptych.kinds import BadInput, batches
+from diptych.sources.metadata.about import Words
+
+FILE, LOCK = "diptych.db", "diptych.lock"
+
+HIDDEN = ".diptych"
+"""Name of a collection that lies in the folder of its pictures, and moves with it."""
+
+Value = str | int | float
+
+WORDS = (
+    "CREATE VIRTUAL TABLE words USING fts5 (name, captions, tags, tokenize = 'porter unicode61 remove_diacritics 2')"
+)
+
+SCHEMA = (
+    f"""
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL);
+    CREATE TABLE roots (path TEXT PRIMARY KEY);
+    CREATE TABLE items (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, name TEXT NOT NULL, folder TEXT NOT NULL,
+        status TEXT NOT NULL, reason TEXT NOT NULL, digest TEXT, size INTEGER, mtime_ns INTEGER, beside_at TEXT,
+        width INTEGER, height INTEGER, taken TEXT, camera TEXT, lat REAL, lon REAL,
+        changed INTEGER NOT NULL, crc INTEGER NOT NULL);
+    CREATE INDEX items_digest ON items (digest);
+    CREATE INDEX items_changed ON items (changed);
+    CREATE TABLE captions (item INTEGER NOT NULL, row INTEGER NOT NULL, text TEXT NOT NULL, given INTEGER NOT NULL,
+        PRIMARY KEY (item, row)) WITHOUT ROWID;
+    CREATE TABLE tags (item INTEGER NOT NULL, tag TEXT NOT NULL, given INTEGER NOT NULL,
+        PRIMARY KEY (item, tag)) WITHOUT ROWID;
+    CREATE INDEX tags_tag ON tags (tag);
+    CREATE TABLE metadata (item INTEGER NOT NULL, key TEXT NOT NULL, value, PRIMARY KEY (item, key)) WITHOUT ROWID;
+    CREATE INDEX metadata_key ON metadata (key, value);
+    CREATE TABLE vectors (id INTEGER PRIMARY KEY, encoder INTEGER NOT NULL, side TEXT NOT NULL, item INTEGER NOT NULL,
+        row INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL);
+    CREATE UNIQUE INDEX vectors_item ON vectors (item, side, encoder, row);
+    CREATE TABLE removed (item INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+    {WORDS};
+    """,
+    """
+    CREATE TABLE waiting (digest TEXT PRIMARY KEY, path TEXT NOT NULL, why TEXT NOT NULL, words TEXT NOT NULL,
+        crc INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE mounts (path TEXT PRIMARY KEY, disk INTEGER NOT NULL) WITHOUT ROWID;
+    """,
+)
+"""What brings an empty file to version 1, that to version 2, and so on."""
+
+_APPLICATION = 0x44697074  # "Dipt", by which `file` and other programs know the format
+_COLUMNS = "digest, size, mtime_ns, beside_at, width, height, taken, camera, lat, lon"
+
+
+class Damaged(BadInput):
+    """The file of a collection does not hold what was written to it."""
+
+
+class Locked(BadInput):
+    """Another process is writing to the collection."""
+
+
+class OtherEncoder(BadInput):
+    """The vectors of a collection come from another encoder than the one that was brought."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a collection.
+
+    status      "ok": it can be found; "failed": it cannot, and `reason` says why
+    digest      sha256 of the file, of one that failed when it could last be read; None for an item that was given as a
+                row and has no file
+    found       captions and tags that stand in the file and in the files beside it
+    given       those that a person or a program gave
+    taken       local time, ISO 8601
+    """
+
+    path: str
+    id: int = 0
+    status: str = "ok"
+    reason: str = ""
+    digest: str | None = None
+    size: int | None = None
+    mtime_ns: int | None = None
+    beside_at: str = ""
+    width: int | None = None
+    height: int | None = None
+    taken: str | None = None
+    camera: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    found: Words = field(default_factory=Words)
+    given: Words = field(default_factory=Words)
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.given.captions, *self.found.captions)))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.given.tags, *self.found.tags}))
+
+    def entries(self) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+        """Captions and tags, each with whether it was given; what was given and found counts as given."""
+        captions, tags = set(self.given.captions), set(self.given.tags)
+        return [(text, text in captions) for text in self.captions], [(tag, tag in tags) for tag in self.tags]
+
+    def searchable(self) -> tuple[str, str, str]:
+        """What full-text search sees of it: its name, its captions, its tags."""
+        name = self.path.rpartition("/")[2]
+        return name.rpartition(".")[0] or name, "\n".join(self.captions), "\n".join(self.tags)
+
+    def crc(self) -> int:
+        """A checksum of everything that is kept of it besides its vectors."""
+        columns = [getattr(self, name) for name in _COLUMNS.split(", ")]
+        facts = [self.path, self.status, self.reason, *columns, *self.entries(), sorted(self.metadata.items())]
+        return zlib.crc32(json.dumps(facts).encode())
+
+
+class Store:
+    """The file of a collection, open to read, or to write by this process alone.
+
+    home   what the paths of items and folders are relative to, where they can be: the folder that holds the
+           collection's folder, by its own name and not by that of a link to it
+    """
+
+    def __init__(self, folder: Path, write: bool) -> None:
+        self.folder, self.write = folder, write
+        self.file = folder / FILE
+        self._lock: IO[str] | None = None
+        self._depth = self._writing = 0
+        if write:
+            if folder.name == HIDDEN and not folder.parent.is_dir():
+                raise BadInput(f"{folder.parent}: no such folder; is it misspelt, or its disk not mounted?")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._lock = _locked(folder / LOCK)
+            except OSError as error:
+                raise BadInput(f"{folder}: not writable ({error.strerror}); name another folder") from None
+        elif not self.file.is_file():
+            raise BadInput(f"{folder}: no collection in it; make one with `diptych index FOLDER --collection {folder}`")
+        try:
+            with self._typed():
+                self._connection = self._connected()
+                self._prepared()
+            self.home = Path(self.meta("home", "") or os.path.realpath(folder.parent))
+            if self._was == 1 and write:
+                self._roots_of_version_1()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Put everything into the one file, and let others write."""
+        connection = self.__dict__.pop("_connection", None)
+        if connection is not None:
+            with suppress(sqlite3.Error):  # a reader may hold the log back; it stays beside the file then
+                if self.write:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self.write:
+            connection = sqlite3.connect(self.file, timeout=30, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA page_size = 16384")  # rows of 1 to 4 kB fill small pages badly
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        else:
+            address = self.file.resolve().as_uri() + "?mode=ro"
+            connection = _reading(address)
+            try:
+                connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError as error:
+                connection.close()
+                if "unable to open" not in str(error):
+                    raise
+                # A disk that is read-only has no room for the log's index; and nobody writes there.
+                connection = _reading(address + "&immutable=1")
+        connection.execute("PRAGMA cell_size_check = ON")
+        query.register(connection)
+        return connection
+
+    def _prepared(self) -> None:
+        """Bring an older file up to date. Raises BadInput for a newer one, and for one of another program."""
+        version = self._was = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        application = self._connection.execute("PRAGMA application_id").fetchone()[0]
+        if application not in (0, _APPLICATION) or (version and not application):
+            raise BadInput(f"{self.file} is a file of another program; name another folder")
+        if version > len(SCHEMA):
+            raise BadInput(
+                f"{self.file} has version {version}, and this Diptych knows versions up to {len(SCHEMA)}; "
+                "update it: pip install -U diptych"
+            )
+        if version == len(SCHEMA):
+            return
+        if not self.write:
+            if not version:
+                raise BadInput(f"{self.file} holds no collection yet; index something into it first")
+            raise BadInput(f"{self.file} has version {version}; update it: diptych reindex --collection {self.folder}")
+        if not version and self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise BadInput(f"{self.file} is a file of another program; name another folder")
+        script = ";\n".join(SCHEMA[version:])
+        self._connection.executescript(
+            f"BEGIN IMMEDIATE;\n{script};\nPRAGMA application_id = {_APPLICATION};"
+            f"\nPRAGMA user_version = {len(SCHEMA)};\nCOMMIT;"
+        )
+
+    def _roots_of_version_1(self) -> None:
+        """Version 1 kept folders by the names they were given by, links and all; they move with the collection now."""
+        given = [path for (path,) in self.rows("SELECT path FROM roots")]
+        relative = self.rows("SELECT 1 FROM items WHERE size IS NOT NULL AND path NOT LIKE '/%' LIMIT 1")
+        roots = set()
+        for path in given:
+            moved = not Path(path).is_dir() and relative and len(given) == 1  # only what lay below home has such paths
+            roots.add("." if moved else self.kept_path(os.path.realpath(path)))
+        with self.transaction():
+            self._connection.execute("DELETE FROM roots")
+            self.change("INSERT INTO roots VALUES (?)", [(path,) for path in roots])
+
+    # ----------------------------------------------------------------------------------------------------- transactions
+
+    @contextmanager
+    def _typed(self, where: str = "") -> Iterator[None]:
+        """Errors of SQLite as BadInput that names the file and the way out; where: what else may be full."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            text = str(error)
+            if "disk is full" in text or "disk I/O" in text:
+                reason = f"no room on the disk{f' {where}' * bool(where)}; what was acknowledged is kept. "
+                reason += "Make room and run it again"
+            elif "readonly" in text or "unable to open" in text or "read-only" in text:
+                reason = "not writable; name another folder with --collection"
+            elif "locked" in text or "busy" in text:
+                raise Locked(f"{self.file}: another process is writing to it; try again when it is done") from None
+            else:
+                raise self.damaged(text) from None
+            raise BadInput(f"{self.file}: {reason} ({text})") from None
+        except UnicodeDecodeError as error:
+            raise self.damaged(str(error)) from None
+        except UnicodeEncodeError as error:
+            raise BadInput(f"{error.object[:60]!r} holds half of a character; give Unicode") from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block or nothing of it; durable when the outermost block is left."""
+        if not self.write:
+            raise BadInput(f"{self.folder} is open for reading; Collection.open(folder, write=True) writes")
+        with self._within("BEGIN IMMEDIATE"):
+            if self._depth == 1:
+                self._writing = self.generation + 1
+                self.set_meta("generation", str(self._writing))
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One state of the collection for as long as the block lasts, whatever is written meanwhile."""
+        with self._within("BEGIN"):
+            yield
+
+    @contextmanager
+    def _within(self, begin: str) -> Iterator[None]:
+        with self._typed():
+            if not self._depth:
+                self._connection.execute(begin)
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if not self._depth and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if not self._depth:
+                try:
+                    self._connection.execute("COMMIT")
+                except sqlite3.Error:
+                    with suppress(sqlite3.Error):
+                        self._connection.execute("ROLLBACK")
+                    raise
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """What a SELECT gives."""
+        with self._typed():
+            return self._connection.execute(sql, values).fetchall()
+
+    def blocks(self, sql: str, values: Sequence[Any] = (), size: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
+        """What a SELECT gives, `size` rows at a time."""
+        with self._typed():
+            cursor = self._connection.execute(sql, values)
+            while block := cursor.fetchmany(size):
+                yield block
+
+    def change(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once for each of the values, inside a transaction."""
+        self._connection.executemany(sql, values)
+
+    def copy_to(self, other: sqlite3.Connection) -> None:
+        """Copy everything that is committed into an empty database; others may write meanwhile."""
+        with self._typed("where it is copied to"):
+            self._connection.backup(other, pages=-1)
+
+    def damaged(self, what: str) -> Damaged:
+        """The error to raise where something does not hold what was written to it."""
+        return Damaged(f"{self.file} is damaged ({what}); put a backup in its place, or delete it and index again")
+
+    # ------------------------------------------------------------------------------------------------------------ facts
+
+    @property
+    def generation(self) -> int:
+        """Grows by one with every commit."""
+        return int(self.meta("generation", "0"))
+
+    def meta(self, key: str, default: str) -> str:
+        found = self.rows("SELECT value, crc FROM meta WHERE key = ?", (key,))
+        if not found:
+            return default
+        if not isinstance(found[0][0], str) or zlib.crc32(f"{key}={found[0][0]}".encode()) != found[0][1]:
+            raise self.damaged(f"meta {key}: checksum differs")
+        return found[0][0]
+
+    def set_meta(self, key: str, value: str) -> None:
+        crc = zlib.crc32(f"{key}={value}".encode())
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, value, crc))
+
+    def kept_path(self, full: str) -> str:
+        """An absolute path as it is kept: relative to `home` below it, so that a folder moves with its collection."""
+        home = str(self.home).rstrip(os.sep) + os.sep
+        if self.folder.name == HIDDEN and (full + os.sep).startswith(home):
+            full = full[len(home) :] or "."
+        return full.replace(os.sep, "/")
+
+    def full_path(self, kept: str) -> str:
+        """Where the file of an item, or a folder, lies."""
+        if os.path.isabs(kept):  # noqa: PTH117 - ten times as fast
+            return kept
+        return str(self.home) if kept == "." else f"{self.home}{os.sep}{kept}"
+
+    def roots(self) -> list[str]:
+        """The folders that it was given, in full."""
+        return sorted(self.full_path(path) for (path,) in self.rows("SELECT path FROM roots"))
+
+    # ------------------------------------------------------------------------------------------------------------ items
+
+    def items(self, ids: Sequence[int]) -> list[Item]:
+        """These items, in this order, without those that are not there. Raises Damaged where a checksum differs."""
+        found: dict[int, Item] = {}
+        for some in batches(list(ids), 500):
+            marks = ",".join("?" * len(some))
+            words: dict[int, tuple[list[str], list[str], list[str], list[str]]] = {}
+            for item, text, given in self.rows(
+                f"SELECT item, text, given FROM captions WHERE item IN ({marks}) ORDER BY item, row", some
+            ):
+                words.setdefault(item, ([], [], [], []))[0 if given else 1].append(text)
+            for item, tag, given in self.rows(f"SELECT item, tag, given FROM tags WHERE item IN ({marks})", some):
+                words.setdefault(item, ([], [], [], []))[2 if given else 3].append(tag)
+            metadata: dict[int, dict[str, Value]] = {}
+            for item, key, value in self.rows(f"SELECT item, key, value FROM metadata WHERE item IN ({marks})", some):
+                metadata.setdefault(item, {})[key] = value
+            columns = ("id", "path", "status", "reason", *_COLUMNS.split(", "))
+            for crc, *row in self.rows(f"SELECT crc, {', '.join(columns)} FROM items WHERE id IN ({marks})", some):
+                given_captions, found_captions, given_tags, found_tags = words.get(row[0], ([], [], [], []))
+                item = Item(
+                    **dict(zip(columns, row, strict=True)),
+                    found=Words(tuple(found_captions), tuple(sorted(found_tags))),
+                    given=Words(tuple(given_captions), tuple(sorted(given_tags))),
+                    metadata=metadata.get(row[0], {}),
+                )
+                if item.crc() != crc:
+                    raise self.damaged(f"item {item.id}: checksum differs")
+                found[item.id] = item
+        return [found[id] for id in ids if id in found]
+
+    def put(self, item: Item, changed: bool) -> Item:
+        """Write an item, a new one or in the place of the one with its id; inside a transaction.
+
+        changed   whether its vector is another than before, so that indexes have to hear of it
+        """
+        folder, _, name = item.path.rpartition("/")
+        columns = [getattr(item, column) for column in _COLUMNS.split(", ")]
+        values = [item.path, name, folder, item.status, item.reason, item.crc(), *columns]
+        run = self._connection.execute
+        if item.id:
+            assigned = ", ".join(f"{column} = ?" for column in _COLUMNS.split(", "))
+            run(
+                f"UPDATE items SET path = ?, name = ?, folder = ?, status = ?, reason = ?, crc = ?, {assigned} "
+                "WHERE id = ?",
+                (*values, item.id),
+            )
+            for table in ("captions", "tags", "metadata"):
+                run(f"DELETE FROM {table} WHERE item = ?", (item.id,))
+            run("DELETE FROM words WHERE rowid = ?", (item.id,))
+            if changed:
+                run("UPDATE items SET changed = ? WHERE id = ?", (self._writing, item.id))
+        else:
+            marks = ", ".join("?" * (len(values) + 1))
+            new = run(
+                f"INSERT INTO items (path, name, folder, status, reason, crc, {_COLUMNS}, changed) VALUES ({marks})",
+                (*values, self._writing),
+            ).lastrowid
+            item = replace(item, id=int(new or 0))
+        many = self._connection.executemany
+        captions, tags = item.entries()
+        many("INSERT INTO captions VALUES (?, ?, ?, ?)", [(item.id, row, *text) for row, text in enumerate(captions)])
+        many("INSERT INTO tags VALUES (?, ?, ?)", [(item.id, *tag) for tag in tags])
+        many("INSERT INTO metadata VALUES (?, ?, ?)", [(item.id, *entry) for entry in item.metadata.items()])
+        if item.status == "ok":
+            run(
+                "INSERT INTO words (rowid, name, captions, tags) VALUES (?, ?, ?, ?)",
+                (item.id, *item.searchable()),
+            )
+        return item
+
+    def delete(self, ids: Iterable[int]) -> int:
+        """Remove items with everything that belongs to them; the number of those that were there."""
+        gone = 0
+        run = self._connection.execute
+        for id in ids:
+            here = run("DELETE FROM items WHERE id = ?", (id,)).rowcount
+            if here:
+                for table in ("captions", "tags", "metadata", "vectors"):
+                    run(f"DELETE FROM {table} WHERE item = ?", (id,))
+                run("DELETE FROM words WHERE rowid = ?", (id,))
+                run("INSERT INTO removed VALUES (?, ?)", (id, self._writing))
+                gone += 1
+        return gone
+
+
+def _reading(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+
+
+def _locked(path: Path) -> IO[str]:
+    """The lock file, held by this process until it is closed or the process ends, however it ends."""
+    file = open(path, "a+", encoding="ascii")  # noqa: SIM115 - it stays open as long as the lock is held
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(1 << 20)  # beyond the text, which others must be able to read
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            file.close()
+            raise BadInput(
+                f"{path.parent}: its file system has no locks ({error.strerror}), and two who write would spoil it; "
+                "keep the collection on a local disk: --collection FOLDER"
+            ) from None
+        file.seek(0)
+        owner = file.read(20).strip() or "unknown"
+        file.close()
+        raise Locked(f"{path.parent}: process {owner} is writing to it; wait until it is done, or stop it") from None
+    file.seek(0)
+    file.truncate()
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

@@ -1,0 +1,109 @@
+"""The vectors of a collection under one encoder: one row a picture, one a caption, each with its checksum."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from diptych import kinds
+from diptych.collection.identity import Identity
+from diptych.collection.store import Store
+from diptych.kinds import Array, BadInput, Ints, Space, batches
+
+Side = Literal["image", "text", "absent", "unknown", "usual"]
+"""A picture, one of its captions; and of item 0, which there is not, what `verdict.Background` holds."""
+
+SPACES: dict[str, Space] = {space.name: space for space in (kinds.cosine, kinds.dot, kinds.l2, kinds.hamming)}
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """encoder   its number in this collection; vectors of a second one stand beside it while it takes over"""
+
+    store: Store
+    encoder: int
+    identity: Identity
+
+    @property
+    def space(self) -> Space:
+        return SPACES[self.identity.space]
+
+    @classmethod
+    def remembered(cls, store: Store) -> tuple[Vectors, str] | None:
+        """Those of the encoder that a collection remembers, and what finds it; None in a new collection."""
+        kept = json.loads(store.meta("encoder", "null"))
+        return kept and (cls(store, kept["number"], Identity(**kept["identity"])), kept["at"])
+
+    def remember(self, at: str) -> None:
+        """Make this encoder the one of the collection, inside a transaction. at: what finds it, or ""."""
+        self.store.set_meta(
+            "encoder", json.dumps({"number": self.encoder, "identity": asdict(self.identity), "at": at})
+        )
+
+    def checked(self, rows: Any, n: int) -> Array:
+        """The rows as they are kept. Raises BadInput for another number, width or kind, and for what is not finite."""
+        rows = np.asarray(rows)
+        shape = (n, self.identity.width)
+        if rows.shape != shape or (rows.dtype.kind == "f") != (self.identity.dtype.kind == "f"):
+            raise BadInput(f"rows are {rows.dtype} {rows.shape}; this collection holds {self.identity.kind} {shape}")
+        if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+            raise BadInput("rows hold NaN or infinity; the encoder, or what was given in its place, is broken")
+        return np.ascontiguousarray(rows, dtype=self.identity.dtype)
+
+    def put(self, side: Side, items: Sequence[int], numbers: Sequence[int], rows: Array) -> None:
+        """Write rows: `numbers` count the rows within an item. The item's old ones must be gone; see `drop`."""
+        data = [row.tobytes() for row in rows]
+        self.store.change(
+            "INSERT INTO vectors (encoder, side, item, row, data, crc) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (self.encoder, side, item, number, blob, zlib.crc32(blob))
+                for item, number, blob in zip(items, numbers, data, strict=True)
+            ],
+        )
+
+    def drop(self, side: Side, items: Sequence[int]) -> None:
+        """Forget the rows of one side of these items, whichever encoder made them."""
+        self.store.change("DELETE FROM vectors WHERE item = ? AND side = ?", [(item, side) for item in items])
+
+    def blocks(self, side: Side, where: str = "", values: Sequence[Any] = ()) -> Iterator[tuple[Ints, Ints, Array]]:
+        """(items, numbers within them, rows) in order, a few thousand at a time.
+
+        where   a condition on `item`, with its values
+        Raises Damaged where a checksum differs.
+        """
+        # The index is named because it holds the order: without it SQLite may sort all vectors on the disk.
+        sql = "SELECT item, row, data, crc FROM vectors INDEXED BY vectors_item WHERE side = ? AND encoder = ?"
+        sql += f" AND {where}" * bool(where) + " ORDER BY item, row"
+        kind, width = self.identity.dtype, self.identity.width
+        for block in self.store.blocks(sql, (side, self.encoder, *values)):
+            items, numbers, blobs, crcs = zip(*block, strict=True)
+            for item, blob, crc in zip(items, blobs, crcs, strict=True):
+                if not isinstance(blob, bytes) or len(blob) != kind.itemsize * width or zlib.crc32(blob) != crc:
+                    raise self.store.damaged(f"a vector of item {item}: checksum differs")
+            rows = np.frombuffer(b"".join(blobs), dtype=kind).reshape(len(blobs), width)
+            yield np.array(items, dtype=np.int64), np.array(numbers, dtype=np.int64), rows
+
+    def all(self, side: Side, where: str = "", values: Sequence[Any] = ()) -> tuple[Ints, Array]:
+        """(items, rows) of everything `blocks` gives."""
+        items: list[Ints] = [np.empty(0, np.int64)]
+        rows: list[Array] = [np.empty((0, self.identity.width), self.identity.dtype)]
+        for block_items, _, block in self.blocks(side, where, values):
+            items.append(block_items)
+            rows.append(block)
+        return np.concatenate(items), np.concatenate(rows)
+
+    def of(self, ids: Sequence[int]) -> Array:
+        """The picture's row of each item, in this order. Raises Damaged where one has none."""
+        found: dict[int, Array] = {}
+        for some in batches(list(ids), 500):
+            items, rows = self.all("image", f"item IN ({','.join('?' * len(some))})", some)
+            found.update(zip(items.tolist(), rows, strict=True))
+        missing = next((id for id in ids if id not in found), None)
+        if missing is not None:
+            raise self.store.damaged(f"item {missing} has no vector")
+        return np.stack([found[id] for id in ids]) if len(ids) else np.empty((0, self.identity.width))

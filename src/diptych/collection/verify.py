@@ -1,0 +1,155 @@
+"""Whether a collection holds together: the file, every row of it, the files it tells of, and the index."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import zip_longest
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from diptych.collection import waiting
+from diptych.collection.nearest import Nearest
+from diptych.collection.store import WORDS, Damaged, Store
+from diptych.collection.vectors import Side, Vectors
+from diptych.index.ivf import IVF
+from diptych.kinds import Progress, batches
+
+
+def problems(vectors: Vectors, nearest: Nearest, contents: bool, progress: Progress | None = None) -> list[str]:
+    """One line for everything that is wrong."""
+    store = vectors.store
+    found: list[str] = []
+    checks = (
+        _file(store),
+        _words(store),
+        _items(store, contents, progress),
+        _waiting(store),
+        _vectors(vectors),
+        _index(vectors, nearest),
+    )
+    for check in checks:
+        try:
+            with store.snapshot():
+                found += check
+        except Damaged as error:
+            found.append(str(error))
+    return found
+
+
+def _file(store: Store) -> Iterator[str]:
+    for (line,) in store.rows("PRAGMA integrity_check"):
+        if line != "ok":
+            yield f"{store.file}: {line}"
+
+
+def _words(store: Store) -> Iterator[str]:
+    """The full-text index against the texts it is of, and those against the captions."""
+    if not all(same for same in _instances(store)):
+        yield f"{store.file}: the index of words holds other words than the texts; put a backup in its place"
+    for (id,) in store.rows("SELECT rowid FROM words WHERE rowid NOT IN (SELECT id FROM items WHERE status = 'ok')"):
+        yield f"item {id}: words of an item that is not there"
+
+
+def _instances(store: Store) -> Iterator[bool]:
+    """Whether the index has each word where a new index of the same texts has it, read in a row and looked up.
+
+    FTS5 has a check of its own, but only for who may write.
+    """
+    listing = "SELECT term, doc, col, offset FROM temp.said"
+    vocabulary = "CREATE VIRTUAL TABLE temp.said USING fts5vocab ('main', 'words', 'instance')"
+    with closing(sqlite3.connect(":memory:")) as new:
+        new.execute(WORDS)
+        for block in store.blocks("SELECT rowid, name, captions, tags FROM words"):
+            new.executemany("INSERT INTO words (rowid, name, captions, tags) VALUES (?, ?, ?, ?)", block)
+        new.execute(vocabulary)
+        store.rows("DROP TABLE IF EXISTS temp.said")
+        store.rows(vocabulary)
+        kept = (row for block in store.blocks(listing) for row in block)
+        yield from (one == other for one, other in zip_longest(kept, new.execute(listing)))
+        for word in new.execute("SELECT DISTINCT term FROM temp.said").fetchall():
+            yield (
+                store.rows(f"{listing} WHERE term = ?", word)
+                == new.execute(f"{listing} WHERE term = ?", word).fetchall()
+            )
+        # What ranks them: the lengths of the texts, and the mean of those.
+        for sizes in ("SELECT id, sz FROM words_docsize ORDER BY id", "SELECT block FROM words_data WHERE id = 1"):
+            yield store.rows(sizes) == new.execute(sizes).fetchall()
+        store.rows("DROP TABLE temp.said")
+
+
+def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[str]:
+    ids = [id for (id,) in store.rows("SELECT id FROM items ORDER BY id")]
+    done = 0
+    for some in batches(ids, 500):
+        sql = f"SELECT rowid, name, captions, tags FROM words WHERE rowid IN ({','.join('?' * len(some))})"
+        said = {id: tuple(words) for id, *words in store.rows(sql, some)}
+        for item in store.items(some):
+            if item.status == "ok" and said.get(item.id) != item.searchable():
+                yield f"item {item.id}: the words that are searched are not its own; put a backup in its place"
+            if item.status != "ok" or item.size is None:
+                continue
+            path = Path(store.full_path(item.path))
+            try:
+                at = path.stat()
+                if contents and (at.st_size, at.st_mtime_ns) == (item.size, item.mtime_ns):
+                    with open(path, "rb") as file:
+                        if hashlib.file_digest(file, "sha256").hexdigest() != item.digest:
+                            yield (
+                                f"{path}: its content changed, though its size and time did not; "
+                                "diptych index --contents mends it"
+                            )
+                elif (at.st_size, at.st_mtime_ns) != (item.size, item.mtime_ns):
+                    yield f"{path}: changed since it was indexed; diptych index mends it"
+            except OSError as error:
+                yield f"{path}: not readable ({error.strerror}); diptych index mends it"
+        done += len(some)
+        if progress:
+            progress("verify", done, len(ids))
+
+
+def _waiting(store: Store) -> Iterator[str]:
+    waiting.listed(store)  # reading checks every row
+    return iter(())
+
+
+def _vectors(vectors: Vectors) -> Iterator[str]:
+    store = vectors.store
+    for side in get_args(Side):
+        for _ in vectors.blocks(side):
+            pass  # reading checks every row
+    has = "(SELECT count(*) FROM vectors WHERE vectors.item = items.id AND side = ? AND encoder = ?)"
+    for id, n in store.rows(f"SELECT id, {has} FROM items WHERE status = 'ok'", ("image", vectors.encoder)):
+        if n != 1:
+            yield f"item {id}: {n} vectors where it must have one"
+    said = "(SELECT count(*) FROM captions WHERE captions.item = items.id)"
+    sql = f"SELECT id, {has} AS n, {said} AS of FROM items WHERE status = 'ok' AND n != of"
+    for id, n, of in store.rows(sql, ("text", vectors.encoder)):
+        yield f"item {id}: {n} vectors for {of} captions"
+    for table in ("vectors", "captions", "tags", "metadata"):
+        sql = f"SELECT DISTINCT item FROM {table} WHERE item != 0 AND item NOT IN (SELECT id FROM items)"
+        for (id,) in store.rows(sql):
+            yield f"item {id}: {table} of an item that is not there"
+
+
+def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
+    try:
+        index = nearest.current()
+    except sqlite3.Error as error:
+        raise vectors.store.damaged(str(error)) from None
+    ids, rows = vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
+    if not np.array_equal(np.sort(index.ids), ids):
+        yield "the index holds other items than the collection; diptych reindex mends it"
+        return
+    if isinstance(index, IVF):
+        return  # it may miss one, and says how often
+    some = slice(None, None, max(1, len(ids) // 200))
+    scores, _ = index.search(rows[some], 1)
+    own = np.array([vectors.space.score(row[None], row[None])[0, 0] for row in rows[some]])
+    for id, score, mine in zip(ids[some].tolist(), scores[:, 0], own, strict=True):
+        if score < mine - 1e-3 * abs(mine) - 1e-6:
+            yield f"item {id}: the index does not find it by its own vector; diptych reindex mends it"

@@ -1,0 +1,56 @@
+"""Features and a method, fitted together: from pictures and strings to rows of one space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from diptych.features import composition
+from diptych.features.composition import Composition
+from diptych.kinds import Array, Pairs, Progress, Space
+from diptych.method import Method
+from diptych.parts.fitted import Fitted
+
+
+@dataclass
+class Encoder(Fitted):
+    """What `fit` leaves in a folder and what `evaluate` and the applications read back.
+
+    images_, texts_   the features of each side
+    method_           the method on top of them
+    trained_on_       method, dataset, protocol, split and a digest of it, seed and version, as plain JSON
+    """
+
+    def __post_init__(self) -> None:
+        self.images_: Composition
+        self.texts_: Composition
+        self.method_: Method
+        self.trained_on_: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, images: Composition | str, texts: Composition | str, method: Method) -> Self:
+        """An encoder of these parts; features may be named in the language of `features.composition`."""
+        encoder = cls()
+        encoder.images_ = composition.read(images, "image") if isinstance(images, str) else images
+        encoder.texts_ = composition.read(texts, "text") if isinstance(texts, str) else texts
+        encoder.method_ = method
+        return encoder
+
+    @property
+    def space(self) -> Space:
+        return self.method_.space
+
+    def fit(self, train: Pairs, progress: Progress | None = None) -> Self:
+        """Learn the features, then the method, from pictures and strings (or from arrays, with `given` features)."""
+        images = self.images_.fit(train.images, progress).transform(train.images, progress)
+        texts = self.texts_.fit(train.texts, progress).transform(train.texts, progress)
+        self.method_.fit(train.features(images, texts))
+        return self
+
+    def encode_images(self, items: Any, progress: Progress | None = None) -> Array:
+        """One normalised row a picture."""
+        return self.method_.encode_images(self.images_.transform(items, progress))
+
+    def encode_texts(self, items: Any, progress: Progress | None = None) -> Array:
+        """One normalised row a text."""
+        return self.method_.encode_texts(self.texts_.transform(items, progress))
