@@ -91,7 +91,7 @@ class Item:
                 row and has no file
     found       captions and tags that stand in the file and in the files beside it
     given       those that a person or a program gave
-    taken       local time, ISO 8601
+    taken       local time, ISO 8601, as far as it is known: `2020`, `2020-05-01`, `2020-05-01T12:30:15`
     """
 
     path: str

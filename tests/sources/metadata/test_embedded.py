@@ -87,6 +87,11 @@ def test_profiles_that_imagemagick_writes_into_a_png_are_read():
     assert read(png(Raw_profile_type_xmp="\nxmp\n")) == About()
 
 
+def test_xmp_in_a_plain_text_of_a_png_keeps_its_letters():
+    text = packet("Zürich").decode()
+    assert read(png(**{"XML:com.adobe.xmp": text.encode().decode("latin-1")})).tags == ("Zürich",)
+
+
 def test_texts_of_a_png_are_captions_by_their_names():
     found = read(png(Title="湖", Description="Zürich", Software="GIMP", Comment="Created with GIMP"))
     assert found == About(("湖", "Zürich"))

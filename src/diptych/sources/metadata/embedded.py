@@ -51,7 +51,7 @@ def _packets(picture: Image.Image, file: BinaryIO) -> Iterator[bytes]:
     packets = [data.removeprefix(_XMP) for data in _each_segment(picture, "APP1", _XMP)]
     if not packets:
         found = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-        packets = [found.encode() if isinstance(found, str) else found]
+        packets = [_respelled(found).encode() if isinstance(found, str) else found]
     yield from packets
     if picture.format == "GIF":
         file.seek(0)
