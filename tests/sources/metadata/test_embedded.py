@@ -92,6 +92,16 @@ def test_xmp_in_a_plain_text_of_a_png_keeps_its_letters():
     assert read(png(**{"XML:com.adobe.xmp": text.encode().decode("latin-1")})).tags == ("Zürich",)
 
 
+def test_xmp_in_a_tiff_may_be_declared_as_numbers_or_undefined():
+    text = packet("dog").ljust(100)
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "TIFF", tiffinfo={700: text})
+    for kind in (1, 7):  # PIL reads no picture whose XMP is of longer numbers
+        declared = struct.pack("<HHI", 700, kind, len(text))
+        data = file.getvalue().replace(struct.pack("<HHI", 700, 1, len(text)), declared)
+        assert declared in data and read(data) == About(tags=("dog",))
+
+
 def test_texts_of_a_png_are_captions_by_their_names():
     found = read(png(Title="湖", Description="Zürich", Software="GIMP", Comment="Created with GIMP"))
     assert found == About(("湖", "Zürich"))

@@ -73,6 +73,7 @@ def test_a_description_is_read_whatever_its_letters(text, encoding):
 
 
 def test_what_repeats_the_camera_is_no_description():
+    assert read({DESCRIPTION: "OLYMPUS DIGITAL CAMERA         "}).captions == ()
     assert read({DESCRIPTION: "X100V ", 0x0110: "X100V"}).captions == ()
 
 

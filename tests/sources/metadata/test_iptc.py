@@ -19,7 +19,13 @@ def resource(data, kind=0x0404, name=b""):
 def test_keywords_captions_and_dates_are_read():
     block = dataset(90, b"\x1b%G", record=1) + dataset(25, "Zürich".encode()) + dataset(25, b"lake")
     block += dataset(5, b"Boats") + dataset(120, b"a boat on the lake") + dataset(105, b"On the lake")
-    block += dataset(55, b"20030506") + dataset(60, b"070809+0000") + dataset(62, b"20100102") + dataset(80, b"Ann")
+    block += (
+        dataset(105, b"SONY DSC")
+        + dataset(55, b"20030506")
+        + dataset(60, b"070809+0000")
+        + dataset(62, b"20100102")
+        + dataset(80, b"Ann")
+    )
     assert iptc.read(block + bytes(7)) == About(
         ("a boat on the lake", "On the lake", "Boats"), ("Zürich", "lake"), "2003-05-06T07:08:09", "2010-01-02"
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from diptych.sources.metadata.reading import decoded, decoded_file, is_boilerplate, moment, place, plain
+from diptych.sources.metadata.reading import by_people, decoded, decoded_file, moment, place, plain
 
 MOMENTS = {
     "2020:05:01 12:30:15": "2020-05-01T12:30:15",
@@ -84,8 +84,7 @@ def test_a_plain_text_is_one_line_of_what_can_be_seen():
 
 @pytest.mark.parametrize("text", ["OLYMPUS DIGITAL CAMERA         ", "KONICA MINOLTA DIGITAL CAMERA", "SONY DSC"])
 def test_what_a_camera_writes_is_told_from_words(text):
-    assert is_boilerplate(text)
-    assert not is_boilerplate("my " + text) and not is_boilerplate("A digital camera")
+    assert by_people([text, " ", "my " + text, "A digital camera"]) == ("my " + text, "A digital camera")
 
 
 def test_zero_zero_is_no_place_and_nothing_off_the_globe_is():

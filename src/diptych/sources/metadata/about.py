@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from diptych.sources.metadata.reading import is_boilerplate, plain
+from diptych.sources.metadata.reading import plain
 
 MAX_WORDS = 10_000
 """Captions of one picture, and tags of it; more are left out, with a note."""
@@ -48,7 +48,7 @@ def joined(sources: Iterable[About]) -> About:
     with a time of day, the time is taken along.
     """
     sources = list(sources)
-    captions = [text for source in sources for text in source.captions if not is_boilerplate(text)]
+    captions = [text for source in sources for text in source.captions]
     tags = [text for source in sources for text in source.tags]
     notes = [note for source in sources for note in source.notes]
     if max(len(captions), len(tags)) > MAX_WORDS:

@@ -35,12 +35,17 @@ def read(picture: Image.Image, file: BinaryIO) -> list[About]:
     except Exception:  # the readers inside PIL raise whatever a damaged block makes them stumble on
         block = Image.Exif()
         found = [About(notes=("EXIF left out: damaged",))]
-    packets = list(dict.fromkeys([*_packets(picture, file), exif.block(block, exif.XMP), _profile(picture, "xmp")]))
+    packets = [*_packets(picture, file), _tag(picture, block, exif.XMP), _profile(picture, "xmp")]
+    packets = list(filter(None, dict.fromkeys(packets)))
     found += map(xmp.read, packets[:MAX_PACKETS])
     if len(packets) > MAX_PACKETS:
         found.append(About(notes=(f"XMP left out in part: more than {MAX_PACKETS} packets",)))
-    resources = [_segments(picture, "APP13", _PHOTOSHOP), exif.block(block, exif.PHOTOSHOP), _profile(picture, "iptc")]
-    found.append(iptc.read(_in_tiff(picture) or exif.block(block, exif.IPTC)))
+    found.append(iptc.read(_tag(picture, block, exif.IPTC)))
+    resources = [
+        _segments(picture, "APP13", _PHOTOSHOP),
+        _tag(picture, block, exif.PHOTOSHOP),
+        _profile(picture, "iptc"),
+    ]
     found += [iptc.read(iptc.in_photoshop(some)) for some in resources]
     found.append(_png(picture))
     return found
@@ -50,8 +55,10 @@ def _packets(picture: Image.Image, file: BinaryIO) -> Iterator[bytes]:
     """The packets of XMP, and for each the part that did not fit one segment of a JPEG."""
     packets = [data.removeprefix(_XMP) for data in _each_segment(picture, "APP1", _XMP)]
     if not packets:
-        found = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-        packets = [_respelled(found).encode() if isinstance(found, str) else found]
+        found = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp")
+        if isinstance(found, str):
+            found = _respelled(found).encode()
+        packets = [found] if isinstance(found, bytes) else []
     yield from packets
     if picture.format == "GIF":
         file.seek(0)
@@ -75,10 +82,15 @@ def _segments(picture: Image.Image, name: str, start: bytes) -> bytes:
     return b"".join(data.removeprefix(start) for data in _each_segment(picture, name, start))
 
 
-def _in_tiff(picture: Image.Image) -> bytes:
-    """IPTC in a TIFF is often declared as numbers of four bytes, of which PIL gives the first; and then written so."""
-    data: bytes = picture.tag_v2._tagdata.get(exif.IPTC, b"") if isinstance(picture, TiffImageFile) else b""
-    if data[:1] != b"\x1c" and data[3:4] == b"\x1c":  # each number back to front
+def _tag(picture: Image.Image, block: Image.Exif, tag: int) -> bytes:
+    """A block of another kind in EXIF, or in a TIFF.
+
+    There it is taken as it stands: programs declare it as numbers of four bytes, of which PIL gives the first one.
+    """
+    data = exif.block(block, tag)
+    if isinstance(picture, TiffImageFile):
+        data = picture.tag_v2._tagdata.get(tag, b"")
+    if tag == exif.IPTC and data[:1] != b"\x1c" and data[3:4] == b"\x1c":  # each number back to front
         data = b"".join(data[at : at + 4][::-1] for at in range(0, len(data), 4))
     return data
 

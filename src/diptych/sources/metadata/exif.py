@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from diptych.sources.metadata.about import About
-from diptych.sources.metadata.reading import decoded, moment, place, plain
+from diptych.sources.metadata.reading import by_people, decoded, moment, place, plain
 
 _DESCRIPTION, _MAKE, _MODEL, _EXIF, _GPS = 0x010E, 0x010F, 0x0110, 0x8769, 0x8825
 _TAKEN, _DIGITISED, _COMMENT = 0x9003, 0x9004, 0x9286
@@ -31,7 +31,7 @@ def read(exif: Image.Exif) -> About:
     captions += [_wide(exif.get(tag)) for tag in (_XP_TITLE, _XP_SUBJECT, _XP_COMMENT)]
     lat, lon = place(_degrees(gps.get(2), gps.get(1), "N", "S"), _degrees(gps.get(4), gps.get(3), "E", "W"))
     return About(
-        tuple(text for text in captions if plain(text) not in ("", make, model)),
+        by_people(text for text in captions if plain(text) not in (make, model)),
         tuple(filter(None, _wide(exif.get(_XP_KEYWORDS)).split(";"))),
         moment(_text(detail.get(_TAKEN))),
         moment(_text(detail.get(_DIGITISED))),
@@ -43,9 +43,11 @@ def read(exif: Image.Exif) -> About:
 
 
 def block(exif: Image.Exif, tag: int) -> bytes:
-    """One of XMP, IPTC and PHOTOSHOP; b"" where there is none."""
+    """One of XMP, IPTC and PHOTOSHOP; b"" where there is none, or it is no text and no bytes."""
     value = exif.get(tag)
-    return value.encode("latin-1", "ignore") if isinstance(value, str) else value if isinstance(value, bytes) else b""
+    if isinstance(value, str):
+        return value.encode("latin-1", "ignore")
+    return value if isinstance(value, bytes) else b""
 
 
 def _folder(exif: Image.Exif, tag: int) -> Mapping[int, Any] | None:
@@ -73,7 +75,7 @@ def _comment(value: Any, endian: str | None) -> str:
     """Eight bytes name its characters. Which end comes first in UNICODE is not said: zeros tell, else the block's."""
     if not isinstance(value, bytes):
         return _text(value)
-    kind, rest = value[:8], value[8:]
+    kind, rest = value[:8].upper(), value[8:]
     if kind.startswith(b"UNICODE"):
         little = rest[1::2].count(0) - rest[::2].count(0) or (1 if endian == "<" else -1)
         text = rest.decode("utf-16-le" if little > 0 else "utf-16-be", "ignore")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from diptych.sources.metadata.about import About
-from diptych.sources.metadata.reading import decoded, moment
+from diptych.sources.metadata.reading import by_people, decoded, moment
 
 MAX_BYTES = 16_000_000
 MAX_DATASETS = 100_000
@@ -33,7 +33,7 @@ def read(block: bytes) -> About:
     taken, digitised = (
         moment("T".join(found[part][0] for part in pair if found[part])) for pair in (_CREATED, _DIGITISED)
     )
-    captions = tuple(text for dataset in _CAPTIONS for text in found[dataset])
+    captions = by_people(text for dataset in _CAPTIONS for text in found[dataset])
     return About(captions, tuple(found[_TAGS]), taken, digitised, notes=tuple(notes))
 
 

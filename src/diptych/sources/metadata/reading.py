@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import date
 
 _STRAY = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0x100)}
@@ -14,7 +15,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufeff\ud800-\udfff]+")
 # What cameras and programs write into every picture where words of a person belong.
 _BOILERPLATE = re.compile(
     r"(?:[A-Z0-9&.,/-]+ )*DIGITAL (?:STILL )?CAMERA|SONY DSC|(?:KONICA )?MINOLTA DSC|KONICA MINOLTA|DCIM\\.*"
-    r"|Exif_JPEG_PICTURE|My beautiful picture|<?(?:KENOX|Digimax) .*|USER COMMENTS?|charset=Ascii.*|DEFAULT|default"
+    r"|Exif_JPEG_PICTURE|My beautiful picture|<?(?:KENOX|Digimax) .*|USER COMMENTS?|charset=Ascii.*"
 )
 
 _DAY = re.compile(
@@ -50,9 +51,9 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(_UNSEEN.sub(" ", text).split()))
 
 
-def is_boilerplate(text: str) -> bool:
-    """Whether a camera wrote it, and no person."""
-    return _BOILERPLATE.fullmatch(plain(text)) is not None
+def by_people(texts: Iterable[str]) -> tuple[str, ...]:
+    """Those that are not blank, and that no camera wrote."""
+    return tuple(text for text in texts if (line := plain(text)) and not _BOILERPLATE.fullmatch(line))
 
 
 def moment(text: str) -> str | None:

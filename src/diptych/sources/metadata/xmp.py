@@ -15,7 +15,7 @@ from itertools import chain, islice
 from xml.etree.ElementTree import Element, TreeBuilder
 
 from diptych.sources.metadata.about import MAX_WORDS, About
-from diptych.sources.metadata.reading import decoded_file, moment, place, plain
+from diptych.sources.metadata.reading import by_people, decoded_file, moment, place, plain
 
 MAX_BYTES = 8_000_000
 """Bytes of a packet."""
@@ -103,7 +103,7 @@ def _about(root: Element, problem: str) -> About:
     tags = chain(said.all(*_TAGS), _people(tops), _leaves(said))
     lat, lon = place(_degrees(said.first("exif:GPSLatitude")), _degrees(said.first("exif:GPSLongitude")))
     return About(
-        tuple(said.all(*_CAPTIONS)),
+        by_people(said.all(*_CAPTIONS)),
         tuple(islice(filter(str.strip, tags), MAX_WORDS + 1)),
         said.date(_TAKEN),
         said.date(_DIGITISED),
