@@ -106,7 +106,7 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
             else:
                 pixels = preprocessing.square(pictures.upright(picture, preprocessing.enough))
             inside = embedded.read(picture, file)
-    about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it was written without the file
+    about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it is believed first
     return Look(
         path,
         digest=digest,

@@ -46,6 +46,7 @@ def test_xmp_that_does_not_fit_a_segment_goes_on_in_others_in_any_order():
 
 def test_several_packets_are_read_up_to_a_bound():
     assert read(jpeg((0xE1, START + packet("a")), (0xE1, START + packet("b")))).tags == ("a", "b")
+    assert read(jpeg(*((0xE1, START + packet(n)) for n in range(embedded.MAX_PACKETS)))).notes == ()
     many = read(jpeg(*((0xE1, START + packet(n)) for n in range(embedded.MAX_PACKETS + 1))))
     assert len(many.tags) == embedded.MAX_PACKETS and many.notes == ("XMP left out in part: more than 8 packets",)
 
