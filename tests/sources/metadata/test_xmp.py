@@ -100,6 +100,7 @@ def test_entities_are_the_five_and_numbers():
     written = "a &amp; b &lt;c&gt; &quot;&apos; &#65;&#x42; &uuml; & &#0;&#xD800;&#x110000; &amp;lt; Tom & Jerry"
     assert read(bag("dc:title", written)).captions == ("a & b <c> \"' AB &uuml; & &lt; Tom & Jerry",)
     assert read(attributes='dc:title="a &amp; b"').captions == ("a & b",)
+    assert read(bag("dc:title", "1 < 2, I <3 you")).captions == ("1 < 2, I <3 you",)
     assert read("<dc:title><![CDATA[a &amp; <b>]]></dc:title>").captions == ("a &amp; <b>",)
 
 
