@@ -75,11 +75,30 @@ def test_what_is_missing_of_a_picture_is_a_note_and_the_picture_is_well(tmp_path
             )
 
 
-def test_words_that_do_not_read_are_a_note_and_the_picture_is_well(tmp_path):
-    path = paint(tmp_path / "a.png")
+def test_words_that_do_not_read_are_all_told_and_the_picture_is_well(tmp_path):
+    path = paint(tmp_path / "a.jpg", xmp=b"nothing")
+    (tmp_path / "a.txt").write_bytes(b"\x89PNG\0\0\0data")
+    found = look(str(path), [str(tmp_path / "a.txt"), str(tmp_path / "gone.xmp")])
+    assert (found.reason, found.captions, found.width) == ("", (), 40)
+    assert found.note == (
+        "words left out of a.txt: not a text; save it as UTF-8; "
+        "words left out of gone.xmp: not readable (No such file or directory); "
+        "XMP left out: there is no RDF in it"
+    )
+
+
+def test_what_stands_beside_a_picture_is_believed_before_what_stands_in_it(tmp_path):
+    exif = Image.Exif()
+    exif[0x0110], exif[0x010E] = "X100V", "in it"
+    exif.get_ifd(0x8769)[0x9003] = "2020:05:01 12:30:15"
+    path = paint(tmp_path / "a.jpg", exif=exif)
     (tmp_path / "a.txt").write_bytes("Büro".encode("latin-1"))
-    found = look(str(path), [str(tmp_path / "a.txt")])
-    assert found.reason == "" and "not UTF-8" in found.note and found.captions == ()
+    (tmp_path / "a.xmp").write_text(
+        '<rdf:Description exif:DateTimeOriginal="2019-04-01T10:00:00" dc:title="beside it" dc:subject="in  it"/>'
+    )
+    found = look(str(path), [str(tmp_path / "a.txt"), str(tmp_path / "a.xmp")])
+    assert (found.taken, found.camera, found.note) == ("2019-04-01T10:00:00", "X100V", "")
+    assert (found.captions, found.tags) == (("Büro", "beside it", "in it"), ("in it",))
 
 
 def test_what_an_encoder_would_see_comes_with_the_look(tmp_path):
@@ -235,9 +254,7 @@ def test_a_file_that_hangs_is_given_up_after_one_try_and_is_worth_another_later(
     assert asked == [str(endless), str(good)]
 
 
-def test_a_file_that_computes_too_long_is_given_up_after_one_try_and_tried_again_later(
-    tmp_path, asked, monkeypatch
-):
+def test_a_file_that_computes_too_long_is_given_up_after_one_try_and_tried_again_later(tmp_path, asked, monkeypatch):
     monkeypatch.setattr(decoders, "_PATIENCE", 1000)  # however long it waits for its turn
     path = tmp_path / "large.png"
     Image.new("L", (9000, 8000)).save(path, compress_level=1)

@@ -39,6 +39,60 @@ def test_words_beside_a_picture_are_known_and_their_change_shows(tmp_path):
     assert after.beside_at != before.beside_at and (after.size, after.mtime_ns) == (before.size, before.mtime_ns)
 
 
+def beside(folder):
+    return {Path(file.path).name: [Path(path).name for path in file.beside] for file in walk(folder).files}
+
+
+def test_words_are_of_the_picture_of_exactly_their_name(tmp_path):
+    for name in ("a.jpg", "a.png", "a.jpg.png", "a.b.jpg", "c.JPG", "d.png", "dd.png"):
+        touch(tmp_path / name)
+    for name in ("a.jpg.xmp", "a.png.txt", "a.b.xmp", "c.xmp", "d.XMP", "dd.jpg.xmp", "e.xmp"):
+        touch(tmp_path / name)
+    assert beside(tmp_path) == {
+        "a.jpg": ["a.jpg.xmp"],
+        "a.png": ["a.png.txt"],
+        "a.jpg.png": [],
+        "a.b.jpg": ["a.b.xmp"],
+        "c.JPG": ["c.xmp"],
+        "d.png": ["d.XMP"],
+        "dd.png": [],
+    }
+    assert walk(tmp_path).refused == []
+
+
+def test_an_xmp_that_may_be_of_two_pictures_is_of_none_and_said_and_a_text_is_of_both(tmp_path):
+    for name in ("a.jpg", "a.png", "a.xmp", "a.txt"):
+        touch(tmp_path / name)
+    assert beside(tmp_path) == {"a.jpg": ["a.txt"], "a.png": ["a.txt"]}
+    note = "a.xmp left out: is it of a.jpg or of a.png? Name it in full, as a.jpg.xmp is of a.jpg"
+    tree = walk(tmp_path)
+    assert (tree.refused, tree.passed, [file.note for file in tree.files]) == ([], [], [note, note])
+    states = [file.beside_at for file in tree.files]
+    # As soon as one of them has its own, it is of the other.
+    touch(tmp_path / "a.png.xmp")
+    assert beside(tmp_path) == {"a.jpg": ["a.txt", "a.xmp"], "a.png": ["a.png.xmp", "a.txt"]}
+    tree = walk(tmp_path)
+    assert [file.note for file in tree.files] == ["", ""]
+    assert tree.files[1].beside_at != states[1]  # so that it is looked at again
+
+
+def test_an_xmp_of_the_stem_gives_way_to_one_of_the_whole_name(tmp_path):
+    for name in ("a.jpg", "a.jpg.xmp", "a.xmp"):
+        touch(tmp_path / name)
+    assert beside(tmp_path) == {"a.jpg": ["a.jpg.xmp"]}
+    (file,) = walk(tmp_path).files
+    assert file.note == "a.xmp left out: a.jpg has another"
+
+
+def test_case_decides_where_names_differ_in_nothing_else(tmp_path):
+    for name in ("IMG_1.jpg", "img_1.jpg", "IMG_1.xmp", "img_1.txt", "b.JPG"):
+        touch(tmp_path / name)
+    if len(list(tmp_path.iterdir())) < 5:
+        pytest.skip("this file system knows no case")
+    touch(tmp_path / "B.jpg.XMP")
+    assert beside(tmp_path) == {"IMG_1.jpg": ["IMG_1.xmp"], "b.JPG": ["B.jpg.XMP"], "img_1.jpg": ["img_1.txt"]}
+
+
 def test_a_link_is_followed_inside_the_root_and_refused_where_it_leads_out(tmp_path):
     root, outside = tmp_path / "root", tmp_path / "outside"
     touch(root / "real" / "a.png")

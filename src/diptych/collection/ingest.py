@@ -27,7 +27,7 @@ from diptych.collection.waiting import Waiting
 from diptych.kinds import Array, BadInput, Progress, batches
 from diptych.sources import jsonl, table
 from diptych.sources.decoders import SECONDS, Decoders, Look
-from diptych.sources.exif import Words
+from diptych.sources.metadata.about import Words
 from diptych.sources.rows import Row, merged
 from diptych.sources.walk import Found, Passed, passed_over
 
@@ -422,7 +422,7 @@ class _Work:
         facts = {name: getattr(look, name) for name in ("width", "height", "taken", "camera", "lat", "lon")}
         return replace(
             kept,
-            reason=look.note,
+            reason="; ".join(filter(None, (file.note, look.note))),
             digest=look.digest,
             size=look.size,
             mtime_ns=look.mtime_ns,

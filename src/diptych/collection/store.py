@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 
 from diptych.collection import query
 from diptych.kinds import BadInput, batches
-from diptych.sources.exif import Words
+from diptych.sources.metadata.about import Words
 
 FILE, LOCK = "diptych.db", "diptych.lock"
 
@@ -91,7 +91,7 @@ class Item:
                 row and has no file
     found       captions and tags that stand in the file and in the files beside it
     given       those that a person or a program gave
-    taken       local time, ISO 8601
+    taken       local time, ISO 8601, as far as it is known: `2020`, `2020-05-01`, `2020-05-01T12:30:15`
     """
 
     path: str

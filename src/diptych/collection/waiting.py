@@ -13,7 +13,7 @@ from typing import Literal
 
 from diptych.collection.store import Item, Store, Value
 from diptych.kinds import batches
-from diptych.sources.exif import Words
+from diptych.sources.metadata.about import Words
 
 
 @dataclass(frozen=True)

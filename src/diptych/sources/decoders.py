@@ -27,7 +27,9 @@ import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
 from diptych.kinds import Array, BadInput
-from diptych.sources import exif, folder, pictures
+from diptych.sources import pictures
+from diptych.sources.metadata import embedded, sidecar
+from diptych.sources.metadata.about import joined
 from diptych.sources.pictures import Preprocessing
 
 SECONDS = 20.0
@@ -56,7 +58,7 @@ class Look:
     digest          sha256 of the file, hexadecimal
     width, height   pixels, as it stands upright
     captions, tags  what is written in it and beside it
-    note            what of it or beside it could not be read, though the picture can
+    note            what of it, and of the words in it and beside it, could not be read, though the picture can
     again           whether the reason may lie in the moment and not in the file, which is worth another look later
     pixels          (side, side, 3) uint8, where a preprocessing was asked for
     """
@@ -102,7 +104,6 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         with pictures.opened(file, path) as picture:
-            facts, words = exif.facts(picture), exif.embedded(picture)
             stated = picture.size
             note = pictures.loaded(picture, preprocessing.enough if preprocessing else _ENOUGH)
             # A JPEG may have come smaller than it is; PIL turns a TIFF upright itself.
@@ -110,19 +111,8 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
             if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
                 width, height = height, width
             pixels = preprocessing.square(pictures.upright(picture)) if preprocessing else None
-    captions, tags = list(words.captions), list(words.tags)
-    for name in beside:
-        try:
-            if Path(name).stat().st_size > exif.MAX_XMP:
-                raise BadInput(f"{name}: more than {exif.MAX_XMP:,} bytes of words")
-            if name.lower().endswith(".xmp"):
-                found = exif.words(Path(name).read_bytes())
-                captions += found.captions
-                tags += found.tags
-            else:
-                captions += folder.captions(Path(name))
-        except (BadInput, OSError) as error:
-            note = "; ".join(filter(None, (note, f"words beside it left out: {error}")))
+            inside = embedded.read(picture, file)  # a PNG may keep its words behind the pixels
+    about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it is believed first
     return Look(
         path,
         digest=digest,
@@ -130,11 +120,14 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
         mtime_ns=at.st_mtime_ns,
         width=width,
         height=height,
-        captions=tuple(dict.fromkeys(captions)),
-        tags=tuple(dict.fromkeys(tags)),
-        note=note,
+        taken=about.taken,
+        camera=about.camera,
+        lat=about.lat,
+        lon=about.lon,
+        captions=about.captions,
+        tags=about.tags,
+        note="; ".join(filter(None, (note, *about.notes))),
         pixels=pixels,
-        **asdict(facts),
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,13 @@ PICTURES = folder.PICTURES | {".jpe", ".jfif", ".heic", ".heif", ".avif"}
 """Endings of files that are pictures."""
 
 WORDS = frozenset({".txt", ".xmp"})
-"""Endings of files that hold words about the picture beside them: `a.txt`, `a.jpg.txt`, `a.xmp`, `a.jpg.xmp`."""
+"""Endings of files that hold words about the picture beside them: `a.txt`, `a.jpg.txt`, `a.xmp`, `a.jpg.xmp`.
+
+A file of words is of the picture whose whole name it has (`a.jpg.xmp` of `a.jpg`, not of `a.jpg.png`), else of the one
+whose stem it has (`a.xmp`), and only when there is none, of one that differs in nothing but case. The `.xmp` of another
+picture or of another program's raw file is worse than none: a picture has one, and one that two pictures could claim is
+of neither. A `.txt` was written for here, and is of every picture of its stem.
+"""
 
 _RAW = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mrw nef nrw orf pef raf raw rw2 sr2 srf srw x3f"
 _OTHERS = """
@@ -54,6 +61,7 @@ class Found(NamedTuple):
 
     beside      files with words about it
     beside_at   what changes when one of those does
+    note        files of words that may be about it and are left out, and why
     """
 
     path: str
@@ -61,6 +69,7 @@ class Found(NamedTuple):
     mtime_ns: int
     beside: tuple[str, ...] = ()
     beside_at: str = ""
+    note: str = ""
 
 
 class Passed(NamedTuple):
@@ -229,7 +238,7 @@ def _listed(
                         if target:
                             linked[entry.path] = target
                     elif ending in WORDS and entry.is_file() and (not target or _inside(target, real_root)):
-                        words[entry.name.lower()] = entry
+                        words[entry.name] = entry
                     elif entry.is_file():
                         tree.passed.append(entry.path)
                 except OSError as error:
@@ -237,23 +246,69 @@ def _listed(
                         tree.refused.append((_spelt(entry.path), f"not readable ({error.strerror})"))
     except OSError:
         tree.closed.append(str(here))
-    found = [_found(path, facts, words) for path, facts in pictures]
+    owned, doubts = _owned(words, sorted(_name(path) for path, _ in pictures))
+    found = [_found(path, facts, owned, doubts, words) for path, facts in pictures]
     used = {path for file in found for path in file.beside}
-    tree.passed += [entry.path for entry in words.values() if entry.path not in used]
+    doubted = {name for some in doubts.values() for name, _ in some}
+    tree.passed += [entry.path for name, entry in words.items() if entry.path not in used and name not in doubted]
     return found, sorted(folders, reverse=True), sorted(links)
 
 
-def _found(path: str, facts: os.stat_result, words: dict[str, os.DirEntry[str]]) -> Found:
-    if not words:
-        return Found(path, facts.st_size, facts.st_mtime_ns)
-    name = _name(path).lower()
-    stem = _split(name)[0]
-    beside = [words[k] for k in (f"{stem}.txt", f"{name}.txt", f"{stem}.xmp", f"{name}.xmp") if k in words]
+def _found(
+    path: str,
+    facts: os.stat_result,
+    owned: Mapping[str, list[str]],
+    doubts: Mapping[str, list[tuple[str, str]]],
+    words: Mapping[str, os.DirEntry[str]],
+) -> Found:
+    name = _name(path)
+    beside = [words[word] for word in owned.get(name, ())]
+    doubted = doubts.get(name, ())
     state = []
-    for entry in beside:
+    for entry in (*beside, *(words[word] for word, _ in doubted)):
         at = entry.stat()
         state.append(f"{at.st_size}:{at.st_mtime_ns}")
-    return Found(path, facts.st_size, facts.st_mtime_ns, tuple(entry.path for entry in beside), " ".join(state))
+    note = "; ".join(f"{word} left out: {why}" for word, why in doubted)
+    paths = tuple(entry.path for entry in beside)
+    return Found(path, facts.st_size, facts.st_mtime_ns, paths, " ".join(state), note)
+
+
+def _owned(
+    words: Iterable[str], pictures: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, list[tuple[str, str]]]]:
+    """Picture -> its files of words, and -> (file of words, why it is not its own). See WORDS."""
+    owned: dict[str, list[str]] = defaultdict(list)
+    doubts: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, owners in _claims(words, pictures):
+        if _split(name)[1] == ".xmp":
+            free = [owner for owner in owners if not any(_split(other)[1] == ".xmp" for other in owned[owner])]
+            if len(free) != 1:
+                asked = f"is it of {' or of '.join(free)}? Name it in full, as a.jpg.xmp is of a.jpg"
+                for owner in free or owners:
+                    doubts[owner].append((name, asked if free else f"{owner} has another"))
+                continue
+            owners = free
+        for owner in owners:
+            owned[owner].append(name)
+    return owned, doubts
+
+
+def _claims(words: Iterable[str], pictures: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each file of words with the pictures that it is nearest to by its name; the nearest first."""
+    left = sorted(words)
+    for fold in (str, str.lower):
+        for part in (str, _stem):
+            if not left:
+                return
+            owners = defaultdict(list)
+            for picture in pictures:
+                owners[fold(part(picture))].append(picture)
+            yield from ((name, owners[fold(_stem(name))]) for name in left if fold(_stem(name)) in owners)
+            left = [name for name in left if fold(_stem(name)) not in owners]
+
+
+def _stem(name: str) -> str:
+    return _split(name)[0]
 
 
 def _split(name: str) -> tuple[str, str]:

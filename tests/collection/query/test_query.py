@@ -586,6 +586,30 @@ lon = -2.5|caption = "A cat"|caption ~ CAT|tag:X|month < 11|year > 2020|taken > 
     assert selected(connection, parse("month = 11").where) == {8}
 
 
+def test_a_date_is_compared_as_far_as_it_is_known():
+    connection = collection([])
+    dates = {1: "2020", 2: "2020-05", 3: "2020-05-01", 4: "2020-05-01T10:30"}
+    connection.executemany("INSERT INTO items(id, taken) VALUES (?, ?)", dates.items())
+    for written, found in {
+        "year = 2020": {1, 2, 3, 4},
+        "month = 5": {2, 3, 4},
+        "month < 12": {2, 3, 4},
+        "has(month)": {2, 3, 4},
+        "taken = 2020": {1, 2, 3, 4},
+        "taken > 2019-12": {1, 2, 3, 4},
+        "taken < 2021-01-01": {1, 2, 3, 4},
+        "taken = 2020-05": {2, 3, 4},
+        "taken < 2020-06": {2, 3, 4},
+        "taken >= 2020-05": {2, 3, 4},
+        "taken = 2020-05-01": {3, 4},
+        "taken <= 2020-05-01": {3, 4},
+        "taken > 2020-04-30": {2, 3, 4},
+        "taken = 2020-05-01T10:30": {4},
+        "taken < 2020-05-01T12:00": {4},
+    }.items():
+        assert selected(connection, parse(written).where) == found, written
+
+
 def test_accents_compare_equal_however_they_are_composed():
     row = dict.fromkeys(SCALARS) | {"id": 1, "name": "cafe\u0301.JPG", "caption": [], "tag": [], "metadata": []}
     connection = collection([row])

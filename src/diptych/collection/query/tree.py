@@ -88,7 +88,7 @@ class Column:
 
 COLUMNS = {
     "year": Column("number", "CAST(substr(items.taken, 1, 4) AS INTEGER)"),
-    "month": Column("number", "CAST(substr(items.taken, 6, 2) AS INTEGER)"),
+    "month": Column("number", "CAST(NULLIF(substr(items.taken, 6, 2), '') AS INTEGER)"),
     "taken": Column("date", "items.taken"),
     "width": Column("number", "items.width"),
     "height": Column("number", "items.height"),
@@ -169,7 +169,10 @@ class Comparison(Filter):
             test = f"diptych_number({{}}) {self.operator} ?" if self.field.metadata else f"{{}} {self.operator} ?"
             return self.field.some(test, self.value)
         if self.field.holds == "date":
-            return self.field.some(f"substr({{}}, 1, {len(self.value)}) {self.operator} ?", self.value)
+            # `2020`, which is all that is known of some pictures, is neither before nor behind `2020-05`.
+            known = f"(length({{0}}) >= {len(self.value)} OR {{0}} != substr(?, 1, length({{0}})))"
+            test = f"substr({{0}}, 1, {len(self.value)}) {self.operator} ? AND {known}"
+            return self.field.some(f"({test})", self.value, self.value)
         test = "instr(diptych_fold({}), ?) > 0" if self.operator == "~" else f"diptych_fold({{}}) {self.operator} ?"
         return self.field.some(test, folded(self.value))
 
