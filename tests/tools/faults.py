@@ -132,7 +132,9 @@ class _Walk:
 
 
 def _conditions(node: ast.AST) -> list[ast.expr]:
-    return node.ifs if isinstance(node, ast.comprehension) else [node.test] if isinstance(node, ast.If | ast.While) else []
+    return (
+        node.ifs if isinstance(node, ast.comprehension) else [node.test] if isinstance(node, ast.If | ast.While) else []
+    )
 
 
 def _is_sql(text: str) -> bool:

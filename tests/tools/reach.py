@@ -15,7 +15,8 @@ import grimp
 ROOT = Path(__file__).parents[2]
 TOP = "diptych"
 SHELVES = f"{TOP}.methods."
-"""What stands here is found by its name: nobody imports it, a test that asks for it quotes its name."""
+"""What stands here is found by its name: nobody imports it. A test of methods that asks for it quotes its name; where
+tests of something else do, it is their example."""
 EVERY_METHOD = re.compile(r"\bcatalogue\.methods\(\)|\bin methods\(\)")
 
 MIRRORS, SAME_FOLDER, IMPORTS, IMPORTS_AN_IMPORTER = range(4)
@@ -71,14 +72,23 @@ def tests() -> list[Path]:
 
 
 @cache
-def imported(file: Path) -> frozenset[str]:
-    """The modules that a test names, in its own text or in that of a conftest or a world that it is built on."""
-    text = file.read_text(encoding="utf-8")
-    found = _named(text)
+def built_on(file: Path) -> frozenset[Path]:
+    """The conftests and worlds that a test is built on, and what those are built on in turn."""
     worlds = {path.stem: path for path in (ROOT / "tests").rglob("*.py") if not path.stem.startswith("test_")}
-    built_on = {worlds[name] for name in _LOCAL.findall(text) if name in worlds}
-    built_on |= {folder / "conftest.py" for folder in file.parents if folder.is_relative_to(ROOT / "tests")}
-    return frozenset(found.union(*(imported(path) for path in built_on - {file} if path.is_file())))
+    own = {worlds[name] for name in _LOCAL.findall(file.read_text(encoding="utf-8")) if name in worlds}
+    own |= {folder / "conftest.py" for folder in file.parents if folder.is_relative_to(ROOT / "tests")}
+    own = {path for path in own - {file} if path.is_file()}
+    return frozenset(own.union(*map(built_on, own)))
+
+
+@cache
+def imported(file: Path) -> frozenset[str]:
+    """The modules that a test names, in its own text or in that of what it is built on."""
+    texts = [path.read_text(encoding="utf-8") for path in (file, *built_on(file))]
+    found = frozenset().union(*map(_named, texts))
+    if file.is_relative_to(ROOT / "tests" / "methods"):
+        found |= _quoted("".join(texts))
+    return found
 
 
 def _named(text: str) -> set[str]:
@@ -94,11 +104,12 @@ def _named(text: str) -> set[str]:
     for package, names in _FROM.findall(text):
         for name in {f"{package}.{name}" for name in re.findall(r"\w+", names)} & modules:
             found |= _whole(name) | _parts(name, text, modules)
-    return found | {
-        module
-        for module in modules
-        if module.startswith(SHELVES) and re.search(rf"[\"']{module.rpartition('.')[2]}[\"']", text)
-    }
+    return found
+
+
+def _quoted(text: str) -> set[str]:
+    words = set(re.findall(r"[\"'](\w+)[\"']", text))
+    return {module for module in graph().modules if module.startswith(SHELVES) and module.rpartition(".")[2] in words}
 
 
 def _whole(package: str) -> set[str]:
@@ -133,4 +144,6 @@ def nearness(test: Path, module: str) -> int | None:
 def guards(module: str, at_most: int = IMPORTS_AN_IMPORTER) -> dict[Path, int]:
     """The tests that reach a module, the nearest first, and how near each is."""
     near = {test: nearness(test, module) for test in tests()}
-    return dict(sorted(((test, n) for test, n in near.items() if n is not None and n <= at_most), key=lambda one: one[1]))
+    return dict(
+        sorted(((test, n) for test, n in near.items() if n is not None and n <= at_most), key=lambda one: one[1])
+    )
