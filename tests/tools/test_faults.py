@@ -66,4 +66,3 @@ def test_the_scope_is_the_innermost_function_with_its_decorators():
         "A = 1": (1, 5),
         "    return 2": (3, 5),
     }
-    assert ast.parse(source)
