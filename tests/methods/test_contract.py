@@ -33,6 +33,8 @@ RATE = 0.004
 """The least rate of what is trained: the steps are few."""
 LONGER = 12
 """Epochs for those that have not learned enough after the first few."""
+NARROW = 32
+"""What is enough where nothing has to be learned well."""
 SOME, FEW = 150, 32
 """Pictures that are enough to learn from, and that are enough for a field to change something."""
 CODE_LINES, MEDIAN_LINES = 110, 50
@@ -68,8 +70,11 @@ def of(name: str, **changed: Any) -> Method:
 
 
 def brief(name: str, **changed: Any) -> Method:
-    """The same, trained for two epochs if it is trained: for what does not depend on how well it has learned."""
-    return of(name, **({"epochs": 2} if issubclass(catalogue.method(name), Descent) else {}) | changed)
+    """The same, trained for two epochs and narrow if it is trained: for what does not depend on how well it learned."""
+    if not issubclass(catalogue.method(name), Descent):
+        return of(name, **changed)
+    narrow = {field: NARROW for field in ("dims", "hidden") if getattr(of(name), field, 0) > NARROW}
+    return of(name, **{"epochs": 2} | narrow | changed)
 
 
 @pytest.fixture(scope="module")
