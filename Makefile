@@ -1,5 +1,7 @@
 # make demo [PICTURES=folder]   look at it, on painted postcards or on your own pictures
 # make test                     every check there is; what CI runs
+# make check [COMMITS=3]        while working: the checks, and the tests that what is not committed touches, or the last commits
+# make mutants PACKAGE=src/diptych/metrics [N=100] [SEED=7]     would its tests notice random faults? Prints which they miss
 # make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
 # make reproduce                run every row of reproductions/ and render docs/reproductions.md
 # make mini                     train the bundled encoder anew; recipes/mini/README.md tells how
@@ -8,10 +10,13 @@
 
 PYTHON ?= python3
 PICTURES ?=
+COMMITS ?= 0
+N ?= 100
+SEED ?= 0
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test bench reproduce mini docs clean
+.PHONY: demo test check mutants bench reproduce mini docs clean
 
 demo: .venv/.demo
 	$(BIN)/python -m diptych.app.demo $(if $(PICTURES),"$(PICTURES)")
@@ -22,6 +27,16 @@ test: .venv/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+
+check: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	OMP_NUM_THREADS=1 $(BIN)/python tests/tools/check.py $(COMMITS)
+
+mutants: .venv/.test
+	$(BIN)/python tests/tools/mutants.py $(PACKAGE) -n $(N) --seed $(SEED)
 
 bench: .venv/.bench
 	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done

@@ -4,11 +4,12 @@ import importlib.util
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
 HEAVY = ("torch", "faiss", "sklearn", "scipy", "cv2", "onnxruntime", "transformers", "tokenizers", "huggingface_hub")
+MOST_MODULES = 350
+"""That `diptych --help` may load, the standard library's included; 257 when this was written."""
 EVERY_SHELF = "from diptych.encoders import shelf; [model.here for model in shelf.models()]"
 EVERY_METHOD = "from diptych.catalogue import *; [MethodFacts.of(name) for name in methods()]"
 EVERY_DATASET = "from diptych.catalogue import *; [dataset(name).card.facts() for name in datasets()]"
@@ -18,7 +19,7 @@ def loaded(code: str) -> list[str]:
     """The heavy packages that a new process holds after running this code."""
     told = "print('\\n' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     code = f"import json, sys\n{code}\n{told}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return [name for name in json.loads(done.stdout.splitlines()[-1]) if name in HEAVY]
 
 
@@ -47,11 +48,9 @@ def test_help_loads_nothing_heavy():
 
 
 @needs_cli
-def test_help_comes_at_once():
-    def once() -> float:
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "diptych.app.cli", "--help"], capture_output=True, check=True)
-        assert b"evaluate" in done.stdout
-        return time.perf_counter() - start
-
-    assert min(once() for _ in range(3)) < 2.0
+def test_help_loads_few_modules_of_any_kind():
+    """Most of what a command costs before it does anything is reading modules."""
+    code = f"import sys\n{HELP}\nprint('\\n' + str(len(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "evaluate" in done.stdout
+    assert int(done.stdout.splitlines()[-1]) < MOST_MODULES

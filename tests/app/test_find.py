@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 def run(*arguments: str | Path, at: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "diptych.app.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=at, env=os.environ)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=at, env=os.environ)
 
 
 @pytest.fixture(scope="module")

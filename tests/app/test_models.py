@@ -12,7 +12,7 @@ import pytest
 def run(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "diptych.app.cli", *arguments]
     environment = {**os.environ, "DIPTYCH_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_the_list_says_which_there_are_and_which_are_here(tmp_path: Path) -> None:

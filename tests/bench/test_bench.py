@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +21,54 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_each_script_tells_how_it_is_called(script: str) -> None:
-    done = subprocess.run([sys.executable, BENCH / script, "--help"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, BENCH / script, "--help"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--json" in done.stdout or script == "random_clip.py"
 
 
-def test_a_process_is_timed_and_weighed_with_its_children() -> None:
+@pytest.fixture
+def weighed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], Path]:
+    """weighed(n): a file that comes when n processes of more than 150 MB have each been looked at three times."""
     import processes
 
-    alone = processes.run(
-        [sys.executable, "-c", "import time; print('said'); held = bytearray(150 << 20); time.sleep(0.5)"]
-    )
-    assert alone.output == "said\n" and alone.seconds >= 0.5 and 0 < alone.cpu < alone.seconds + 1
-    assert 150 < alone.peak_mb < 250
-    child = "held = bytearray(150 << 20); print(flush=True); input()"
-    parent = f"""
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", {child!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-child.stdout.readline()
+    looks: Counter[int] = Counter()
+    wanted: list[tuple[int, Path]] = []
+    look = processes._resident_mb
+
+    def resident_mb(pid: int) -> float:
+        found = look(pid)
+        looks[pid] += found > 150
+        for n, file in wanted:
+            if sum(times >= 3 for times in looks.values()) >= n:
+                file.touch()
+        return found
+
+    def weighed(n: int) -> Path:
+        looks.clear()
+        wanted[:] = [(n, tmp_path / str(n))]
+        return wanted[0][1]
+
+    monkeypatch.setattr(processes, "_resident_mb", resident_mb)
+    return weighed
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
 held = bytearray(150 << 20)
-time.sleep(0.5)
-child.communicate(b"go\\n")
+while not Path(sys.argv[1]).exists():
+    time.sleep(0.01)
 """
-    both = processes.run([sys.executable, "-c", parent])
+
+
+def test_a_process_is_timed_and_weighed_with_its_children(weighed: Callable[[int], Path]) -> None:
+    import processes
+
+    alone = processes.run([sys.executable, "-c", f"import time; print('said'); time.sleep(0.5)\n{HOLD}", weighed(1)])
+    assert alone.output == "said\n" and alone.seconds >= 0.5 and 0 < alone.cpu <= alone.seconds
+    assert 150 < alone.peak_mb < 250
+    child = f"import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', {HOLD!r}, sys.argv[1]])"
+    both = processes.run([sys.executable, "-c", f"{child}\n{HOLD}\nchild.wait()", weighed(2)])
     assert 300 < both.peak_mb < 450
 
 

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,29 @@ def test_one_folder_says_nothing_about_another(tmp_path, palette):
         assert collection.status()["folders"] == [str(tmp_path / "a"), str(tmp_path / "ab")]
         assert collection.add().unchanged == 12
         assert collection.forget(tmp_path / "a").removed == 6
+
+
+def test_what_is_still_being_written_waits_until_two_looks_find_it_the_same(pictures, palette, monkeypatch):
+    whole = paint(pictures.parent / "elsewhere.png", "red", size=(200, 200)).read_bytes()
+    parts = [whole[start : start + 100] for start in range(0, len(whole), 100)]
+    assert len(parts) > 2
+    looks = []
+    wait = time.sleep
+
+    def sleep(seconds):
+        if seconds < 2:
+            return wait(seconds)
+        looks.append(len(parts))
+        if parts:
+            with open(pictures / "grows.png", "ab") as growing:
+                growing.write(parts.pop(0))
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with Collection.open(pictures / ".diptych", palette, write=True) as collection:
+        watching = collection.watch(pictures)
+        assert next(watching).added == 24
+        assert next(watching).added == 1
+        assert looks == [*range(looks[0], -1, -1)], "one look finds the whole of it, and only the next adds it"
 
 
 def test_what_does_not_decode_is_reported_and_the_rest_is_indexed(pictures, palette):

@@ -47,7 +47,7 @@ def shelf(name, example, tmp_path_factory) -> dict[str, str]:
 
 
 def run(shelf, *arguments) -> str:
-    done = subprocess.run([sys.executable, "-m", *arguments], env=shelf, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-m", *arguments], env=shelf, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -84,7 +84,7 @@ def test_a_file_that_is_none(tmp_path):
 
 def cli(*arguments):
     command = [sys.executable, "-m", "diptych.app.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
 
 
 def test_rows_of_one_s_own_on_the_command_line(tmp_path):
