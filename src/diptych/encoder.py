@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
+from diptych.encoders import shelf
+from diptych.encoders.dual import DualEncoder
 from diptych.features import composition
 from diptych.features.composition import Composition
-from diptych.kinds import Array, Pairs, Progress, Space
+from diptych.kinds import Array, BadInput, Pairs, Progress, Space
 from diptych.method import Method
 from diptych.parts.fitted import Fitted
 
@@ -54,3 +58,18 @@ class Encoder(Fitted):
     def encode_texts(self, items: Any, progress: Progress | None = None) -> Array:
         """One normalised row a text."""
         return self.method_.encode_texts(self.texts_.transform(items, progress))
+
+
+def load(name: str | Path, modules: Sequence[str] = ()) -> Encoder | DualEncoder:
+    """The encoder of this name, of the hub, or in this folder.
+
+    name      `mini` or another name of `diptych models`; `hub:owner/name`, perhaps with `@REVISION`; or a folder: what
+              `diptych fit` or `save_pretrained` wrote, an ONNX pair, or a model of transformers
+    modules   modules that classes of a fitted folder may come from, as for `Encoder.from_pretrained`
+
+    Raises BadInput with the nearest name, with the command that fetches it, or with what is wrong in the folder.
+    """
+    found = shelf.open(name, modules)
+    if not isinstance(found, Encoder | DualEncoder):
+        raise BadInput(f"{name} holds {type(found).__name__}, which is no encoder of pictures and texts")
+    return found

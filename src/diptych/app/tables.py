@@ -81,7 +81,10 @@ def several(reports: Sequence[Report]) -> None:
 def methods(facts: Sequence[MethodFacts]) -> None:
     """What there is to fit."""
     columns = [Column("method"), Column("family"), Column("needs"), Column("space"), Column("year", figures=True)]
-    rows = [[f.name, f.family, f.needs, f.space, str(f.year or ""), f.paper] for f in facts]
+    rows = []
+    for fact in facts:
+        family = f"{fact.family} of {fact.distribution}" if fact.distribution else fact.family
+        rows.append([fact.name, family, fact.needs, fact.space, str(fact.year or ""), fact.paper])
     _show(f"{len(rows)} methods", [*columns, Column("paper", folds=True)], rows)
 
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from diptych import catalogue
 from diptych.catalogue import Dataset
-from diptych.encoder import Encoder
+from diptych.encoder import Encoder, load
 from diptych.encoders import shelf
 from diptych.encoders.dual import DualEncoder
-from diptych.flow.fit import fit
+from diptych.flow.fit import fit, leaf
 from diptych.flow.prepare import Prepared, prepare
 from diptych.kinds import (
     Array,
@@ -35,6 +35,7 @@ from diptych.kinds import (
     Space,
     nearest,
 )
+from diptych.method import Method
 from diptych.metrics import measures, ranking, statistics
 
 METRICS = ("map@all", "map@50", "r@1", "r@5", "r@10", "recall@1", "recall@5", "recall@10", "mrr", "medr")
@@ -100,7 +101,7 @@ class Evaluation:
 
 
 def evaluate(
-    method: str | Path,
+    method: str | Path | Method | Encoder | DualEncoder,
     dataset: str | Path | Dataset,
     *,
     settings: dict[str, str] | None = None,
@@ -115,18 +116,27 @@ def evaluate(
 ) -> Evaluation:
     """Measure a method, fitted here on the protocol's training split, or an encoder as it is.
 
-    method     a method's name, else what `encoders.shelf.open` takes: a fitted folder, `mini`, `hub:…`
-    settings   hyper-parameters as `key=value` strings
-    The rest are those of `prepare` and `measure`. An encoder is asked all rows of a dataset that has no splits of its
-    own. Raises BadInput for whatever the caller can mend.
+    method     a method's name, else what `load` takes: a fitted folder, `mini`, `hub:…`; or one of your own: a method,
+               of whose settings a new one is fitted, or an encoder
+    dataset    a dataset's name, the path of your own data, or a `Dataset`
+    settings   hyper-parameters of a named method, as `key=value` strings
+    metrics    names as in docs/reference/metrics.md, each for both directions
+    ties       expected, stable, optimistic or pessimistic
+    The rest are those of `prepare`. An encoder is asked all rows of a dataset that has no splits of its own. Raises
+    BadInput for whatever the caller can mend.
     """
     found = dataset if isinstance(dataset, Dataset) else catalogue.dataset(dataset)
+    if isinstance(method, Path):
+        method = str(method)
+    if not isinstance(method, str | Method | Encoder | DualEncoder):
+        raise BadInput(f"method: {method!r:.60} is neither a name nor a method or encoder made of a class of diptych")
     known = catalogue.methods()
-    if not (str(method) in known or shelf.is_encoder(method)):
-        names = [*known, *shelf.names()]
-        raise BadInput(f"{str(method)!r} is no method and no fitted folder or model{nearest(str(method), names)}")
-    if str(method) in known:
-        catalogue.method(str(method)).configured(settings)  # a wrong name or setting is told before any work
+    if isinstance(method, str) and not (method in known or shelf.is_encoder(method)):
+        raise BadInput(
+            f"{method!r} is no method and no fitted folder or model{nearest(method, [*known, *shelf.names()])}"
+        )
+    if isinstance(method, Method) or (isinstance(method, str) and method in known):
+        leaf(method, settings)  # a wrong name or setting is told before any work
         prepared = prepare(
             found,
             image_features=image_features,
@@ -136,12 +146,10 @@ def evaluate(
             seed=seed,
             progress=progress,
         )
-        return measure(str(method), prepared, settings=settings, metrics=metrics, ties=ties)
+        return measure(method, prepared, settings=settings, metrics=metrics, ties=ties)
     if settings or image_features or text_features:
-        raise BadInput(f"{method} is fitted already; its settings and features cannot be changed, fit it anew")
-    encoder = shelf.open(method)
-    if not isinstance(encoder, Encoder | DualEncoder):
-        raise BadInput(f"{method} holds {type(encoder).__name__}, which is no encoder of pictures and texts")
+        raise BadInput(f"{_named(method)} is fitted already; its settings and features cannot be changed, fit it anew")
+    encoder = load(method) if isinstance(method, str) else method
     prepared = prepare(
         found,
         image_features=encoder.images_ if isinstance(encoder, Encoder) else "",
@@ -155,14 +163,14 @@ def evaluate(
 
 
 def measure(
-    method: str | Encoder | DualEncoder,
+    method: str | Method | Encoder | DualEncoder,
     prepared: Prepared,
     *,
     settings: dict[str, str] | None = None,
     metrics: Sequence[str] = METRICS,
     ties: str = "expected",
 ) -> Evaluation:
-    """Measure a method, by name, or an encoder, on a dataset that is prepared already.
+    """Measure a method, by name or one's own, or an encoder, on a dataset that is prepared already.
 
     A `DualEncoder` takes pictures and strings as they are; the features of what is prepared are not computed.
 
@@ -175,7 +183,7 @@ def measure(
     qrels = prepared.judgements()
     seconds = dict.fromkeys(("features", "fit", "encode", "score"), 0.0)
     encoder: Encoder | DualEncoder
-    if not isinstance(method, str):
+    if isinstance(method, Encoder | DualEncoder):
         encoder = method
     else:
         prepared.rows(rules.train)
@@ -228,6 +236,10 @@ def measure(
         rsum=measures.rsum(means["i2t"], means["t2i"]) if {"r@1", "r@5", "r@10"} <= set(metrics) else None,
     )
     return Evaluation(report, encoder, prepared, directions)
+
+
+def _named(encoder: str | Encoder | DualEncoder) -> str:
+    return encoder if isinstance(encoder, str) else _facts(encoder)[0]
 
 
 def _encoded(encoder: Encoder | DualEncoder, pairs: Pairs, progress: Progress | None) -> tuple[Array, Array]:
