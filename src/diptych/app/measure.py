@@ -72,13 +72,21 @@ def evaluate(
     ] = "expected",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write report.html, report.json and runs here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write report.html, report.json, runs and qrels here.")
+    ] = None,
+    run_depth: Annotated[
+        str, typer.Option("--run-depth", help="Answers a query in the runs of --out: a number, or all.")
+    ] = "100",
 ) -> None:
     """Fit a method on a dataset and measure it, or measure what was fitted or fetched."""
     from diptych.app import tables
     from diptych.flow import evaluate as flow
     from diptych.flow import report
 
+    depth = None if run_depth == "all" else int(run_depth) if run_depth.isdecimal() else 0
+    if depth == 0:
+        raise BadInput(f"--run-depth {run_depth}: give a number of answers from 1, or all")
     if out is not None:
         report.writable(out)
     with progress() as on_progress:
@@ -96,8 +104,11 @@ def evaluate(
             progress=on_progress,
         )
     if out is not None:
-        page = report.write(result, out)
+        page = report.write(result, out, depth)
         print(f"wrote {page}", file=sys.stderr)  # noqa: T201 - standard output holds the numbers alone
+        if left := [f"{side}.qrels" for side in flow.DIRECTIONS if not (out / f"{side}.qrels").exists()]:
+            told = "would have more than a million lines; --run-depth all writes them all the same"
+            print(f"left out {' and '.join(left)}: {told}", file=sys.stderr)  # noqa: T201 - as above
     if as_json:
         say(json.loads(result.report.to_json()))
     else:

@@ -40,7 +40,6 @@ from diptych.metrics import measures, ranking, statistics
 
 METRICS = ("map@all", "map@50", "r@1", "r@5", "r@10", "recall@1", "recall@5", "recall@10", "mrr", "medr")
 DIRECTIONS = ("i2t", "t2i")
-RUN_DEPTH = 100
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,13 @@ class Direction:
     def rankings(self, ties: ranking.Ties, graded: bool = False) -> Iterator[ranking.Ranking]:
         return ranking.rankings(self.queries, self.items, self.space, self.qrels, ties, graded)
 
-    def run(self, depth: int, rows: Array | None = None) -> Run:
-        """The best `depth` items of each query (of these rows only, when given), best first, never an n x n matrix.
+    def run(self, depth: int, rows: Array | slice | None = None) -> Run:
+        """The best `depth` items of each query (of these rows only, when given), best first.
 
         Equal scores stand in the order of the items, so those that a cut leaves out are the last ones.
         """
-        queries = self.queries if rows is None else self.queries[rows]
-        ids = self.qrels.query_ids if rows is None else tuple(self.qrels.query_ids[row] for row in rows)
+        asked = np.arange(len(self.queries))[slice(None) if rows is None else rows]
+        queries, ids = self.queries[asked], tuple(self.qrels.query_ids[row] for row in asked)
         depth = min(depth, len(self.items))
         best, scores = [], []
         step = max(1, ranking.BLOCK // len(self.items))
@@ -98,6 +97,10 @@ class Evaluation:
     def database(self) -> Pairs:
         """Pictures and strings of the split that answers."""
         return self.prepared.items(self.prepared.rules.database)
+
+    def ranked(self, side: str) -> list[Direction]:
+        """What is ranked by itself: the direction as it is, or its part in each fold of the protocol."""
+        return _folded(self.directions, self.query, self.protocol.folds)[side]
 
 
 def evaluate(
@@ -262,27 +265,26 @@ def _measured(
 ) -> dict[str, dict[str, Floats]]:
     """Direction -> metric -> one value a query; with folds, each picture is ranked among the texts of its fold."""
     graded = measures.wants_grades(metrics)
+    found: dict[str, dict[str, Floats]] = {}
+    for side, parts in _folded(directions, query, folds).items():
+        blocks = [measures.evaluate(metrics, part.rankings(ties, graded)) for part in parts]
+        found[side] = {metric: np.concatenate([block[metric] for block in blocks]) for metric in metrics}
+    return found
+
+
+def _folded(directions: dict[str, Direction], query: Pairs, folds: int) -> dict[str, list[Direction]]:
+    """Side -> what is ranked by itself: all of it, or the pictures of each fold with their texts."""
     if folds == 1:
-        return {
-            side: measures.evaluate(metrics, direction.rankings(ties, graded)) for side, direction in directions.items()
-        }
-    blocks: dict[str, list[dict[str, Floats]]] = {side: [] for side in directions}
-    i2t = directions["i2t"]
+        return {side: [direction] for side, direction in directions.items()}
+    cut: dict[str, list[Direction]] = {side: [] for side in DIRECTIONS}
+    i2t, t2i = directions["i2t"], directions["t2i"]
     for fold in ranking.fold_slices(query.n_images, folds):
         texts = np.flatnonzero((query.owner >= fold.start) & (query.owner < fold.stop))
         image_ids, text_ids = query.image_ids[fold], tuple(query.text_ids[row] for row in texts)
         pairs = Listed(query.owner[texts] - fold.start, np.arange(len(texts)), image_ids, text_ids)
-        images, told = i2t.queries[fold], i2t.items[texts]
-        cut = {
-            "i2t": Direction(images, told, pairs, i2t.space),
-            "t2i": Direction(told, images, pairs.transposed(), i2t.space),
-        }
-        for side, direction in cut.items():
-            blocks[side].append(measures.evaluate(metrics, direction.rankings(ties, graded)))
-    return {
-        side: {metric: np.concatenate([block[metric] for block in found]) for metric in metrics}
-        for side, found in blocks.items()
-    }
+        cut["i2t"].append(Direction(i2t.queries[fold], i2t.items[texts], pairs, i2t.space))
+        cut["t2i"].append(Direction(t2i.queries[texts], t2i.items[fold], pairs.transposed(), t2i.space))
+    return cut
 
 
 def _interval(metric: str, values: Floats, seed: int) -> list[float]:

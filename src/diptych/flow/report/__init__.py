@@ -4,7 +4,7 @@ Also how two reports differ.
 """
 
 from diptych.flow.report.compare import Difference, compare
-from diptych.flow.report.page import writable, write
+from diptych.flow.report.page import RUN_DEPTH, writable, write
 from diptych.flow.report.words import figure, is_rank, rsum
 
-__all__ = ["Difference", "compare", "figure", "is_rank", "rsum", "writable", "write"]
+__all__ = ["RUN_DEPTH", "Difference", "compare", "figure", "is_rank", "rsum", "writable", "write"]
