@@ -151,21 +151,21 @@ def fit(
 @app.command()
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A.json", help="A report, or the folder of one.")],
-    b: Annotated[Path, typer.Argument(metavar="B.json", help="The report to compare it with.")],
+    others: Annotated[list[Path], typer.Argument(metavar="B.json …", help="Those to compare it with, one or more.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show how two reports differ, with the interval of each difference and a paired test."""
+    """Show how a report differs from others: intervals, paired tests, and p corrected for looking at many."""
     from dataclasses import asdict
 
     from diptych.app import tables
     from diptych.flow import report
     from diptych.kinds import Report
 
-    rows = report.compare(Report.load(a), Report.load(b))
+    rows = report.compare(Report.load(a), *map(Report.load, others))
     if as_json:
-        say([asdict(row) for row in rows])
+        say([asdict(row) | {"report": str(others[row.against - 1])} for row in rows])
     else:
-        tables.comparison(rows, str(a), str(b))
+        tables.comparison(rows, str(a), *map(str, others))
 
 
 def parsed(settings: list[str] | None) -> dict[str, str]:

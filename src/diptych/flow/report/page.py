@@ -61,7 +61,7 @@ def _write_run(direction: Direction, path: Path, tag: str, depth: int | None, ap
 def _judged(direction: Direction) -> int:
     """How many lines the qrels have."""
     n = direction.qrels.shape[0]
-    return sum(np.count_nonzero(direction.qrels.relevant(row, min(row + 256, n))) for row in range(0, n, 256))
+    return sum(int(direction.qrels.relevant(row, min(row + 256, n)).sum()) for row in range(0, n, 256))
 
 
 def writable(folder: Path) -> Path:
