@@ -155,12 +155,11 @@ def _each_against_the_first(rows: Sequence[Difference], letters: Sequence[str], 
         one = next(iter(of.values()))
         line = [*_measured(one), figure(one.metric, one.a)]
         for place in range(1, len(letters)):
-            row = of.get(place)
-            line += (
-                [figure(row.metric, row.b), _signed(row.metric, row.difference), f"{row.holm:.4f}"]
-                if row
-                else ["–"] * 3
-            )
+            if place in of:
+                row = of[place]
+                line += [figure(row.metric, row.b), _signed(row.metric, row.difference), f"{row.holm:.4f}"]
+            else:  # a metric that this report does not hold
+                line += ["–"] * 3
         cells.append(line)
     _show("a against each of the others", columns, cells, *said)
 
