@@ -21,6 +21,7 @@ import diptych
 from diptych import catalogue
 from diptych.features import composition
 from diptych.features.feature import Step
+from diptych.flow.report import figure
 
 ROOT = Path(__file__).parents[1]
 REPRODUCTIONS = ROOT / "reproductions"
@@ -65,8 +66,8 @@ def _scores() -> dict[str, str]:
                 name, *settings = row["command"].removeprefix("diptych evaluate ").split()
                 del settings[:2]  # --dataset and its name, which is the first column
                 metric = next(iter(row["expected"]))
-                cells = [_two([last[side][metric] for side in ("i2t", "t2i")])]
-                cells += [_two(row.get(key, {}).get(metric)) for key in ("untrained", "paper")]
+                cells = [_two(metric, [last[side][metric] for side in ("i2t", "t2i")])]
+                cells += [_two(metric, row.get(key, {}).get(metric)) for key in ("untrained", "paper")]
                 said = f"`{' '.join(settings)}`" if settings else ""
                 lines.setdefault(name, []).append((dataset, said, metric, *cells, f"{last['seconds']['fit']:.0f}"))
     head = ("dataset", "settings", "measure", "ours", "untrained", "paper", "s to fit")
@@ -219,15 +220,16 @@ def off(row: dict[str, Any], measured: dict[str, Any]) -> list[str]:
     """The figures of a row that left its tolerance, in words."""
     wrong = []
     for metric, expected in row["expected"].items():
-        for direction, figure in zip(("i2t", "t2i"), expected, strict=True):
+        for direction, value in zip(("i2t", "t2i"), expected, strict=True):
             found = measured[direction].get(metric)
-            if found is None or abs(found - figure) > row["tolerance"]:
-                wrong.append(f"{direction} {metric} is {found}, expected {figure} ± {row['tolerance']}")
+            if found is None or abs(found - value) > row["tolerance"]:
+                wrong.append(f"{direction} {metric} is {found}, expected {value} ± {row['tolerance']}")
     return wrong
 
 
-def _two(figures: Sequence[float] | None) -> str:
-    return " / ".join(f"{figure:.3f}" for figure in figures) if figures else "–"
+def _two(metric: str, figures: Sequence[float] | None) -> str:
+    """Both directions, as the command line prints them."""
+    return " / ".join(figure(metric, value) for value in figures) if figures else "–"
 
 
 def reproductions() -> str:
@@ -242,9 +244,10 @@ def reproductions() -> str:
                 paper = row.get("paper", {}).get(metric)
                 head = (f"`{row['command']}`", row.get("why", "")) if number == 0 else ("", "")
                 end = (f"{sum(last['seconds'].values()):.1f}", last["seed"]) if last and number == 0 else ("", "")
-                allowed = f"{_two(expected)} ± {row['tolerance']}"
+                allowed = f"{_two(metric, expected)} ± {figure(metric, row['tolerance'])}"
                 untrained = row.get("untrained", {}).get(metric)
-                lines.append((head[0], metric, _two(ours), allowed, _two(untrained), _two(paper), head[1], *end))
+                others = _two(metric, untrained), _two(metric, paper)
+                lines.append((head[0], metric, _two(metric, ours), allowed, *others, head[1], *end))
         heads = ("command", "measure", "ours", "expected", "untrained", "paper", "why they differ", "s", "seed")
         text += table(heads, lines)
     return text
@@ -259,7 +262,7 @@ def results() -> str:
                 metric = next(iter(row["expected"]))
                 ours = [last[side][metric] for side in ("i2t", "t2i")]
                 paper = row.get("paper", {}).get(metric)
-                lines.append((file["title"], row["title"], metric, _two(ours), _two(paper)))
+                lines.append((file["title"], row["title"], metric, _two(metric, ours), _two(metric, paper)))
     return table(("data", "method", "measure", "ours", "published"), lines)
 
 
