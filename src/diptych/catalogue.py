@@ -96,7 +96,7 @@ class MethodFacts:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A card, and the rows of each split when they are asked for."""
+    """A card, and the pairs of each split when they are asked for: `read` is given the name of a split."""
 
     card: Card
     read: Callable[[str], Pairs]

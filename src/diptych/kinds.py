@@ -73,6 +73,8 @@ class Pairs:
     owner     (n_t,) the row in `images` of each text; default: text i belongs to image i
     labels    (n_i, C) 0/1 membership of C classes, or None; a text has its picture's labels
     image_ids, text_ids   stable names, each once; default "0", "1", …
+
+    Raises BadInput where numbers of rows do not agree, a value is NaN or infinite, or a name stands there twice.
     """
 
     images: Any
@@ -125,10 +127,12 @@ class Pairs:
 
     @property
     def n_images(self) -> int:
+        """Number of pictures."""
         return count(self.images)
 
     @property
     def n_texts(self) -> int:
+        """Number of texts."""
         return count(self.texts)
 
     @property
@@ -137,7 +141,7 @@ class Pairs:
         return None if self.labels is None else self.labels[self.owner]
 
     def select(self, images: Array | Sequence[int]) -> Pairs:
-        """These images in this order (each at most once), with the texts that belong to them."""
+        """These rows of images in this order, with the texts that belong to them. Raises BadInput for one twice."""
         keep = np.asarray(images, dtype=np.int64)
         if len(np.unique(keep)) != len(keep):
             raise BadInput("select wants the rows of images, each at most once; of a mask take np.flatnonzero first")
@@ -390,7 +394,7 @@ class Space(ABC):
 
     @abstractmethod
     def normalise(self, outputs: Any) -> Array:
-        """Raw outputs of a method, one row an item, as the index stores them."""
+        """Raw outputs of a method, (n, d) or (n, tokens, d), one an item, as the index stores them."""
 
     @abstractmethod
     def score(self, queries: Array, items: Array) -> Array:
@@ -615,7 +619,7 @@ class Card:
     text_features: str = "tfidf"
 
     def protocol(self, name: str = "") -> Protocol:
-        """The protocol of this name; the first one when no name is given."""
+        """The protocol of this name; the first one when no name is given. Raises BadInput with the nearest name."""
         if not name:
             return self.protocols[0]
         for protocol in self.protocols:
@@ -665,14 +669,16 @@ class Report:
     rsum: float | None = None
 
     def to_json(self) -> str:
+        """Everything above as one JSON object."""
         return json.dumps(asdict(self), indent=None, ensure_ascii=False)
 
     def save(self, path: str | Path) -> None:
+        """Write it as JSON to this file."""
         Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a report written by `save`; a folder means the `report.json` in it."""
+        """Read a report written by `save`; a folder means its `report.json`. Raises BadInput for anything else."""
         file = Path(path)
         file = file / "report.json" if file.is_dir() else file
         try:

@@ -49,6 +49,10 @@ def test_every_public_method_is_told_and_used(program):
             assert re.search(rf"\.{member}\b", program), name
 
 
+def test_everything_on_the_page_has_something_to_say():
+    assert "```text\nNone\n" not in TEXT and "```text\n```" not in TEXT
+
+
 def test_what_the_page_says_of_errors_is_true():
     for name in ("Damaged", "Locked", "OtherEncoder"):
         assert issubclass(getattr(diptych, name), diptych.BadInput)

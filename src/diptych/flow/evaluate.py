@@ -73,7 +73,13 @@ class Direction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report with what stands behind it, for those who want to look."""
+    """A report with what stands behind it, for those who want to look.
+
+    report       the figures
+    encoder      what was fitted or measured; `encoder.save_pretrained(folder)` keeps it
+    prepared     the dataset under its protocol, and its features
+    directions   "i2t" and "t2i": normalised rows of both sides, and who answers whom
+    """
 
     report: Report
     encoder: Encoder | DualEncoder
@@ -82,10 +88,12 @@ class Evaluation:
 
     @property
     def card(self) -> Card:
+        """The facts of the dataset."""
         return self.prepared.dataset.card
 
     @property
     def protocol(self) -> Protocol:
+        """What was asked of what."""
         return self.prepared.rules
 
     @property

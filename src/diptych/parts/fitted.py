@@ -269,7 +269,8 @@ def _class(home: Path, kept: str, modules: Sequence[str]) -> Any:
         except ModuleNotFoundError as error:
             raise BadInput(f"{home} needs the module {error.name}, which is not installed here") from None
     if module in sys.modules:
-        return vars(sys.modules[module]).get(name)  # and not getattr, by which a module may import others
+        # What it holds, and not getattr, by which a module may import others.
+        return getattr(sys.modules[module], "__dict__", {}).get(name)
     top = module.partition(".")[0]
     for entry in plugins(METHODS).values():
         if entry.module.partition(".")[0] == top:
