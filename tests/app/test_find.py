@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from diptych import postcards
+from diptych.app import cli
 from diptych.flow.fit import fit
 from diptych.flow.prepare import prepare
 
@@ -43,7 +46,8 @@ def test_search_prints_the_promised_json(album: Path) -> None:
     answer = run("search", "a forest at night", "-t", "5", "--json", at=album)
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
-    assert set(found) == {"query", "verdict", "results", "seconds"}
+    assert set(found) == {"query", "verdict", "results", "seconds", "collection"}
+    assert found["collection"] == str(album / ".diptych")
     assert len(found["results"]) == 5
     assert set(found["results"][0]) == {"id", "path", "score", "verdict", "why"}
     scores = [hit["score"] for hit in found["results"]]
@@ -69,7 +73,10 @@ def test_where_no_collection_is_near_the_one_indexed_last_is_searched(album: Pat
     assert run("index", album).returncode == 0
     found = run("search", "a forest at night", "-t", "1", "-f", at=tmp_path)
     assert found.returncode == 0 and Path(found.stdout.strip()).parent == album
+    assert found.stderr == f"in {album / '.diptych'}\n"
     assert "no collection" in run("index", at=tmp_path).stderr, "who writes has to name it"
+    named = run("search", "a forest at night", "-t", "1", "-f", "--collection", album, at=tmp_path)
+    assert (named.stdout, named.stderr) == (found.stdout, ""), "by the folder of pictures, too"
 
 
 def test_indexing_again_changes_nothing(album: Path) -> None:
@@ -81,14 +88,29 @@ def test_indexing_again_changes_nothing(album: Path) -> None:
 def test_status_verify_captions_duplicates_and_export(album: Path, tmp_path: Path) -> None:
     status = json.loads(run("status", "--json", at=album).stdout)
     assert status["items"] == 60 and "broken.jpg" in status["failures"][0]["path"]
+    assert status["excluded"] == status["notes"] == []
     assert run("verify", at=album).stdout == "sound\n"
     texts = tmp_path / "texts.txt"
     texts.write_text("a desert at noon\na city at night\n")
     said = json.loads(run("captions", album / "00003.png", "--among", texts, "--json", at=album).stdout)
     assert {row["text"] for row in said} == {"a desert at noon", "a city at night"}
-    assert run("duplicates", "--threshold", "0.999", at=album).returncode == 0
     assert run("export", tmp_path / "all.jsonl", at=album).returncode == 0
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) >= 60
+
+
+def test_duplicates_says_which_to_keep_and_why(album: Path, tmp_path: Path) -> None:
+    shutil.copytree(album, tmp_path / "more", ignore=shutil.ignore_patterns(".diptych"))
+    shutil.copy(album / "00007.png", tmp_path / "more" / "00007 copy.png")
+    assert run("index", tmp_path / "more", "--model", album.parent / "encoder").returncode == 0
+    groups = json.loads(run("duplicates", "--json", at=tmp_path / "more").stdout)
+    exact = [group for group in groups if group["kind"] == "exact"]
+    assert [set(group) for group in groups] == [{"kind", "id", "keep", "why", "others"}] * len(groups)
+    (group,) = exact
+    assert Path(group["keep"]).name == "00007.png" and Path(group["others"][0]["path"]).name == "00007 copy.png"
+    assert set(group["others"][0]) == {"id", "path", "why", "words"}
+    lines = [line.split("\t") for line in run("duplicates", at=tmp_path / "more").stdout.splitlines()]
+    assert lines[0][:3] == ["exact", "keep", group["keep"]] and lines[1][:2] == ["exact", "other"]
+    assert lines[1][3].startswith("same bytes; named as a copy")
 
 
 def test_the_contact_sheet_asks_nothing_of_the_network(album: Path, tmp_path: Path) -> None:
@@ -105,8 +127,13 @@ def test_the_contact_sheet_asks_nothing_of_the_network(album: Path, tmp_path: Pa
         (["search", "boat AND"], "column 9"),
         (["search", "boat", "--collection", "nowhere"], "nowhere"),
         (["search", "./nowhere.jpg"], "nowhere.jpg"),
-        (["index", "nowhere", "--model", "nothing"], "noth"),
+        (["index", "nowhere"], "nowhere: no such folder"),
+        (["index", ".", "--model", "nothing"], "noth"),
         (["captions", "#9999"], "9999"),
+        (["captions", "#1", "--among", "nowhere.txt"], "nowhere.txt: not readable (No such file"),
+        (["captions", "#1", "--among", "00001.png"], "00001.png: not readable (not UTF-8)"),
+        (["search", "boat", "--html", "00001.png/sheet.html"], "--html 00001.png/sheet.html: cannot be written"),
+        (["search", "camera = Canon EOS"], 'as in camera = "Canon EOS"'),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(album: Path, arguments: list[str], named: str) -> None:
@@ -120,3 +147,154 @@ def test_a_folder_without_a_collection_says_how_to_make_one(tmp_path: Path, monk
     answer = run("search", "boat", at=tmp_path)
     assert answer.returncode == 2
     assert "diptych index" in answer.stderr
+
+
+# ---------------------------------------------------------------------------------------- told truly, and in good order
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """`run`, but in this very process, which takes a tenth of the time."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # few pictures want few workers
+
+    def called(*arguments: str | Path, at: Path) -> subprocess.CompletedProcess[str]:
+        words = ["diptych", *map(str, arguments)]
+        monkeypatch.chdir(at)
+        monkeypatch.setattr(sys, "argv", words)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return subprocess.CompletedProcess(words, int(end.value.code or 0), *capfd.readouterr())
+
+    return called
+
+
+@pytest.fixture
+def small(album: Path, tmp_path: Path) -> Path:
+    """A folder of one card, of files that are none, and of a picture whose words cannot be read; not indexed yet."""
+    folder = tmp_path / "small"
+    (folder / "@eaDir").mkdir(parents=True)
+    for name in ("00010.png", "@eaDir/thumb.png", "trip.png", "hidden picture"):
+        shutil.copy(album / "00010.png", folder / name)
+    for name in ("IMG_1.CR2", "IMG_2.CR2", "notes"):
+        (folder / name).write_bytes(bytes(100))
+    (folder / "trip.txt").write_bytes(b"Gr\xfc\xdfe")
+    return folder
+
+
+def encoder(album: Path) -> Path:
+    return album.parent / "encoder"
+
+
+def test_index_counts_what_it_passes_over_and_names_it_when_asked(album: Path, small: Path, here: Run) -> None:
+    table = small / "captions.csv"
+    table.write_text("image,caption\n" + "".join(f"gone{n}.png,x\n" for n in range(5)) + "trip.png,y\n", "utf-8")
+    answer = here("index", small, "--model", encoder(album), "--captions", table, at=small)
+    first, *lines = answer.stdout.splitlines()
+    assert re.fullmatch(rf"2 pictures in {small}/.diptych: 2 added; [0-9.]+ s", first)
+    assert lines == [
+        f"note: {small}/trip.png: words beside it left out: {small}/trip.txt: "
+        "not UTF-8 (invalid start byte at byte 2); save it as UTF-8",
+        f"{table}: words for 1 picture are new or changed",
+        f"5 pictures of {table} not in the collection: gone0.png, gone1.png, gone2.png, …",
+        "4 files passed over: 2 .cr2, 1 without an ending and 1 that looks like PNG without its ending "
+        "(--show-passed names them)",
+        "1 left out by patterns (--show-passed names them)",
+    ]
+    named = here("index", "--show-passed", at=small).stdout.splitlines()
+    assert f"passed over: {small}/hidden picture: looks like PNG; give it the ending to index it" in named
+    assert f"passed over: {small}/IMG_1.CR2" in named and f"left out: {small}/@eaDir" in named
+    report = json.loads(here("index", "--json", at=small).stdout)
+    endings = {".cr2": 2, "": 1, ".csv": 1}
+    assert report["passed"] == {"files": 5, "endings": endings, "look_like": {"PNG": 1}}
+    assert report["left_out"] == 1 and "passed_files" not in report
+    report = json.loads(here("index", "--json", "--show-passed", at=small).stdout)
+    assert {Path(file["path"]).name for file in report["passed_files"]} >= {"IMG_1.CR2", "notes", "hidden picture"}
+    assert report["left_out_files"] == [f"{small}/@eaDir"]
+
+
+def test_what_is_excluded_stays_out_of_the_next_run_and_is_listed_and_taken_back(
+    album: Path, small: Path, here: Run
+) -> None:
+    out = here(
+        "index", small, "--model", encoder(album), "--exclude", "trip*", "--exclude", "!@eaDir/", at=small
+    ).stdout
+    assert "2 pictures" in out and "2 added" in out
+    again = json.loads(here("index", "--json", at=small).stdout)
+    assert (again["items"], again["unchanged"]) == (2, 2)
+    status = here("status", at=small).stdout.splitlines()
+    assert [line for line in status if line.startswith("excluded")] == ["excluded\ttrip*", "excluded\t!@eaDir/"]
+    assert json.loads(here("index", "--include", "trip*", "--json", at=small).stdout)["added"] == 1
+    wrong = here("index", "--include", "trip*", at=small)
+    assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "there are: !@eaDir/" in wrong.stderr
+
+
+def test_a_run_that_finds_nothing_says_so(album: Path, tmp_path: Path, here: Run) -> None:
+    (tmp_path / "none").mkdir()
+    out = here("index", tmp_path / "none", "--model", encoder(album), at=tmp_path).stdout
+    assert re.fullmatch(r"0 pictures in \S+: none found; [0-9.]+ s\n", out)
+
+
+def test_an_indexed_picture_is_never_said_not_to_be(album: Path, small: Path, here: Run) -> None:
+    here("index", small, "--model", encoder(album), at=small)
+    lines = here("status", at=small).stdout.splitlines()
+    assert not any(line.startswith("not indexed") for line in lines)
+    assert [line.partition(".png: ")[0] for line in lines if line.startswith("note")] == [f"note\t{small}/trip"]
+    facts = json.loads(here("status", "--json", at=small).stdout)
+    assert facts["failures"] == [] and [note["path"] for note in facts["notes"]] == [f"{small}/trip.png"]
+
+
+def test_a_single_picture_goes_into_the_collection_of_its_folder(album: Path, small: Path, here: Run) -> None:
+    alone = here("index", small / "trip.png", "--model", encoder(album), at=small.parent)
+    assert alone.returncode == 0 and f"1 picture in {small}/.diptych: 1 added" in alone.stdout, alone.stderr
+    (small / "sub").mkdir()
+    shutil.copy(album / "00011.png", small / "sub")
+    below = here("index", Path("sub") / "00011.png", at=small)
+    assert f"2 pictures in {small}/.diptych: 1 added" in below.stdout, "there is one above"
+
+
+def test_a_name_is_found_in_the_collection_whatever_folder_one_is_in(album: Path, tmp_path: Path, here: Run) -> None:
+    at = ["--collection", album / ".diptych", "-f"]
+    assert here("search", "00012.png", "-t", "1", *at, at=tmp_path).stdout == f"{album}/00012.png\n"
+    assert f"{album}/00012.png" not in here("similar", "00012.png", *at, at=tmp_path).stdout
+    gone = here("search", "IMG_7.jpg", *at, at=tmp_path)
+    assert gone.returncode == 2 and f"no picture of that name in {album}/.diptych" in gone.stderr
+
+
+def test_which_collection_answered_is_said_unless_it_was_named_or_is_of_this_folder(album: Path, here: Run) -> None:
+    (album / "below").mkdir(exist_ok=True)
+    told = f"in {album}/.diptych\n"
+    for command in ("search a", "similar #1", "captions #1", "duplicates", "status", "verify"):
+        assert here(*command.split(), at=album / "below").stderr.startswith(told), command
+    assert told not in here("search", "a", at=album).stderr
+    assert told not in here("search", "a", "--collection", album / ".diptych", at=album / "below").stderr
+
+
+def test_names_steer_no_terminal_and_are_exact_for_xargs(album: Path, tmp_path: Path, here: Run) -> None:
+    folder, odd = tmp_path / "odd", "a\n\x1b]0;title\x07 日本.png"
+    folder.mkdir()
+    shutil.copy(album / "00010.png", folder / odd)
+    (folder / "bad\x1b[31m.png").write_bytes(b"nothing")
+    indexed = here("index", folder, "--model", encoder(album), at=folder)
+    assert f'not indexed: "{folder}/bad\\x1b[31m.png": ' in indexed.stdout
+    quoted = f'"{folder}/a\\n\\x1b]0;title\\x07 日本.png"'
+    assert here("search", "a", "-f", at=folder).stdout == f"{quoted}\n"
+    assert quoted in here("search", "a", at=folder).stdout.splitlines()[0].split("\t")
+    for flag in ("-0", "--print0"):
+        assert here("search", "a", flag, at=folder).stdout == f"{folder}/{odd}\0"
+    assert here("similar", "#1", "-0", at=folder).stdout == ""
+    for answer in (indexed, here("status", at=folder), here("duplicates", at=folder)):
+        assert "\x1b" not in answer.stdout + answer.stderr
+
+
+def test_an_answer_is_printed_in_any_encoding(album: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (small / "trip.png").rename(small / "日本.png")
+    run("index", small, "--model", encoder(album), at=small)
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    answer = run("search", "a", "-f", at=small)
+    assert answer.returncode == 0 and r"/\u65e5\u672c" in answer.stdout, answer.stderr
+    found = json.loads(run("search", "a", "--json", at=small).stdout)
+    assert {Path(hit["path"]).name for hit in found["results"]} == {"00010.png", "日本.png"}

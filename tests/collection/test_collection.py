@@ -15,9 +15,10 @@ import pytest
 from collection_world import COLOURS, Palette, Refusing, album, paint
 from PIL import Image
 
-from diptych.collection import Collection, Entry, Locked, OtherEncoder, store
+from diptych.collection import Collection, Entry, Locked, OtherEncoder, ingest, store
 from diptych.collection.search import Hit
 from diptych.kinds import BadInput, cosine
+from diptych.sources import decoders
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +141,7 @@ def test_pictures_that_are_gone_are_removed_and_a_disk_that_is_not_mounted_remov
     away = pictures.with_name("away")
     pictures.rename(away)
     with Collection.open(away / ".diptych", palette, write=True) as collection:
-        with pytest.raises(BadInput, match="not there; is the disk mounted"):
+        with pytest.raises(BadInput, match="no such folder"):
             collection.add(pictures)
         pictures.mkdir()
         assert len(collection) == 23
@@ -155,7 +156,7 @@ def test_pictures_that_are_gone_are_removed_and_a_disk_that_is_not_mounted_remov
         with pytest.raises(BadInput, match="no picture in it now, and 23 are indexed from there"):
             collection.add(pictures)
         assert len(collection) == 23
-        assert collection.remove_folder(pictures) == 23 and len(collection) == 0
+        assert collection.forget(pictures).removed == 23 and len(collection) == 0
 
 
 def test_a_folder_moves_with_its_collection(pictures, palette):
@@ -177,7 +178,7 @@ def test_one_folder_says_nothing_about_another(tmp_path, palette):
         assert report.removed == 0 and len(collection) == 12
         assert collection.status()["folders"] == [str(tmp_path / "a"), str(tmp_path / "ab")]
         assert collection.add().unchanged == 12
-        assert collection.remove_folder(tmp_path / "a") == 6
+        assert collection.forget(tmp_path / "a").removed == 6
 
 
 def test_what_does_not_decode_is_reported_and_the_rest_is_indexed(pictures, palette):
@@ -193,6 +194,42 @@ def test_what_does_not_decode_is_reported_and_the_rest_is_indexed(pictures, pale
         assert len(collection.add(pictures).failures) == 3 and collection.verify() == []
         paint(pictures / "broken.png", "red")
         assert collection.add(pictures).failed == 2 and len(collection) == 25
+
+
+def test_what_failed_for_want_of_time_is_tried_again_by_the_next_run_but_not_by_every_look(
+    pictures, palette, monkeypatch
+):
+    slow, late, asked = str(min(pictures.rglob("*.png"))), [True], []
+    ask = decoders._Worker.ask
+
+    def some_late(worker, question, seconds):
+        asked.append(question["path"])
+        if question["path"] == slow and late:
+            worker.end()
+            return decoders._LATE
+        return ask(worker, question, seconds)
+
+    monkeypatch.setattr(decoders._Worker, "ask", some_late)
+    with begun(pictures, palette) as collection:
+        first = collection.add(pictures)
+        assert (first.added, first.failed, first.newly_failed) == (23, 1, 1) and "20 s" in dict(first.failures)[slow]
+        asked.clear()
+        again = collection.add(pictures)
+        assert (again.failed, again.newly_failed, again.changes) == (1, 0, 0) and asked == [slow]
+        asked.clear()
+        seen = {}
+        for _ in range(3):
+            looked = ingest.add(collection._vectors, collection._encoding, [pictures], seen=seen)
+            assert looked.failed == 1 and not asked, "that would be 20 s every two seconds"
+        os.utime(slow, ns=(1, 1))
+        for _ in range(2):
+            ingest.add(collection._vectors, collection._encoding, [pictures], seen=seen)
+        assert asked == [slow], "it changed"
+        late.clear()
+        well = collection.add(pictures)
+        assert (well.failed, len(collection)) == (0, 24)
+        asked.clear()
+        assert collection.add(pictures).unchanged == 24 and not asked
 
 
 def test_a_picture_beyond_the_encoder_costs_itself_alone(pictures):
@@ -335,7 +372,7 @@ def test_pictures_and_items_are_terms_and_a_picture_finds_itself(pictures, palet
         assert collection.search(f"#{id}", k=1).results[0].score == pytest.approx(1, abs=1e-5)
         with pytest.raises(BadInput, match="no item #999"):
             collection.search("#999")
-        with pytest.raises(BadInput, match=r"nowhere\.jpg: not readable"):
+        with pytest.raises(BadInput, match=r"nowhere\.jpg: no such file"):
             collection.search("./nowhere.jpg")
 
 
@@ -376,23 +413,6 @@ def test_captions_of_a_picture_are_the_nearest_of_all(pictures, palette):
         assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
-def test_duplicates_are_the_connected_groups_of_what_is_alike(pictures, palette):
-    shutil.copy(pictures / "0" / "000.png", pictures / "copy.png")
-    with begun(pictures, palette) as collection:
-        collection.add(pictures)
-        twins = [collection.ids(pictures / name)[0] for name in ("0/000.png", "copy.png")]
-        rows = palette.encode_images([collection.get(id).path for id in collection.ids()])
-        near = rows @ rows.T >= 0.999
-        for _ in range(6):
-            near = near @ near
-        ids = np.array(collection.ids())
-        groups = {tuple(ids[row].tolist()) for row in near if row.sum() > 1}
-        assert {tuple(group) for group in collection.duplicates(0.999)} == groups
-        assert sorted(twins) in collection.duplicates(1.0)
-        with pytest.raises(BadInput, match="threshold"):
-            collection.duplicates(1.5)
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [({"k": 0}, "k: 0"), ({"offset": -1}, "offset"), ({"diverse": 2.0}, "diverse"), ({"keywords": -0.1}, "keywords")],
@@ -410,7 +430,7 @@ def test_an_empty_collection_answers_with_nothing(tmp_path, palette):
     with Collection.open(tmp_path / "c", palette, write=True) as collection:
         answer = collection.search("red")
         assert (answer.results, answer.verdict) == ((), "none")
-        assert collection.duplicates() == [] and collection.verify() == []
+        assert collection.duplicates().groups == () and collection.verify() == []
         with pytest.raises(BadInput, match="nothing to index yet"):
             collection.add()
 
@@ -526,12 +546,12 @@ def test_the_version_of_the_file_is_checked_and_an_older_one_brought_up_to_date(
     more = (*store.SCHEMA, "ALTER TABLE items ADD COLUMN stars INTEGER")
     with monkeypatch.context() as newer:
         newer.setattr(store, "SCHEMA", more)
-        with pytest.raises(BadInput, match=r"has version 1; update it: diptych reindex --collection"):
+        with pytest.raises(BadInput, match=r"has version 2; update it: diptych reindex --collection"):
             Collection.open(pictures / ".diptych", palette)
         with begun(pictures, palette) as collection:
             assert len(collection) == 24 and collection._store.rows("SELECT count(stars) FROM items") == [(0,)]
             assert collection.verify() == []
-    with pytest.raises(BadInput, match="has version 2, and this Diptych knows versions up to 1; update it"):
+    with pytest.raises(BadInput, match="has version 3, and this Diptych knows versions up to 2; update it"):
         begun(pictures, palette)
 
 

@@ -270,7 +270,9 @@ def test_a_path_that_no_file_system_has_is_bad_input_wherever_one_is_named(tmp_p
         ):
             with pytest.raises(BadInput):
                 work()
-        assert collection.remove_folder(path) == 0 and len(collection) == 4
+        with pytest.raises(BadInput):
+            collection.forget(path)
+        assert len(collection) == 4
 
 
 def test_what_is_imported_is_a_name_and_no_file(tmp_path):

@@ -103,3 +103,98 @@ def test_a_crop_is_the_middle_of_what_was_resized_and_a_thin_strip_costs_no_memo
         assert np.abs(seen - np.asarray(whole)).max() <= 2, (width, height)
     strip = Image.new("RGB", (1, 4_000_000), "red")
     assert (pictures.Preprocessing(224, "crop").of(strip) == (255, 0, 0)).all()
+
+
+def test_a_jpeg_of_any_size_comes_small_enough(monkeypatch):
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 64 * 48)
+    gradient = np.tile(np.linspace(0, 255, 640, dtype=np.uint8), (480, 1))
+    for size, small in [((64, 48), (64, 48)), ((65, 48), (33, 24)), ((256, 192), (64, 48)), ((512, 384), (64, 48))]:
+        data = encoded(Image.fromarray(gradient).resize(size), "JPEG")
+        seen = pictures.decode(data, "a.jpg")
+        assert seen.size == small
+        assert (
+            np.abs(np.asarray(seen.resize((8, 8))).astype(int)[..., 0] - np.asarray(seen.resize((8, 1)))[..., 0]).max()
+            < 3
+        )
+        assert pictures.decode(data, "a.jpg", enough=6).size == tuple(-(-side // 8) for side in size)
+
+
+def test_what_pillow_takes_for_a_bomb_is_a_photograph_of_two_hundred_megapixels():
+    data = encoded(Image.new("L", (16_320, 12_240), 200), "JPEG")
+    seen = pictures.decode(data, "a.jpg", enough=500)
+    assert seen.size == (2040, 1530) and seen.getpixel((0, 0)) == (200, 200, 200)
+
+
+def test_a_progressive_jpeg_that_would_fill_the_memory_is_refused_with_the_way_out(monkeypatch):
+    data = encoded(Image.fromarray(noise(48, 64)), "JPEG", progressive=True)
+    assert pictures.decode(data, "a.jpg").size == (64, 48)
+    monkeypatch.setattr(pictures, "MAX_HELD", 5000)
+    with pytest.raises(BadInput, match=r"^a\.jpg: a progressive JPEG that takes 9,216 bytes.*as a baseline JPEG"):
+        pictures.decode(data, "a.jpg")
+    assert pictures.decode(encoded(Image.fromarray(noise(48, 64)), "JPEG"), "a.jpg").size == (64, 48)
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    """Like `noise`, and without a row that could be taken for blank."""
+    return np.clip(noise(height, width) // 2 + 64, 1, 250)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
+def test_a_picture_without_its_end_is_seen_as_far_as_it_goes(form):
+    whole = encoded(Image.fromarray(smooth(160, 64)), form)
+    reference = np.asarray(pictures.decode(whole, "a")).astype(int)
+    for missing, there in [(1, 0.98), (2, 0.98), (len(whole) // 10, 0.75)]:
+        data = whole[:-missing]
+        seen = np.asarray(pictures.decode(data, "a")).astype(int)
+        rows = seen.shape[0]
+        kept = (
+            slice(int(rows * (1 - there)) + 1, None) if form == "BMP" else slice(int(rows * there))
+        )  # BMP begins below
+        assert np.array_equal(seen[kept], reference[kept]), missing
+        with pictures.opened(io.BytesIO(data), "a") as picture:
+            note = pictures.loaded(picture)
+        assert ("its end is missing" in note) == (not np.array_equal(seen, reference) or form == "JPEG")
+    for missing in (len(whole) // 3, len(whole) * 6 // 10):
+        with pytest.raises(BadInput, match=r"^a: damaged \(only \d+% of it is there\)"):
+            pictures.decode(whole[:-missing], "a")
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_the_missing_rows_of_a_jpeg_are_known_in_every_mode_and_at_every_size(mode):
+    whole = encoded(Image.fromarray(smooth(320, 320)).convert(mode), "JPEG")
+    for enough in (0, 80, 40):
+        assert pictures.decode(whole[: len(whole) * 9 // 10], "a", enough).mode == "RGB"
+        with pytest.raises(BadInput, match="only"):
+            pictures.decode(whole[: len(whole) * 6 // 10], "a", enough)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "not a picture that can be read (an empty file; copy it again)"),
+        (bytes(5000), "not a picture that can be read (nothing but zeros; copy it again)"),
+        (b"<!DOCTYPE html><html><body>404", "not a picture that can be read (a web page; fetch the picture itself)"),
+        (b"hello", "not a picture that can be read (text)"),
+        (b"8BPS\0\1" + bytes(40), "not a picture that can be read (a Photoshop document)"),
+        (b"\0\0\0\x18ftypisom" + bytes(40), "not a picture that can be read (a film)"),
+        (b"\r\n" + encoded(Image.fromarray(noise(8, 8)), "JPEG"), "2 bytes too many stand before the picture in it"),
+        (b"\xff\xd8\xff" + bytes(90), "JPEG that does not read: damaged, or of a sort that is not read"),
+        (b"II*\0" + bytes(90), "TIFF that does not read: damaged, or of a sort that is not read"),
+    ],
+    ids=["empty", "zeros", "page", "text", "psd", "film", "junk before", "jpeg", "tiff"],
+)
+def test_what_a_file_is_instead_is_told(data, why):
+    with pytest.raises(BadInput) as caught:
+        pictures.decode(data, "a.jpg")
+    assert why in str(caught.value) and str(caught.value).endswith("save it again as JPEG or PNG, or leave it out")
+
+
+@pytest.mark.parametrize(
+    ("frame", "bits", "why"), [(0xC3, 8, "a lossless JPEG"), (0xC1, 12, "a JPEG of 12 bits a colour")]
+)
+def test_a_jpeg_that_is_not_supported_is_not_called_damaged(frame, bits, why):
+    data = bytearray(encoded(Image.fromarray(noise(64, 64)), "JPEG"))
+    at = data.index(b"\xff\xc0")
+    data[at + 1], data[at + 4] = frame, bits
+    with pytest.raises(BadInput, match=f"^a.jpg: {why}, which is not read; save it"):
+        pictures.decode(bytes(data), "a.jpg")

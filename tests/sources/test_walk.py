@@ -2,9 +2,11 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from diptych.kinds import BadInput
-from diptych.sources.walk import pictures, walk
+from diptych.sources.ignore import FILE
+from diptych.sources.walk import passed_over, pictures, walk
 
 
 def touch(path, content=b"x"):
@@ -50,8 +52,10 @@ def test_a_link_is_followed_inside_the_root_and_refused_where_it_leads_out(tmp_p
     touch(root / "words.png")
     (root / "words.txt").symlink_to(outside / "secret.png")
     tree = walk(root)
-    assert names(tree, root) == ["inside.png", "real/a.png", "words.png"]
-    assert {os.path.relpath(path, root) for path, _ in tree.refused} == {"escape.png", "escape", "sibling"}
+    assert names(tree, root) == ["real/a.png", "words.png"]  # inside.png is a second name of a picture that is there
+    why = {os.path.relpath(path, root): why for path, why in tree.refused}
+    assert set(why) == {"escape.png", "escape", "sibling", "a.png"}
+    assert "a link to nothing" in why["a.png"] and "leads out" in why["escape.png"]
     assert not tree.files[-1].beside
 
 
@@ -93,7 +97,7 @@ def test_a_name_that_is_no_unicode_is_refused(tmp_path):
         file.write(b"x")
     tree = walk(tmp_path)
     assert names(tree, tmp_path) == ["good.png"]
-    assert [why for _, why in tree.refused] == ["its name is not Unicode; rename it"]
+    assert tree.refused == [(f"{tmp_path}/bad\\xff.png", "its name is not Unicode; rename it")]
 
 
 def test_a_pipe_with_the_name_of_a_picture_is_left_alone(tmp_path):
@@ -108,3 +112,56 @@ def test_single_pictures_are_what_the_walk_finds(tmp_path):
     assert pictures([str(tmp_path / "a.jpg")]).files == walk(tmp_path).files[:1]
     with pytest.raises(BadInput, match=r"a\.txt: not a picture"):
         pictures([str(tmp_path / "a.txt")])
+    touch(tmp_path / ".b.jpg")
+    with pytest.raises(BadInput, match=r"\.b\.jpg: hidden"):
+        pictures([str(tmp_path / ".b.jpg")])
+
+
+# ----------------------------------------------------------------------------------------- passed over, and left out
+
+
+def test_every_file_that_is_not_hidden_is_a_picture_words_refused_passed_or_left_out(tmp_path):
+    here = ("a.jpg", "a.txt", "sub/b.PNG", "notes.txt", "c.cr2", "sub/clip.mov", "README", "old/d.jpg", ".hidden.cr2")
+    for name in here:
+        touch(tmp_path / name)
+    tree = walk(tmp_path, exclude=["old/"])
+    relative = [os.path.relpath(path, tmp_path) for path in tree.passed]
+    assert names(tree, tmp_path) == ["a.jpg", "sub/b.PNG"]
+    assert sorted(relative) == ["README", "c.cr2", "notes.txt", "sub/clip.mov"]
+    assert tree.left_out == [str(tmp_path / "old")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("JPEG", "jpg"), ("PNG", "png"), ("GIF", "gif"), ("WEBP", "webp"), ("TIFF", "tif"), ("BMP", "bmp")],
+)
+def test_a_picture_without_its_ending_is_known_by_its_first_bytes(tmp_path, kind, name):
+    Image.new("RGB", (300, 200)).save(tmp_path / f"whole.{name}")
+    (tmp_path / f"whole.{name}").rename(tmp_path / "whole")
+    touch(tmp_path / f"b.{name}_large", (tmp_path / "whole").read_bytes())
+    touch(tmp_path / "raw.dng", (tmp_path / "whole").read_bytes())  # known to be no picture we read: nobody looks
+    touch(tmp_path / "text", b"BM is how a letter may begin; II and MM too")
+    looks = {Path(path).name: looks.upper() for path, _, looks in passed_over(sorted(walk(tmp_path).passed))}
+    assert looks == {f"b.{name}_large": kind, "raw.dng": "", "text": "", "whole": kind}
+
+
+def test_what_others_keep_beside_pictures_is_left_out_and_can_be_had_back(tmp_path):
+    for name in ("@eaDir/a.jpg/S.jpg", "x.lrdata/b.jpg", "lib.photoslibrary/resources/c.jpg", "deep/#recycle/d.jpg"):
+        touch(tmp_path / name)
+    for name in ("lib.photoslibrary/originals/e.jpg", "eaDir/f.jpg"):
+        touch(tmp_path / name)
+    assert names(walk(tmp_path), tmp_path) == ["eaDir/f.jpg", "lib.photoslibrary/originals/e.jpg"]
+    touch(tmp_path / FILE, b"!@eaDir/\n")
+    assert "@eaDir/a.jpg/S.jpg" in names(walk(tmp_path), tmp_path)
+    assert "x.lrdata/b.jpg" in names(walk(tmp_path, exclude=["!*.lrdata"]), tmp_path)
+
+
+def test_a_file_of_patterns_holds_below_it_from_wherever_one_begins_and_what_is_given_wins(tmp_path):
+    for name in ("scans/a.jpg", "scans/b.png", "c.jpg", "scans/deep/d.jpg"):
+        touch(tmp_path / name)
+    touch(tmp_path / FILE, b"# mine\r\n*.png\r\nscans/deep/\r\n")
+    assert names(walk(tmp_path), tmp_path) == ["c.jpg", "scans/a.jpg"]
+    assert names(walk(tmp_path / "scans"), tmp_path) == ["scans/a.jpg"]
+    touch(tmp_path / "scans" / FILE, b"!b.png\n")
+    assert names(walk(tmp_path), tmp_path) == ["c.jpg", "scans/a.jpg", "scans/b.png"]
+    assert names(walk(tmp_path, exclude=["/c.jpg", "b.png"]), tmp_path) == ["scans/a.jpg"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from diptych import postcards
 from diptych.app import sheet, tables
-from diptych.app.shell import progress, say_line
+from diptych.app.shell import print_line, progress, run
 from diptych.collection import Answer, Collection
 from diptych.flow.evaluate import measure
 from diptych.flow.prepare import prepare
@@ -56,20 +56,24 @@ def demo(pictures: Path | None, out: Path, cards: int = CARDS) -> None:
     sheet.write(answers, page)
     for answer in answers:
         first = Path(answer.results[0].path).name if answer.results else "nothing"
-        say_line(f"{answer.query}: {answer.verdict}, first {first}, {1000 * answer.seconds:.0f} ms")
+        print_line(f"{answer.query}: {answer.verdict}, first {first}, {1000 * answer.seconds:.0f} ms")
     if pictures is None:
-        say_line("\nThe other half: methods fitted and measured on the same cards and their captions.\n")
+        print_line()
+        print_line("The other half: methods fitted and measured on the same cards and their captions.")
+        print_line()
         compared(painted / "scenes.jsonl")
-    say_line(f"\nLook at what the searches found: {page}")
-    say_line(f'Search on: diptych search "a boat at dusk" --collection {out / "collection"}')
-    say_line(f"All in {time.perf_counter() - start:.0f} seconds.")
+    print_line()
+    print_line(f"Look at what the searches found: {page}")
+    print_line(f'Search on: diptych search "a boat at dusk" --collection {out / "collection"}')
+    print_line(f"All in {time.perf_counter() - start:.0f} seconds.")
 
 
 def searched(pictures: Path, out: Path, queries: Sequence[str], tags: Path | None = None) -> list[Answer]:
     """Index a folder with the bundled encoder, and search it."""
     with Collection.open(out / "collection", "mini", write=True) as collection, progress() as on_progress:
         report = collection.add(pictures, captions=tags, progress=on_progress)
-        say_line(f"{len(collection)} pictures searchable in {report.seconds:.1f} seconds\n")
+        print_line(f"{len(collection)} pictures searchable in {report.seconds:.1f} seconds")
+        print_line()
         if not len(collection):
             raise BadInput(f"{pictures}: no picture in it that can be read")
         some = collection.get(collection.ids()[0]).path
@@ -90,11 +94,7 @@ def compared(captioned: Path) -> None:
 
 def main(arguments: list[str]) -> None:
     """`python -m diptych.app.demo [PICTURES]`: writes into ./demo."""
-    try:
-        demo(Path(arguments[0]).expanduser() if arguments else None, Path("demo"))
-    except BadInput as error:
-        sys.stderr.write(f"demo: {error}\n")
-        raise SystemExit(2) from None
+    run(lambda: demo(Path(arguments[0]).expanduser() if arguments else None, Path("demo")), "demo")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,13 +14,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diptych.app.shell import JsonOption, app, progress, say, say_line
+from diptych.app.shell import (
+    JsonOption,
+    app,
+    flush,
+    print_json,
+    print_line,
+    print_note,
+    progress,
+    quoted,
+    write,
+)
 from diptych.kinds import BadInput
 
 if TYPE_CHECKING:
-    from diptych.collection import Answer, Collection
+    from diptych.collection import Answer, Collection, Ingested, Waiting
+    from diptych.collection.duplicates import Group
+    from diptych.sources.walk import Passed
 
 INSIDE = ".diptych"
+
+KINDS, SOME = 10, 3
+"""Kinds of files, and names, that a line tells at the most."""
 
 CollectionOption = Annotated[
     Path | None,
@@ -28,6 +43,9 @@ CollectionOption = Annotated[
 ]
 TopOption = Annotated[int, typer.Option("--top", "-t", help="How many answers.")]
 PathsOption = Annotated[bool, typer.Option("--paths", "-f", help="Print paths only.")]
+NulOption = Annotated[
+    bool, typer.Option("--print0", "-0", help="Print paths only, exactly, a zero byte after each: for xargs -0.")
+]
 HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a contact sheet to this file.")]
 PreviewOption = Annotated[
     bool | None,
@@ -47,34 +65,121 @@ def index(
         typer.Option("--model", help="A name of `diptych models`, hub:owner/name, or a folder; by default mini."),
     ] = None,
     captions: Annotated[Path | None, typer.Option("--captions", help="A table of captions; see formats.")] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", help="Leave out what matches, from now on; as in .gitignore. May be repeated."),
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option("--include", help="Take a pattern of --exclude back. May be repeated.")
+    ] = None,
+    show_passed: Annotated[
+        bool, typer.Option("--show-passed", help="Name the files that are passed over or left out.")
+    ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Look again at files that failed before.")] = False,
+    contents: Annotated[
+        bool, typer.Option("--contents", help="Read every file again, for changes that size and time do not show.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep looking for changes until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make folders of pictures searchable, or bring a collection up to date with them."""
     from diptych.collection import Collection
 
-    where = collection or (_beside(folders[0]) if folders else _near())
+    where = collection or (_into(folders[0]) if folders else _near())
+    for folder in folders or () if not where.exists() else ():  # else the collection knows which are away
+        if not folder.exists():
+            raise BadInput(f"{folder}: no such folder; is it misspelt, or its disk not mounted?")
     with Collection.open(where, model, write=True) as found:
+        if include:
+            found.include(*include)
+        if exclude:
+            found.exclude(*exclude)
         try:
             with progress() as on_progress:
-                report = found.add(*(folders or ()), captions=captions, retry=retry, progress=on_progress)
+                report = found.add(
+                    *(folders or ()), captions=captions, retry=retry, contents=contents, progress=on_progress
+                )
         except KeyboardInterrupt:
             _remember(where)
             again = shlex.join(["diptych", "index", *map(str, folders or ()), "--collection", str(where)])
-            sys.stderr.write(f"stopped; {len(found)} pictures are indexed and kept. Go on: {again}\n")
+            print_note(f"stopped; {len(found)} pictures are indexed and kept. Go on: {again}")
             raise typer.Exit(130) from None
         _remember(where)
         if as_json:
-            say({"collection": str(where), "items": len(found), **asdict(report)})
+            print_json({"collection": str(where), "items": len(found), **_facts(report, show_passed)})
         else:
-            counted_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
-            counted = ", ".join(f"{number} {what}" for what in counted_of if (number := getattr(report, what)))
-            say_line(f"{len(found)} pictures in {where}: {counted}; {report.seconds:.1f} s")
-            for path, why in report.failures:
-                say_line(f"not indexed: {path}: {why}")
+            _report(report, len(found), where, captions, show_passed)
         if watch:
             _watch(found, folders or (), as_json)
+
+
+def _facts(report: Ingested, show_passed: bool) -> dict[str, Any]:
+    """What one run did, for machines; files that are no pictures as numbers, and by name where they are asked for."""
+    passed, left_out = report.passed, report.left_out
+    numbers = {
+        "files": len(passed),
+        "endings": dict(Counter(file.ending for file in passed if not file.looks)),
+        "look_like": dict(Counter(file.looks for file in passed if file.looks)),
+    }
+    facts = {**asdict(report), "passed": numbers, "left_out": len(left_out)}
+    if show_passed:
+        facts |= {"passed_files": [file._asdict() for file in passed], "left_out_files": left_out}
+    return facts
+
+
+def _report(report: Ingested, items: int, where: Path, captions: Path | None, show_passed: bool) -> None:
+    """What one run did, for people: a line of numbers, and one for everything that was left out."""
+    counted_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
+    counted = [f"{number} {what}" for what in counted_of if (number := getattr(report, what))]
+    print_line(f"{_number(items, 'picture')} in {where}: {', '.join(counted) or 'none found'}; {report.seconds:.1f} s")
+    if report.words_waiting:
+        print_line(f"the words given to {report.words_waiting} of those removed wait for them: diptych forget")
+    if report.restored:
+        print_line(f"{report.restored} are back, with the words that were given to them")
+    for place, why in report.away:
+        print_line(f"not looked at: {quoted(place)}: {why}, or diptych forget {shlex.quote(place)}")
+    for path, why in report.failures:
+        print_line(f"not indexed: {quoted(path)}: {why}")
+    for path, why in report.notes:
+        print_line(f"note: {quoted(path)}: {why}")
+    if captions:
+        print_line(f"{captions}: words for {_number(report.captioned, 'picture')} are new or changed")
+    if images := report.unmatched_images:
+        print_line(f"{_number(len(images), 'picture')} of {captions} not in the collection: {_some(images)}")
+    hint = "" if show_passed else " (--show-passed names them)"
+    if report.passed:
+        print_line(f"{_number(len(report.passed), 'file')} passed over: {_kinds(report.passed)}{hint}")
+    if report.left_out:
+        print_line(f"{len(report.left_out)} left out by patterns{hint}")
+    if show_passed:
+        for file in report.passed:
+            looks = f": looks like {file.looks}; give it the ending to index it" if file.looks else ""
+            print_line(f"passed over: {quoted(file.path)}{looks}")
+        for path in report.left_out:
+            print_line(f"left out: {quoted(path)}")
+
+
+def _kinds(passed: Sequence[Passed]) -> str:
+    """`2 .cr2, 1 without an ending and 3 that look like JPEG without its ending`."""
+    endings = Counter(file.ending for file in passed if not file.looks)
+    looks = Counter(file.looks for file in passed if file.looks)
+    kinds = [f"{n} {ending or 'without an ending'}" for ending, n in _most_first(endings)]
+    if len(kinds) > KINDS:
+        kinds[KINDS:] = [f"{sum(n for _, n in _most_first(endings)[KINDS:])} of other kinds"]
+    kinds += [f"{n} that look{'s' * (n == 1)} like {kind} without its ending" for kind, n in _most_first(looks)]
+    return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
+
+
+def _most_first(numbers: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(numbers.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(quoted, names[:SOME])) + ", …" * (len(names) > SOME)
 
 
 def _watch(found: Collection, folders: Sequence[Path], as_json: bool) -> None:
@@ -82,18 +187,18 @@ def _watch(found: Collection, folders: Sequence[Path], as_json: bool) -> None:
 
     def changed(what: str, path: str, why: str) -> None:
         if as_json:
-            say({"change": what, "path": path, "why": why})
+            print_json({"change": what, "path": path, "why": why})
         else:
-            say_line(f"{what}\t{path}" + f"\t{why}" * bool(why))
-        sys.stdout.flush()
+            print_line(*filter(None, (what, quoted(path), why)))
+        flush()
 
-    sys.stdout.flush()
-    sys.stderr.write("watching; Ctrl-C ends it\n")
+    flush()
+    print_note("watching; Ctrl-C ends it")
     try:
         for _ in found.watch(*folders, changed=changed):
             pass
     except KeyboardInterrupt:
-        sys.stderr.write(f"stopped; {len(found)} pictures are indexed\n")
+        print_note(f"stopped; {len(found)} pictures are indexed")
 
 
 @app.command()
@@ -106,66 +211,80 @@ def search(
     keywords: Annotated[float, typer.Option("--keywords", help="0 to 1: what words in captions weigh.")] = 0.5,
     regions: Annotated[bool, typer.Option("--regions", help="Say which part of each answers best.")] = False,
     paths: PathsOption = False,
+    print0: NulOption = False,
     html: HtmlOption = None,
     preview: PreviewOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures: words, `dog + beach - people`, ./like-this.jpg, NOT people, year >= 2020 AND tag:family."""
     with _opened(collection) as found:
-        _show(found.search(query, top, offset, diverse, keywords, regions), paths, html, preview, as_json)
+        answer = found.search(query, top, offset, diverse, keywords, regions)
+        _show(answer, found.folder, paths, print0, html, preview, as_json)
 
 
 @app.command()
 def similar(
-    picture: Annotated[str, typer.Argument(help="A picture file, or the id of an item as #12.")],
+    picture: Annotated[str, typer.Argument(help="A picture file, the name of one in the collection, or an id as #12.")],
     collection: CollectionOption = None,
     top: TopOption = 10,
     diverse: DiverseOption = 0.0,
     paths: PathsOption = False,
+    print0: NulOption = False,
     html: HtmlOption = None,
     preview: PreviewOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the pictures most like one."""
     with _opened(collection) as found:
-        _show(found.similar(_item(picture), top, 0, diverse), paths, html, preview, as_json)
+        answer = found.similar(_item(picture), top, 0, diverse)
+        _show(answer, found.folder, paths, print0, html, preview, as_json)
 
 
 @app.command()
 def captions(
-    picture: Annotated[str, typer.Argument(help="A picture file, or the id of an item as #12.")],
+    picture: Annotated[str, typer.Argument(help="A picture file, the name of one in the collection, or an id as #12.")],
     collection: CollectionOption = None,
     top: TopOption = 5,
     among: Annotated[Path | None, typer.Option("--among", help="Texts to choose from, one a line.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the texts that tell a picture best: of the collection's own captions, or of a list."""
-    if among is not None and not among.is_file():
-        raise BadInput(f"{among}: no such file; give one text a line")
-    texts = among.read_text(encoding="utf-8").splitlines() if among else None
+    texts = _texts(among) if among else None
     with _opened(collection) as found:
-        best = found.captions(_item(picture), top, [text for text in texts if text.strip()] if texts else None)
+        best = found.captions(_item(picture), top, texts)
     if as_json:
-        say([{"text": text, "score": score} for text, score in best])
+        print_json([{"text": text, "score": score} for text, score in best])
     else:
         for text, score in best:
-            say_line(f"{score:.3f}\t{text}")
+            print_line(f"{score:.3f}", text)
 
 
 @app.command()
 def duplicates(
     collection: CollectionOption = None,
-    threshold: Annotated[float, typer.Option("--threshold", help="Cosine from which two pictures are one.")] = 0.97,
+    threshold: Annotated[
+        float, typer.Option("--threshold", help="Cosine from which the pixels of two pictures are compared.")
+    ] = 0.93,
     as_json: JsonOption = False,
 ) -> None:
-    """List groups of pictures that are nearly the same."""
-    with _opened(collection) as found, progress() as on_progress:
-        groups = [[found.get(item).path for item in group] for group in found.duplicates(threshold, on_progress)]
+    """List pictures of which one is enough, exact, near and bursts: which to keep and why. Deletes nothing."""
+    with _opened(collection) as opened, progress() as on_progress:
+        found = opened.duplicates(threshold, progress=on_progress)
     if as_json:
-        say(groups)
-    else:
-        for group in groups:
-            say_line("\t".join(group))
+        print_json([_group_facts(group) for group in found.groups])
+    for group in found.groups if not as_json else ():
+        print_line(group.kind, "keep", quoted(group.keep.path), "; ".join(group.keep.why))
+        for other in group.others:
+            move = (f"first move to the one to keep: {', '.join(map(repr, other.words))}",) if other.words else ()
+            print_line(group.kind, "other", quoted(other.path), "; ".join((*other.why, *move)))
+    for path, why in found.unread:
+        print_note(f"not compared: {quoted(path)}: {why}")
+
+
+def _group_facts(group: Group) -> dict[str, Any]:
+    keep = group.keep
+    others = [asdict(other) for other in group.others]
+    return {"kind": group.kind, "id": keep.id, "keep": keep.path, "why": keep.why, "others": others}
 
 
 @app.command()
@@ -173,14 +292,54 @@ def status(collection: CollectionOption = None, as_json: JsonOption = False) -> 
     """Tell what a collection holds, how it was measured and what could not be read."""
     with _opened(collection) as found:
         facts = found.status()
-        failures = found.failures()
+        reasons = {"failures": found.failures(), "notes": found.notes()}
     if as_json:
-        say({**facts, "failures": [{"path": path, "why": why} for path, why in failures]})
+        print_json(facts | {name: [{"path": path, "why": why} for path, why in some] for name, some in reasons.items()})
         return
     for name, fact in _flat(facts):
-        say_line(f"{name}\t{fact}")
-    for path, why in failures:
-        say_line(f"not indexed\t{path}: {why}")
+        print_line(name, str(fact))
+    for name, some in (("not indexed", reasons["failures"]), ("note", reasons["notes"])):
+        for path, why in some:
+            print_line(name, f"{quoted(path)}: {why}")
+
+
+@app.command()
+def forget(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder, there or not; without it, the words that wait are listed.")
+    ] = None,
+    collection: CollectionOption = None,
+    keep_words: Annotated[
+        bool, typer.Option("--keep-words", help="Let what was given to its pictures wait for them.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget a folder with everything indexed from it, and the captions, tags and metadata given to its pictures.
+
+    No picture is touched. Without a folder: list what was given to pictures that are not there now.
+    """
+    from diptych.collection import Collection
+
+    if folder is None:
+        with _opened(collection) as found:
+            words, removed = found.waiting(), 0
+    else:
+        with Collection.open(collection or _near(), write=True) as found:
+            forgotten = found.forget(folder, words=not keep_words)
+            words, removed = list(forgotten.words), forgotten.removed
+    if as_json:
+        print_json({"removed": removed, "words": [_words(some) for some in words]})
+        return
+    for some in words:
+        said = [*some.given.captions, *(f"tag:{tag}" for tag in some.given.tags)]
+        print_line(quoted(some.path), *said, *(f"{key} = {value}" for key, value in some.metadata.items()))
+    if folder is not None:
+        print_line(f"{removed} pictures forgotten, and the words given to {len(words)}")
+
+
+def _words(some: Waiting) -> dict[str, Any]:
+    words = {"captions": some.given.captions, "tags": some.given.tags, "metadata": dict(some.metadata)}
+    return {"path": some.path, "digest": some.digest, **words}
 
 
 @app.command()
@@ -193,10 +352,10 @@ def verify(
     with _opened(collection) as found, progress() as on_progress:
         problems = found.verify(contents, on_progress)
     if as_json:
-        say(problems)
+        print_json(problems)
     else:
         for problem in problems or ["sound"]:
-            say_line(problem)
+            print_line(problem)
     if problems:
         raise typer.Exit(1)
 
@@ -214,13 +373,16 @@ def reindex(
     """Build the index anew and measure it, or move the collection to another encoder."""
     from diptych.collection import Collection
 
-    with Collection.open(collection or _near(), write=True) as found, progress() as on_progress:
+    with (
+        Collection.open(_named(collection) if collection else _near_told(), write=True) as found,
+        progress() as on_progress,
+    ):
         found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress)
         facts = found.status()
     if as_json:
-        say(facts)
+        print_json(facts)
     else:
-        say_line(f"{facts['items']} pictures, index {facts['index']}")
+        print_line(f"{facts['items']} pictures, index {facts['index']}")
 
 
 @app.command()
@@ -231,13 +393,45 @@ def export(
 ) -> None:
     """Write all items, with captions, tags, metadata and vectors."""
     with _opened(collection) as found:
-        say_line(f"{found.export(path, vectors)} items written to {path}")
+        print_line(f"{found.export(path, vectors)} items written to {path}")
+
+
+def _texts(file: Path) -> list[str]:
+    """The lines of a file that are not blank."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        raise BadInput(f"{file}: not readable ({why}); give one text a line, in UTF-8") from None
+    if not any(map(str.strip, lines)):
+        raise BadInput(f"{file}: no text in it; give one a line")
+    return [line for line in lines if line.strip()]
 
 
 def _opened(collection: Path | None) -> Collection:
     from diptych.collection import Collection
 
-    return Collection.open(collection or _near(or_last=True))
+    return Collection.open(_named(collection) if collection else _near_told(or_last=True))
+
+
+def _named(collection: Path) -> Path:
+    """The collection that was named, be it by the folder of pictures in which it lies."""
+    inside = collection / INSIDE
+    return inside if inside.is_dir() and collection.name != INSIDE else collection
+
+
+def _into(path: Path) -> Path:
+    """The collection that a folder is indexed into, or a picture: into that of the nearest folder that has one."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such folder; is it misspelt, or its disk not mounted?")
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{path}: its name is not Unicode; rename it") from None
+    if not path.is_file():
+        return _beside(path)
+    folders = Path(os.path.abspath(path)).parents  # noqa: PTH100 - links keep their names
+    return next((found for folder in folders if (found := _beside(folder)).is_dir()), _beside(folders[0]))
 
 
 def _beside(folder: Path) -> Path:
@@ -261,12 +455,18 @@ def _near(or_last: bool = False) -> Path:
         if (found := _beside(folder)).is_dir():
             return found
     if or_last and (last := _last_indexed()) is not None:
-        if sys.stderr.isatty():
-            sys.stderr.write(f"in {last}, which was indexed last\n")
         return last
     raise BadInput(
         f"there is no collection in {here} or above; name one with --collection, or `diptych index` a folder"
     )
+
+
+def _near_told(or_last: bool = False) -> Path:
+    """`_near`, which nobody named: told on standard error, unless it is this very folder's."""
+    found = _near(or_last)
+    if found != _beside(Path.cwd()):
+        print_note(f"in {found}")
+    return found
 
 
 def _last_indexed() -> Path | None:
@@ -294,42 +494,53 @@ def _item(picture: str) -> int | str:
 
 
 def _flat(facts: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
-    """Nested facts as dotted names."""
+    """Nested facts as dotted names, the parts of a list one by one."""
     rows: list[tuple[str, Any]] = []
     for name, fact in facts.items():
-        rows += _flat(fact, f"{before}{name}.") if isinstance(fact, dict) else [(before + name, fact)]
+        if isinstance(fact, dict):
+            rows += _flat(fact, f"{before}{name}.")
+        else:
+            rows += [(before + name, part) for part in (fact if isinstance(fact, list) else [fact])]
     return rows
 
 
 SAID = {"match": "match", "weak": "weak match", "none": "no good match", "unrated": ""}
 
 
-def _show(answer: Answer, paths: bool, html: Path | None, preview: bool | None, as_json: bool) -> None:
+def _show(
+    answer: Answer, where: Path, paths: bool, print0: bool, html: Path | None, preview: bool | None, as_json: bool
+) -> None:
     """An answer as JSON, as bare paths, or one line a hit: score, path, why. The verdict goes to standard error."""
     from diptych.app import thumbnails
 
-    form = thumbnails.form() if preview is not False and not (paths or as_json) else None
+    form = thumbnails.form() if preview is not False and not (paths or print0 or as_json) else None
     if preview and form is None:
         raise BadInput(f"--preview: {thumbnails.NONE}; --html FILE writes a page with the pictures")
     if html is not None:
         from diptych.app import sheet
 
-        sheet.write([answer], html)
-        sys.stderr.write(f"wrote {html}\n")
+        try:
+            sheet.write([answer], html)
+        except OSError as error:
+            raise BadInput(f"--html {html}: cannot be written ({error.strerror}); name another file") from None
+        print_note(f"wrote {html}")
     if as_json:
-        facts = asdict(answer)
+        facts = asdict(answer) | {"collection": str(where)}
         for hit in facts["results"]:
             if hit["region"] is None:
                 del hit["region"]
-        say(facts)
+        print_json(facts)
+    elif print0:
+        for hit in answer.results:
+            write(os.fsencode(hit.path) + b"\0")
     elif paths:
         for hit in answer.results:
-            say_line(hit.path)
+            print_line(quoted(hit.path))
     else:
         if SAID[answer.verdict]:
-            sys.stderr.write(f"{SAID[answer.verdict]}\n")
+            print_note(SAID[answer.verdict])
         for hit in answer.results:
             said = "; ".join(filter(None, (SAID[hit.verdict], *hit.why)))
-            say_line(f"{hit.score:.3f}\t{hit.path}\t{said}".rstrip())
+            print_line(f"{hit.score:.3f}", quoted(hit.path), *filter(None, (said,)))
             if form is not None:
-                say_line(thumbnails.drawn(hit.path, form))
+                write(thumbnails.drawn(hit.path, form) + "\n")

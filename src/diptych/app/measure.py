@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from diptych.app.shell import JsonOption, app, progress, say, say_line
+from diptych.app.shell import JsonOption, app, print_json, print_line, print_note, progress
 from diptych.kinds import BadInput
 
 DatasetOption = Annotated[str, typer.Option("--dataset", "-d", help="A dataset's name, or your own folder or file.")]
@@ -36,7 +35,7 @@ def methods(as_json: JsonOption = False) -> None:
 
     facts = [catalogue.MethodFacts.of(name) for name in sorted(catalogue.methods())]
     if as_json:
-        say([asdict(fact) for fact in facts])
+        print_json([asdict(fact) for fact in facts])
     else:
         tables.methods(facts)
 
@@ -49,7 +48,7 @@ def datasets(as_json: JsonOption = False) -> None:
 
     cards = [catalogue.dataset(name).card for name in catalogue.datasets()]
     if as_json:
-        say([card.facts() for card in cards])
+        print_json([card.facts() for card in cards])
     else:
         tables.datasets(cards)
 
@@ -105,12 +104,12 @@ def evaluate(
         )
     if out is not None:
         page = report.write(result, out, depth)
-        print(f"wrote {page}", file=sys.stderr)  # noqa: T201 - standard output holds the numbers alone
+        print_note(f"wrote {page}")  # standard output holds the numbers alone
         if left := [f"{side}.qrels" for side in flow.DIRECTIONS if not (out / f"{side}.qrels").exists()]:
             told = "would have more than a million lines; --run-depth all writes them all the same"
-            print(f"left out {' and '.join(left)}: {told}", file=sys.stderr)  # noqa: T201 - as above
+            print_note(f"left out {' and '.join(left)}: {told}")
     if as_json:
-        say(json.loads(result.report.to_json()))
+        print_json(json.loads(result.report.to_json()))
     else:
         tables.numbers(result.report)
 
@@ -145,7 +144,7 @@ def fit(
         encoder = fitted(method, prepared, parsed(settings))
     encoder.save_pretrained(out)
     facts = {"method": method, "out": str(out), **encoder.trained_on_}
-    say(facts) if as_json else say_line(f"{method} fitted on {encoder.trained_on_['dataset']}: {out}")
+    print_json(facts) if as_json else print_line(f"{method} fitted on {encoder.trained_on_['dataset']}: {out}")
 
 
 @app.command()
@@ -163,7 +162,7 @@ def compare(
 
     rows = report.compare(Report.load(a), *map(Report.load, others))
     if as_json:
-        say([asdict(row) | {"report": str(others[row.against - 1])} for row in rows])
+        print_json([asdict(row) | {"report": str(others[row.against - 1])} for row in rows])
     else:
         tables.comparison(rows, str(a), *map(str, others))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diptych.app.shell import JsonOption, app, progress, say, say_line
+from diptych.app.shell import JsonOption, app, print_json, print_line, progress
 
 models = typer.Typer(no_args_is_help=False)
 app.add_typer(models, name="models")
@@ -23,7 +23,7 @@ def listed(context: typer.Context, as_json: JsonOption = False) -> None:
 
     found = shelf.models()
     if as_json:
-        say([asdict(model) | {"here": str(model.here) if model.here else None} for model in found])
+        print_json([asdict(model) | {"here": str(model.here) if model.here else None} for model in found])
     else:
         tables.models(found)
 
@@ -39,6 +39,6 @@ def get(
     with progress() as on_progress:
         folder = shelf.fetch(name, on_progress)
     if as_json:
-        say({"name": name, "model": shelf.canonical(name), "folder": str(folder)})
+        print_json({"name": name, "model": shelf.canonical(name), "folder": str(folder)})
     else:
-        say_line(f"{name} is here: {folder}")
+        print_line(f"{name} is here: {folder}")

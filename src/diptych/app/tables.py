@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from diptych.app.shell import print_line, printable
 from diptych.catalogue import MethodFacts
 from diptych.encoders.shelf import Model
 from diptych.flow.report import Difference, figure, is_rank, rsum
@@ -193,24 +193,25 @@ def _show(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], 
     """A table with what it says below it; in a pipe captions are lines that begin with `#`."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        cells = [[column.name.replace("\n", " ") for column in columns], *rows]
+        names = [column.name.replace("\n", " ") for column in columns]
+        cells = [names, *([printable(cell) for cell in row] for row in rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        for row in cells:
+        for line in cells:
             padded = [
                 cell.rjust(width) if column.figures else cell.ljust(width)
-                for cell, column, width in zip(row, columns, widths, strict=True)
+                for cell, column, width in zip(line, columns, widths, strict=True)
             ]
-            sys.stdout.write("  ".join(padded).rstrip() + "\n")
+            print_line("  ".join(padded).rstrip())
         for caption in (title, *captions):
-            sys.stdout.write(f"# {caption}\n")
+            print_line(f"# {caption}")
         return
-    table = Table(title=Text(title, "bold"), title_justify="left", header_style="bold cyan")
+    table = Table(title=Text(printable(title), "bold"), title_justify="left", header_style="bold cyan")
     table.box, table.show_edge, table.padding = box.SIMPLE_HEAD, False, (0, 1, 0, 0)
     for column in columns:
         justify: Literal["left", "right"] = "right" if column.figures else "left"
         table.add_column(Text(column.name), justify=justify, no_wrap=not column.folds)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)
     for caption in captions:
-        console.print(Text(caption, "dim"))
+        console.print(Text(printable(caption), "dim"))

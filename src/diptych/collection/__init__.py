@@ -1,21 +1,26 @@
 """Pictures that can be found: a folder with a SQLite file that holds the truth, and indexes beside it for speed."""
 
-from diptych.collection.collection import Collection
+from diptych.collection.collection import Collection, Forgotten
+from diptych.collection.duplicates import Duplicates
 from diptych.collection.ingest import Entry, Ingested
 from diptych.collection.search import Answer, Hit
 from diptych.collection.store import Damaged, Item, Locked, OtherEncoder
 from diptych.collection.verdict import Calibration, Thresholds
+from diptych.collection.waiting import Waiting
 
 __all__ = [
     "Answer",
     "Calibration",
     "Collection",
     "Damaged",
+    "Duplicates",
     "Entry",
+    "Forgotten",
     "Hit",
     "Ingested",
     "Item",
     "Locked",
     "OtherEncoder",
     "Thresholds",
+    "Waiting",
 ]

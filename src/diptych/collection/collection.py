@@ -7,14 +7,15 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from diptych.collection import background_queries, duplicates, exchange, identity, ingest, verdict, verify
+from diptych.collection import background_queries, duplicates, exchange, identity, ingest, verdict, verify, waiting
 from diptych.collection import query as language
+from diptych.collection.duplicates import THRESHOLD, Duplicates
 from diptych.collection.identity import EncoderProtocol, Identity
 from diptych.collection.ingest import Changed, Entry, Ingested, Seen
 from diptych.collection.nearest import Nearest
@@ -22,11 +23,22 @@ from diptych.collection.query import Query, Term
 from diptych.collection.regions import Region
 from diptych.collection.search import Answer, Search, SearchParams
 from diptych.collection.store import Damaged, Item, OtherEncoder, Store
+from diptych.collection.survey import below, inside, prefixes
 from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
+from diptych.collection.waiting import Waiting
 from diptych.encoders import shelf
 from diptych.kinds import Array, BadInput, Progress, batches
+from diptych.sources import ignore
 from diptych.sources.decoders import SECONDS
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What `Collection.forget` took out: the number of items, and the words that people had given to pictures."""
+
+    removed: int
+    words: tuple[Waiting, ...]
 
 
 class Collection:
@@ -102,6 +114,7 @@ class Collection:
         *folders: str | Path,
         captions: str | Path | None = None,
         retry: bool = False,
+        contents: bool = False,
         workers: int | None = None,
         seconds: float = SECONDS,
         progress: Progress | None = None,
@@ -109,18 +122,21 @@ class Collection:
         """Bring the collection up to date with folders and picture files; without any, with all it was ever given.
 
         Unchanged files (by size and time) are skipped, renamed and copied ones are known by their content, and pictures
-        that are gone from these folders are removed. A folder that is not there, or holds no picture any more, is an
-        error: its disk may not be mounted. What is in a folder that cannot be listed is left as it is.
+        that are gone from these folders are removed. Words that people gave them wait for their content to return. A
+        folder that is not there, cannot be listed, or whose pictures are all missing though it was not deleted, is
+        reported as `away`, and what is known of it stays: its disk may not be mounted. Where that is so of all folders,
+        it is an error.
 
         captions   a .jsonl, .csv, .tsv or .parquet with `image` and `captions`, which takes the place of earlier ones
         retry      look again at files that failed and did not change since
+        contents   read every file again, for those whose content changed though size and time did not
         workers    processes that read files; default: one a core
         seconds    how long one file may take to read
         progress   told the number of files that are done, of those that are new or changed
 
         It may be stopped at any time, in any way: what is done is kept, and the next run goes on behind it.
         """
-        known = [path for (path,) in self._store.rows("SELECT path FROM roots ORDER BY path")]
+        known = self._store.roots()
         if not folders and not known:
             raise BadInput("nothing to index yet; name a folder")
         for path in (*folders, *((captions,) if captions else ())):
@@ -130,13 +146,48 @@ class Collection:
             self._encoding,
             folders or known,
             captions=captions,
+            exclude=self.excluded(),
             retry=retry,
+            contents=contents,
             workers=workers,
             seconds=seconds,
             progress=progress,
         )
         self._catch_up()
         return report
+
+    def exclude(self, *patterns: str) -> None:
+        """Leave out what these patterns match from now on, in every folder; `add` then takes what is indexed of it out.
+
+        They are as in .gitignore (see `sources.ignore`), told from each folder that is given, and win against those of
+        `.diptychignore` files. Raises BadInput for one that cannot be read.
+        """
+        for pattern in patterns:
+            if not pattern.strip():
+                raise BadInput("a pattern of what to leave out is empty; give one such as *.bak or scans/")
+        ignore.Patterns(patterns, "--exclude")
+        self._remember_excluded([*(kept for kept in self.excluded() if kept not in patterns), *patterns])
+
+    def include(self, *patterns: str) -> None:
+        """Forget patterns that `exclude` was given. Raises BadInput for one that it was not."""
+        kept = self.excluded()
+        for pattern in patterns:
+            if pattern not in kept:
+                there_are = f"; there are: {', '.join(kept)}" if kept else "; there is none"
+                raise BadInput(
+                    f"{pattern!r} is not among the patterns left out{there_are}. What is left out by default comes "
+                    f"back with --exclude '!PATTERN', what a {ignore.FILE} leaves out with a change of that file"
+                )
+        self._remember_excluded([pattern for pattern in kept if pattern not in patterns])
+
+    def excluded(self) -> list[str]:
+        """The patterns that `exclude` was given, the weakest first."""
+        found: list[str] = json.loads(self._store.meta("exclude", "[]"))
+        return found
+
+    def _remember_excluded(self, patterns: list[str]) -> None:
+        with self._store.transaction():
+            self._store.set_meta("exclude", json.dumps(patterns))
 
     def watch(
         self, *folders: str | Path, every: float = 2.0, workers: int | None = None, changed: Changed | None = None
@@ -153,9 +204,17 @@ class Collection:
         trouble = ""
         while True:
             started = time.monotonic()
-            roots = folders or [path for (path,) in self._store.rows("SELECT path FROM roots ORDER BY path")]
+            roots = folders or self._store.roots()
             try:
-                report = ingest.add(self._vectors, self._encoding, roots, workers=workers, changed=changed, seen=seen)
+                report = ingest.add(
+                    self._vectors,
+                    self._encoding,
+                    roots,
+                    exclude=self.excluded(),
+                    workers=workers,
+                    changed=changed,
+                    seen=seen,
+                )
                 if report.changes:
                     self._catch_up()
                     yield report
@@ -195,19 +254,39 @@ class Collection:
         return self.get(id)
 
     def remove(self, ids: Iterable[int]) -> int:
-        """Take items out, and say how many there were. A file that is still in its folder comes back with `add`."""
-        with self._store.transaction():
-            return self._store.delete(ids)
+        """Take items out, and say how many there were. A file that is still in its folder comes back with `add`.
 
-    def remove_folder(self, folder: str | Path) -> int:
-        """Forget a folder with everything indexed from it, whether it is still there or not."""
-        full = os.path.abspath(folder)  # noqa: PTH100 - it may be a link, and need not exist
-        inside = self._store.kept_path(str(Path(full) / "x"))[:-1]
-        paths = self._store.rows("SELECT id, path FROM items WHERE size IS NOT NULL")
-        ids = [id for id, path in paths if ingest.under(path, [inside])]
+        What people gave to a picture waits for its content to come back, too; `forget` removes it.
+        """
         with self._store.transaction():
-            self._store.change("DELETE FROM roots WHERE path = ?", [(full,)])
-            return self._store.delete(ids)
+            return waiting.delete(self._store, ids)
+
+    def forget(self, folder: str | Path, words: bool = True) -> Forgotten:
+        """Forget a folder with everything indexed from it, whether it is still there or not.
+
+        words   with what people gave to its pictures, those that are away among them; else that goes on waiting
+
+        Raises BadInput for a folder that nothing is known of. No picture is touched.
+        """
+        store = self._store
+        full = os.path.realpath(_place(folder))
+        within = prefixes(store, full)
+        paths = store.rows("SELECT id, path FROM items WHERE size IS NOT NULL")
+        ids = [id for id, path in paths if below(path, within)]
+        roots = [root for root in store.roots() if root == full or inside(root, full)]
+        if not (ids or roots or any(below(some.path, within) for some in waiting.listed(store))):
+            known = ", ".join(store.roots()) or "none"
+            raise BadInput(f"{folder}: nothing is known of it; the folders of this collection: {known}")
+        with store.transaction():
+            store.change("DELETE FROM roots WHERE path = ?", [(store.kept_path(root),) for root in roots])
+            removed = waiting.delete(store, ids)
+            here = [some for some in waiting.listed(store) if below(some.path, within)] if words else []
+            waiting.drop(store, [some.digest for some in here])
+        return Forgotten(removed, tuple(self._in_full(some) for some in here if some.says_anything))
+
+    def waiting(self) -> list[Waiting]:
+        """What people gave to pictures that are not there now: it is kept until their content returns, or `forget`."""
+        return [self._in_full(some) for some in waiting.gone(self._store)]
 
     def reindex(
         self,
@@ -295,8 +374,8 @@ class Collection:
         sql = "SELECT id FROM items WHERE status = 'ok'"
         if path is None:
             return [id for (id,) in self._store.rows(f"{sql} ORDER BY id")]
-        full = os.path.abspath(path)  # noqa: PTH100 - links keep their names
-        names = (str(path), self._store.kept_path(full))
+        place, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - a link to a file keeps its name
+        names = (str(path), self._store.kept_path(os.path.join(os.path.realpath(place), name)))  # noqa: PTH118
         return [id for (id,) in self._store.rows(f"{sql} AND path IN (?, ?)", names)]
 
     def search(
@@ -327,8 +406,7 @@ class Collection:
     def similar(self, picture: int | str | Path, k: int = 10, offset: int = 0, diverse: float = 0.0) -> Answer:
         """The pictures most like an item or a picture file, which is not among the answers itself."""
         with self._reading():
-            ids = [picture] if isinstance(picture, int) else self.ids(picture)
-            term = Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
+            ids, term = self._asked_with(picture)
             params = SearchParams(k, offset, diverse, 0.0, frozenset(ids))
             return self._search.answer(Query((term,), (), None, str(term)), params)
 
@@ -339,8 +417,7 @@ class Collection:
         if k < 1:
             raise BadInput(f"k: {k}; ask for at least one caption")
         with self._reading():
-            ids = [picture] if isinstance(picture, int) else self.ids(picture)
-            term = Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
+            _, term = self._asked_with(picture)
             row = self._search.rows([term])
             space = self._vectors.space
             if among is not None:
@@ -360,15 +437,30 @@ class Collection:
                 best = dict(sorted(best.items(), key=lambda entry: -entry[1])[:k])
             return list(best.items())
 
-    def duplicates(self, threshold: float = 0.97, progress: Progress | None = None) -> list[list[int]]:
-        """Groups of pictures whose vectors are at least this alike (cosine; the part of equal bits of codes)."""
+    def duplicates(
+        self, threshold: float = THRESHOLD, workers: int | None = None, progress: Progress | None = None
+    ) -> Duplicates:
+        """Groups of pictures of which one is enough: the same bytes, the same picture, one moment; which to keep, why.
+
+        threshold   likeness from which pixels are compared: the cosine of vectors, the part of equal bits of codes
+        workers     processes that read files; default: one a core
+        progress    told the pictures whose vectors were compared, then the files that were read
+        """
         with self._reading():
-            return duplicates.groups(self._vectors, threshold, progress)
+            found = duplicates.candidates(self._vectors, self._nearest, threshold, progress)
+        return duplicates.judge(found, workers, progress)
 
     def failures(self) -> list[tuple[str, str]]:
-        """(path, why) of every file that cannot be found, or whose words could not be read."""
-        rows = self._store.rows("SELECT path, reason FROM items WHERE reason != '' ORDER BY path")
-        return [(self._store.full_path(path), reason) for path, reason in rows]
+        """(path, why) of every file that cannot be found."""
+        return self._reasons("failed")
+
+    def notes(self) -> list[tuple[str, str]]:
+        """(path, what) of every picture that can be found, and of which something is left out: words beside it, say."""
+        return self._reasons("ok")
+
+    def _reasons(self, status: str) -> list[tuple[str, str]]:
+        sql = "SELECT path, reason FROM items WHERE status = ? AND reason != '' ORDER BY path"
+        return [(self._store.full_path(path), reason) for path, reason in self._store.rows(sql, (status,))]
 
     def status(self) -> dict[str, Any]:
         """Numbers and facts, as plain JSON values."""
@@ -382,7 +474,9 @@ class Collection:
                 "failed": count("SELECT count(*) FROM items WHERE status = 'failed'")[0][0],
                 "captions": count("SELECT count(*) FROM captions")[0][0],
                 "tags": count("SELECT count(DISTINCT tag) FROM tags")[0][0],
-                "folders": [path for (path,) in count("SELECT path FROM roots ORDER BY path")],
+                "folders": self._store.roots(),
+                "waiting": len(waiting.gone(self._store)),
+                "excluded": self.excluded(),
                 "generation": self._store.generation,
                 "encoder": {**asdict(self._vectors.identity), "folder": self._encoder_at},
                 "index": self._nearest.kept(),
@@ -414,11 +508,23 @@ class Collection:
     def _parsed(self, query: str | Query) -> Query:
         return language.parse(query, self._metadata_keys()) if isinstance(query, str) else query
 
+    def _in_full(self, some: Waiting) -> Waiting:
+        return replace(some, path=self._store.full_path(some.path))
+
     def _one(self, id: int) -> Item:
         found = self._store.items([id])
         if not found:
             raise BadInput(f"{self.folder} has no item {id}")
         return found[0]
+
+    def _asked_with(self, picture: int | str | Path) -> tuple[list[int], Term]:
+        """The item that this is, if it is one, and the term that stands for it; a file goes before a name."""
+        if isinstance(picture, int):
+            return [picture], Term(1.0, "item", str(picture))
+        ids = self.ids(picture)
+        if not ids and not Path(picture).expanduser().exists():
+            ids = [self._search.named(str(picture))]
+        return ids, Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
 
     def _encoding(self) -> EncoderProtocol:
         """The encoder, loaded when it is first needed, and checked to be the one that made the vectors."""

@@ -1,29 +1,35 @@
 """From folders to a collection: what is new is looked at, encoded and committed, batch by batch.
 
-A file is known again by its path, size and time; a renamed or copied one by its content. Both cost no encoding. What
-a batch committed is done for good: whatever stops the work, the next run goes on behind it.
+A file is known again by its path, size and time; a renamed or copied one by its content. Both cost no encoding. All
+that moved is matched by content before anything is written (`matching`). What a batch committed is done for good:
+whatever stops the work, the next run goes on behind it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from diptych.collection import matching, waiting
 from diptych.collection.identity import EncoderProtocol
-from diptych.collection.store import Item, Value
+from diptych.collection.matching import Lost
+from diptych.collection.store import Item, Store, Value
+from diptych.collection.survey import Survey, below, inside, prefix, survey
 from diptych.collection.vectors import Vectors
+from diptych.collection.waiting import Waiting
 from diptych.kinds import Array, BadInput, Progress, batches
 from diptych.sources import jsonl, table
 from diptych.sources.decoders import SECONDS, Decoders, Look
 from diptych.sources.exif import Words
 from diptych.sources.rows import Row, merged
-from diptych.sources.walk import Found, Tree, pictures, walk
+from diptych.sources.walk import Found, Passed, passed_over
 
 BATCH = 64
 """Pictures between two commits: what an interruption costs at the most."""
@@ -38,9 +44,16 @@ class Ingested:
     copied            of those added or updated, the ones whose vector was there already
     encoded           pictures that the encoder was asked for
     unmatched         lines of the captions file whose picture is not in the collection
+    unmatched_images  those pictures, as the file names them
+    restored          pictures that have words again which were given before they were away
     newly_failed      of the failures, those that were not known before
+    words_waiting     of those removed, the ones whose given words wait for them
     waiting           files that still change, and are left for the next look (see `watch`)
     failures          (path, why), of this run
+    away              (folder, why) of folders that are out of reach: what is known of them stays
+    notes             (path, why) of pictures that can be found, and of which something is left out
+    passed            files that are no pictures by their endings; not told by `watch`
+    left_out          files and folders that a pattern leaves out
     """
 
     added: int = 0
@@ -52,9 +65,16 @@ class Ingested:
     encoded: int = 0
     captioned: int = 0
     unmatched: int = 0
+    restored: int = 0
+    words_waiting: int = 0
     waiting: int = 0
     newly_failed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    away: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    unmatched_images: list[str] = field(default_factory=list)
+    passed: list[Passed] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -102,7 +122,9 @@ def add(
     folders: Sequence[str | Path],
     *,
     captions: str | Path | None = None,
+    exclude: Sequence[str] = (),
     retry: bool = False,
+    contents: bool = False,
     workers: int | None = None,
     seconds: float = SECONDS,
     progress: Progress | None = None,
@@ -111,20 +133,22 @@ def add(
 ) -> Ingested:
     """Bring the collection up to date with these folders; see `Collection.add`.
 
+    exclude   patterns of what to leave out (see `sources.ignore`)
     seen   what the last call saw, which this one brings up to date: a file that looks otherwise is still being written,
            and is left for the next call
     """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
-    work = _Work(vectors, encoder, changed)
+    work = _Work(vectors, encoder, changed, exclude, watching=seen is not None)
     report = work.report
-    todo = work.scan([os.path.abspath(folder) for folder in folders], retry)  # noqa: PTH100 - links keep their names
+    todo = work.scan([os.fspath(folder) for folder in folders], retry, contents, progress)
     if seen is not None:
         looks_now = {file.path: (file.size, file.mtime_ns) for file in todo}
         todo = [file for file in todo if seen.get(file.path) == looks_now[file.path]]
         report.waiting = len(looks_now) - len(todo)
         seen.clear()
         seen.update(looks_now)
+    todo = work.move(todo)
     done = 0
     # Whoever encodes pixels is handed them by the process that looked at the file; no file is decoded twice.
     preprocessing = getattr(encoder(), "preprocessing", None) if todo else None
@@ -141,130 +165,258 @@ def add(
             if progress:
                 progress("pictures", done, len(todo))
     work.finish()
+    if seen is None:  # who watches does not open the same files again and again
+        own = (os.path.realpath(vectors.store.folder) + os.sep, os.path.realpath(captions) if captions else "/ ")
+        report.passed = passed_over(path for path in work.look.passed if not path.startswith(own))
     if given:
-        work.caption(given, [os.path.abspath(folder) for folder in folders], Path(captions or ""))  # noqa: PTH100
+        work.caption(given, Path(captions or ""))
     report.seconds = time.perf_counter() - started
     return report
+
+
+class _Known(NamedTuple):
+    """What is kept of an item that tells whether its file is another than before."""
+
+    id: int
+    size: int | None
+    mtime_ns: int | None
+    beside_at: str
+    status: str
+    reason: str
+    digest: str | None
 
 
 class _Work:
     """One run over some folders.
 
-    known   kept path -> id, size, mtime_ns, beside_at, status and reason of the item there
-    gone    the ids of items whose file was not found, until one turns up under another name
+    known      kept path -> the item there
+    gone       the ids of items whose file was not found
+    look       what lies in the folders
+    moved      kept paths of items that were somewhere else before
+    watching   whether this is one look of many: what failed for the moment waits for a run of its own
     """
 
-    def __init__(self, vectors: Vectors, encoder: Callable[[], EncoderProtocol], changed: Changed | None) -> None:
+    def __init__(
+        self,
+        vectors: Vectors,
+        encoder: Callable[[], EncoderProtocol],
+        changed: Changed | None,
+        exclude: Sequence[str] = (),
+        watching: bool = False,
+    ) -> None:
         self.vectors, self.store, self.encoder, self.changed = vectors, vectors.store, encoder, changed
+        self.exclude, self.watching = exclude, watching
         self.report = Ingested()
-        self.known: dict[str, tuple[Any, ...]] = {}
+        self.known: dict[str, _Known] = {}
+        self.look = Survey()
         self.gone: set[int] = set()
+        self.moved: set[str] = set()
 
     # ------------------------------------------------------------------------------------------------------ what is new
 
-    def scan(self, folders: Sequence[str], retry: bool) -> list[Found]:
-        """The files that are new or changed; those refused unseen are recorded at once."""
-        sql = "SELECT path, id, size, mtime_ns, beside_at, status, reason FROM items"
-        self.known = {path: tuple(state) for path, *state in self.store.rows(sql)}
-        single = [path for path in folders if os.path.isfile(path)]  # noqa: PTH113 - a string is all that is needed
-        folders = [folder for folder in folders if folder not in set(single)]
-        trees = [*map(self._walked, folders), pictures(single)]
-        found = {self.store.kept_path(file.path): file for tree in trees for file in tree.files}
-        refused = {self.store.kept_path(path): why for tree in trees for path, why in tree.refused}
-        closed = [self._below(folder) for tree in trees for folder in tree.closed]
-        places = [self._below(folder) for folder in folders]
+    def scan(self, folders: Sequence[str], retry: bool, contents: bool, progress: Progress | None) -> list[Found]:
+        """The files that are new or changed; those refused unseen are recorded at once.
+
+        contents   read the files that look as before, too, and take those of other content for changed
+        """
+        sql = "SELECT path, id, size, mtime_ns, beside_at, status, reason, digest FROM items"
+        self.known = {path: _Known(*state) for path, *state in self.store.rows(sql)}
+        filed = [path for path, item in self.known.items() if item.size is not None]  # others were given as rows
+        look = self.look = survey(self.store, folders, filed, self.exclude)
+        self.report.left_out = look.left_out
         self.gone = {
-            id
-            for path, (id, size, *_) in self.known.items()
-            if size is not None  # else it was given as a row, and there is no file to miss
-            and path not in found
-            and path not in refused
-            and under(path, places)
-            and not under(path, closed)
+            self.known[path].id
+            for path in filed
+            if path not in look.found
+            and path not in look.refused
+            and below(path, look.within)
+            and not below(path, [prefix(folder) for folder in look.closed])
         }
-        roots = {root for (root,) in self.store.rows("SELECT path FROM roots")}
-        news = {path: why for path, why in refused.items() if path not in self.known or self.known[path][5] != why}
-        if news or not roots.issuperset(folders):  # else nothing is written, so that a look in vain costs no flush
-            with self.store.transaction():
-                self.store.change("INSERT OR IGNORE INTO roots VALUES (?)", [(folder,) for folder in folders])
-                for path, why in news.items():
-                    id = self.known[path][0] if path in self.known else 0
-                    self._write(Item(path, id, "failed", why, size=0, mtime_ns=0), None)
-            self.report.newly_failed += len(news)
-            self._tell([("failed", self.store.full_path(path), why) for path, why in news.items()])
-        self.report.failures += [(self.store.full_path(path), why) for path, why in refused.items()]
+        self.report.away = [(self.store.full_path(folder), why) for folder, why in look.closed.items()]
+        self._record()
         todo = []
-        for path, file in found.items():
+        for path, file in look.found.items():
             old = self.known.get(path)
-            same = old is not None and old[1:4] == (file.size, file.mtime_ns, file.beside_at)
-            if old is None or not same or (retry and old[4] == "failed"):
+            times = (file.mtime_ns, ~file.mtime_ns) if self.watching else (file.mtime_ns,)
+            same = (
+                old is not None and (old.size, old.beside_at) == (file.size, file.beside_at) and old.mtime_ns in times
+            )
+            if old is None or not same or (retry and old.status == "failed"):
                 todo.append(file)
             else:
                 self.report.unchanged += 1
-                if old[4] == "failed":
-                    self.report.failures.append((file.path, old[5]))
-        return todo
+                if old.reason:
+                    told = self.report.failures if old.status == "failed" else self.report.notes
+                    told.append((file.path, old.reason))
+        return todo + self._other_contents(todo, progress) if contents else todo
 
-    def _walked(self, folder: str) -> Tree:
-        tree = walk(folder)
-        place = [self._below(folder)]
-        n = 0 if tree.files or tree.closed else sum(under(path, place) for path in self.known)
-        if n:
-            raise BadInput(
-                f"{folder}: no picture in it now, and {n:,} are indexed from there; is the disk mounted? "
-                "To forget them, remove the folder from the collection"
-            )
-        return tree
+    def _record(self) -> None:
+        """Remember the folders and what was refused; nothing is written where nothing is new: that costs a flush."""
+        look, store = self.look, self.store
+        before = set(store.roots())
+        roots = [root for root in look.roots if root not in before and not any(inside(root, one) for one in before)]
+        within = [one for one in before if any(inside(one, root) for root in roots)]
+        mounts = dict(store.rows("SELECT path, disk FROM mounts"))
+        disks = [(path, disk) for path, disk in look.mounts.items() if mounts.get(path) != disk]
+        disks = [(path, disk) for path, disk in disks if path not in look.closed]
+        plain = [(path,) for path in mounts if below(path, look.within) and path not in {*look.mounts, *look.closed}]
+        news = {
+            path: why for path, why in look.refused.items() if path not in self.known or self.known[path].reason != why
+        }
+        if news or roots or disks or plain:
+            with store.transaction():
+                store.change("DELETE FROM roots WHERE path = ?", [(store.kept_path(root),) for root in within])
+                store.change("INSERT INTO roots VALUES (?)", [(store.kept_path(root),) for root in roots])
+                store.change("DELETE FROM mounts WHERE path = ?", plain)
+                store.change("INSERT OR REPLACE INTO mounts VALUES (?, ?)", disks)
+                for path, why in news.items():
+                    before_it = store.items([self.known[path].id]) if path in self.known else []
+                    item = replace(before_it[0] if before_it else Item(path), status="failed", reason=why)
+                    self._write(replace(item, size=0, mtime_ns=0), None)
+            self.report.newly_failed += len(news)
+            self._tell([("failed", store.full_path(path), why) for path, why in news.items()])
+        self.report.failures += [(store.full_path(path), why) for path, why in look.refused.items()]
 
-    def _below(self, folder: str) -> str:
-        """What the kept paths of everything in a folder begin with; "" where that is every relative path."""
-        probe = self.store.kept_path(os.path.join(folder, "x"))  # noqa: PTH118 - pathlib would drop what is odd
-        return probe[:-1]
+    def _other_contents(self, todo: Sequence[Found], progress: Progress | None) -> list[Found]:
+        """Files that have other content than before, though their size and time are the same."""
+        looked_at = {file.path for file in todo}
+        rest = [(path, file) for path, file in self.look.found.items() if file.path not in looked_at]
+        changed = []
+        for number, (path, file) in enumerate(rest):
+            old = self.known[path]
+            if old.status == "ok" and old.digest not in (None, digest_of(file)):
+                changed.append(file)
+                self.report.unchanged -= 1
+            if progress:
+                progress("contents", number + 1, len(rest))
+        return changed
+
+    # --------------------------------------------------------------------------------------------------- what has moved
+
+    def move(self, todo: Sequence[Found]) -> list[Found]:
+        """Give items the paths where their content is now, all of them in one commit; what is left to look at.
+
+        A file can be a lost item only if it has as many bytes, so only those files are read for it.
+        """
+        new = {self.store.kept_path(file.path): file for file in todo}
+        lost = {
+            item.id: Lost(path, item.digest, item.size)
+            for path, item in self.known.items()
+            if item.digest is not None and item.size is not None and item.status == "ok"
+            if item.id in self.gone or path in new
+        }
+        sizes = {item.size for item in lost.values()}
+        digests = {path: digest for path, file in new.items() if file.size in sizes and (digest := digest_of(file))}
+        places = {id: path for id, path in matching.moves(lost, digests).items() if path != lost[id].path}
+        self.gone -= set(places)
+        if not places:
+            return list(todo)
+        items = self.store.items(list(places))
+        left = {item.path for item in items}
+        # Whoever is still where another comes has gone: its content was found nowhere.
+        ousted = [
+            self.known[path].id for path in places.values() if path in self.known and self.known[path].id not in places
+        ]
+        with self.store.transaction():
+            waiting.delete(self.store, ousted)
+            marks = [(f"\0{item.id}", item.id) for item in items]  # a path has one item: first all make room
+            self.store.change("UPDATE items SET path = ? WHERE id = ?", marks)
+            for item in items:
+                file = new[places[item.id]]
+                now = replace(item, path=places[item.id], size=file.size, mtime_ns=file.mtime_ns)
+                self._write(now, None, keeps=True)
+        self.gone -= set(ousted)
+        self.report.renamed += len(items)
+        self._tell([("renamed", new[places[item.id]].path, "") for item in items])
+        self.known = {path: item for path, item in self.known.items() if path not in left}
+        for item in items:
+            file = new[places[item.id]]
+            state = _Known(item.id, file.size, file.mtime_ns, item.beside_at, "ok", item.reason, item.digest)
+            self.known[places[item.id]] = state
+        self.moved = set(places.values())
+        # Words beside a file do not move with it of themselves.
+        return [
+            file for path, file in new.items() if path not in self.moved or file.beside_at or self.known[path].beside_at
+        ]
 
     # ---------------------------------------------------------------------------------------------------------- a batch
 
     def take(self, files: Sequence[Found], looks: Sequence[Look]) -> None:
         """Encode what must be, and commit the batch."""
         paths = [self.store.kept_path(file.path) for file in files]
-        old_ids = [self.known[path][0] for path in paths if path in self.known]
+        old_ids = [self.known[path].id for path in paths if path in self.known]
         old = {item.path: item for item in self.store.items(old_ids)}
+        digests = [look.digest for look in looks if look.digest]
+        awaited = waiting.of(self.store, digests)
+        given: dict[str, Item | Waiting] = {**waiting.shared(self.store, digests), **awaited}
         new: list[tuple[Item, Look, Item | None]] = []
+        ousted: list[Item] = []
         for path, file, look in zip(paths, files, looks, strict=True):
             before = old.get(path)
+            if before is not None and not look.reason and not self._is_still(before, look, given, awaited):
+                ousted.append(before)
+                before = None
             item = self._item(path, file, look, before)
-            if item.status == "ok" and before is None and (renamed := self._renamed(look.digest)):
-                before = renamed
-                item = replace(item, id=before.id, given=before.given, metadata=before.metadata)
+            if item.status == "ok":
+                if look.digest in given and (before is None or before.digest not in (None, look.digest)):
+                    item = replace(item, given=given[look.digest].given, metadata=given[look.digest].metadata)
+                elif look.digest in awaited:
+                    item = waiting.with_words(item, awaited[look.digest])
+                given.setdefault(look.digest, item)
             new.append((item, look, before))
         rows = self._rows(new)
         items = []
         for item, look, before in new:
             reason = rows[look.digest] if item.status == "ok" else None
             if isinstance(reason, str):
-                item = replace(item, status="failed", reason=reason, digest=None)
+                item = _failed(item, before, reason)
             elif item.status == "ok" and _moved(look):
                 # The row may be of another picture than the digest. No file has this time, so it is looked at again.
-                item = replace(item, status="failed", reason="changed while it was read", digest=None, mtime_ns=0)
+                item = replace(_failed(item, before, "changed while it was read"), mtime_ns=0)
             items.append((item, before))
         told: list[tuple[str, str, str]] = []
         texts = self._texts(items)
         with self.store.transaction():
+            waiting.delete(self.store, [item.id for item in ousted])
             for (item, before), (_, look, _) in zip(items, new, strict=True):
                 row = rows.get(look.digest) if item.status == "ok" else None
                 keeps = before is not None and before.status == item.status == "ok" and before.digest == item.digest
                 self._write(item, None if keeps else row, texts.get(item.path), keeps)
+                if before is not None and (before.digest != item.digest or item.status != "ok"):
+                    waiting.keep(self.store, before, "edited" if waiting.covers(item, before) else "gone")
                 told.append((self._count(item, before, look), look.path, item.reason))
+            back = {item.digest for item, _ in items if item.status == "ok"} & set(awaited)
+            waiting.drop(self.store, [str(digest) for digest in back])
+            self.report.restored += sum(
+                awaited[str(digest)].why == "gone" and awaited[str(digest)].says_anything for digest in back
+            )
         self._tell(told)
 
+    def _is_still(self, before: Item, look: Look, given: Container[str], awaited: Mapping[str, Waiting]) -> bool:
+        """Whether what lies in the place of an item is that item still: of the same content, or an edit of it.
+
+        A picture that is known here, or was taken at another time, is another picture that took the name.
+        """
+        if before.digest in (None, look.digest):
+            return True
+        if look.digest in awaited and (awaited[look.digest].path, awaited[look.digest].why) == (before.path, "edited"):
+            return True  # the edit was taken back
+        if look.digest in given or (before.status != "ok" and waiting.shared(self.store, [str(before.digest)])):
+            return False
+        return not (before.taken and look.taken and before.taken != look.taken)
+
     def _item(self, path: str, file: Found, look: Look, before: Item | None) -> Item:
-        kept = Item(path) if before is None else Item(path, before.id, given=before.given, metadata=before.metadata)
+        kept = Item(path)
+        if before is not None:
+            kept = Item(path, before.id, digest=before.digest, given=before.given, metadata=before.metadata)
         if look.reason:
             return replace(
                 kept,
                 status="failed",
                 reason=look.reason,
                 size=file.size,
-                mtime_ns=file.mtime_ns,
+                # Not its time, so that the next run looks at it again; but one that changed can still be told from it.
+                mtime_ns=~file.mtime_ns if look.again else file.mtime_ns,
                 beside_at=file.beside_at,
             )
         facts = {name: getattr(look, name) for name in ("width", "height", "taken", "camera", "lat", "lon")}
@@ -278,14 +430,6 @@ class _Work:
             found=Words(look.captions, look.tags),
             **facts,
         )
-
-    def _renamed(self, digest: str) -> Item | None:
-        """An item of this content whose file is gone, and which nothing took over yet."""
-        for (id,) in self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' ORDER BY id", (digest,)):
-            if id in self.gone:
-                self.gone.discard(id)
-                return self.store.items([id])[0]
-        return None
 
     def _rows(self, new: Sequence[tuple[Item, Look, Item | None]]) -> dict[str, Array | str]:
         """digest -> the row of the picture, or why it has none."""
@@ -321,40 +465,44 @@ class _Work:
         report = self.report
         if item.status != "ok":
             report.failures.append((look.path, item.reason))
-            report.newly_failed += 1
+            report.newly_failed += before is None or before.reason != item.reason
             return "failed"
+        if item.reason:
+            report.notes.append((look.path, item.reason))
         if before is None:
             report.added += 1
             return "added"
-        if before.path != item.path:
-            report.renamed += 1
-            report.copied -= 1
-            return "renamed"
-        report.updated += 1
         if before.digest == item.digest:
             report.copied -= 1
+        if item.path in self.moved:
+            return ""
+        report.updated += 1
         return "updated"
 
     def _tell(self, changes: Iterable[tuple[str, str, str]]) -> None:
         """After the commit, so that what is told is done."""
         if self.changed:
-            for change in changes:
-                self.changed(*change)
+            for what, path, why in changes:
+                if what:
+                    self.changed(what, path, why)
 
     def finish(self) -> None:
         """Remove what is gone."""
         if self.gone and not self.report.waiting:  # what is gone may be one of those that wait, under another name
             gone = sorted(self.gone)
-            paths = [item.path for item in self.store.items(gone)]
+            items = self.store.items(gone)
+            paths = [item.path for item in items]
             with self.store.transaction():
-                self.report.removed = self.store.delete(gone)
+                self.report.removed = waiting.delete(self.store, gone)
+            waits = waiting.of(self.store, [item.digest for item in items if item.digest])
+            self.report.words_waiting = sum(some.says_anything for some in waits.values())
             self._tell(("removed", self.store.full_path(path), "") for path in paths)
 
     # ---------------------------------------------------------------------------------------------------- captions file
 
-    def caption(self, rows: Sequence[Row], folders: Sequence[str], file: Path) -> None:
+    def caption(self, rows: Sequence[Row], file: Path) -> None:
         """Give the pictures that the lines of a captions file name their texts and labels."""
-        places = [*folders, str(file.absolute().parent)]
+        places = [*self.look.roots, str(file.resolve().parent)]
         ids = {path: id for id, path in self.store.rows("SELECT id, path FROM items WHERE status = 'ok'")}
         for batch in batches(list(rows), 16 * BATCH):
             entries = {}
@@ -363,18 +511,23 @@ class _Work:
                 path = next((name for name in names if name in ids), None)
                 if path is None:
                     self.report.unmatched += 1
+                    self.report.unmatched_images.append(row.image)
                 else:
                     entries[path] = Entry(path, captions=row.texts, tags=row.labels)
             self.report.captioned += give(self.vectors, self.encoder, list(entries.values()))[1]
 
 
 def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequence[Entry]) -> tuple[list[int], int]:
-    """Write items that are given, in one commit: their ids, and how many of them are new or other than before."""
+    """Write items that are given, in one commit: their ids, and how many of them are new or other than before.
+
+    What is given to one picture file is given to all files of its content.
+    """
     store = vectors.store
-    if len({entry.path for entry in entries}) < len(entries):
+    named = [entry.path for entry in entries]
+    if len(set(named)) < len(entries):
         raise BadInput("one path stands twice among the entries; join them into one")
-    marks = ((path, id) for some in batches([entry.path for entry in entries], 500) for path, id in _ids(store, some))
-    ids = dict(marks)
+    entries = _shared(store, entries)
+    ids = dict(_ids(store, [entry.path for entry in entries]))
     old = {item.path: item for item in store.items(list(ids.values()))}
     items: list[tuple[Item, Array | None, bool]] = []
     for entry in entries:
@@ -390,13 +543,41 @@ def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequ
         if item.path not in old or old[item.path].captions != item.captions
     }
     texts = encoded_texts(vectors, encoder, wanted)
-    written = []
     with store.transaction():
         for item, row, same in items:
-            if not same:
-                item = write(vectors, item, row, texts.get(item.path), keeps=row is None)
-            written.append(item.id)
-    return written, sum(not same for _, _, same in items)
+            ids[item.path] = item.id if same else write(vectors, item, row, texts.get(item.path), keeps=row is None).id
+    return [ids[path] for path in named], sum(not same for _, _, same in items)
+
+
+def _shared(store: Store, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, and for every other file of the same content one that gives it the same words."""
+    digests = dict(_pairs(store, "path, digest", "path", [entry.path for entry in entries], "AND digest IS NOT NULL"))
+    if not digests:
+        return list(entries)
+    copies: dict[str, list[str]] = {}
+    for digest, path in _pairs(store, "digest, path", "digest", sorted(set(digests.values())), "AND status = 'ok'"):
+        copies.setdefault(digest, []).append(path)
+    if all(len(paths) == 1 for paths in copies.values()):
+        return list(entries)
+    # Two lines of a table may speak of two files of one content: both are right.
+    said: dict[str, Entry] = {}
+    for entry in entries:
+        if digest := digests.get(entry.path):
+            said[digest] = _joined(said[digest], entry) if digest in said else entry
+    alone = [entry for entry in entries if entry.path not in digests]
+    own = {entry.path: entry for entry in entries}
+    words = ("captions", "tags", "metadata")
+    for digest, entry in said.items():
+        for path in copies.get(digest, [entry.path]):
+            alone.append(replace(own.get(path, Entry(path)), **{name: getattr(entry, name) for name in words}))
+    return alone
+
+
+def _joined(one: Entry, other: Entry) -> Entry:
+    captions = [*(one.captions or ()), *(other.captions or ())] if one.captions or other.captions else other.captions
+    tags = [*(one.tags or ()), *(other.tags or ())] if one.tags or other.tags else other.tags
+    metadata = {**(one.metadata or {}), **(other.metadata or {})} if one.metadata or other.metadata else other.metadata
+    return replace(one, captions=captions, tags=tags, metadata=metadata)
 
 
 def write(vectors: Vectors, item: Item, row: Array | None, texts: Array | None, keeps: bool = False) -> Item:
@@ -447,9 +628,18 @@ def encoded_texts(
     return dict(zip(captions, np.split(rows, ends), strict=True)) if captions else {}
 
 
-def _ids(store: Any, paths: Sequence[str]) -> list[tuple[str, int]]:
-    marks = ",".join("?" * len(paths))
-    return [(path, id) for path, id in store.rows(f"SELECT path, id FROM items WHERE path IN ({marks})", paths)]
+def _ids(store: Store, paths: Sequence[str]) -> list[tuple[str, int]]:
+    return _pairs(store, "path, id", "path", paths)
+
+
+def _pairs(store: Store, columns: str, key: str, values: Sequence[str], also: str = "") -> list[tuple[Any, Any]]:
+    """Two columns of the items whose key is among the values."""
+    found: list[tuple[Any, Any]] = []
+    for some in batches(list(values), 500):
+        marks = ",".join("?" * len(some))
+        rows = store.rows(f"SELECT {columns} FROM items WHERE {key} IN ({marks}) {also} ORDER BY id", some)
+        found += [(first, second) for first, second in rows]
+    return found
 
 
 def _given(entry: Entry, before: Item | None) -> Item:
@@ -490,9 +680,21 @@ def _captions(file: Path) -> list[Row]:
     return merged(jsonl.rows(file) if ending == ".jsonl" else table.rows(file))
 
 
-def under(path: str, places: Sequence[str]) -> bool:
-    relative = not Path(path).is_absolute()
-    return any((path.startswith(place) or path == place[:-1]) if place else relative for place in places)
+def _failed(item: Item, before: Item | None, reason: str) -> Item:
+    """What is kept of it when it cannot be found: of the item that it was, the content and the words that has."""
+    last = before or Item(item.path)
+    return replace(item, status="failed", reason=reason, digest=last.digest, given=last.given, metadata=last.metadata)
+
+
+def digest_of(file: Found) -> str:
+    """The sha256 of a file; "" where it cannot be read, or is not what it was when it was found."""
+    try:
+        with open(file.path, "rb") as stream:
+            at = os.fstat(stream.fileno())
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
+    return digest if (at.st_size, at.st_mtime_ns) == (file.size, file.mtime_ns) else ""
 
 
 def _moved(look: Look) -> bool:

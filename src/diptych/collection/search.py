@@ -36,6 +36,8 @@ _STOP_WORDS = (
 )
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
+MOST_NAMED = 5
+"""Pictures of one name that a message lists."""
 
 BEST_FIRST: tuple[Verdict, ...] = ("match", "weak", "unrated", "none")
 
@@ -189,18 +191,40 @@ class Search:
             return rows.result()
 
     def picture(self, name: str) -> Array:
-        """The row of a picture file: that of the item with its content, else what the encoder makes of it."""
+        """The row of a picture file: that of the item with its content, else what the encoder makes of it.
+
+        Where there is no such file, it is the name of an item.
+        """
         path = Path(name).expanduser()
         try:
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return np.asarray(self.vectors.of([self.named(name)])[0])
         except (OSError, ValueError) as error:  # a zero byte is a ValueError
             why = getattr(error, "strerror", None) or error
-            raise BadInput(f"{name}: not readable ({why}); a text goes in quotes with a weight, 1:") from None
+            raise BadInput(f"{name}: not readable ({why}){_as_text(name)}") from None
         known = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
         if known:
             return np.asarray(self.vectors.of([known[0][0]])[0])
         return np.asarray(self.vectors.checked(self.encoder().encode_images([str(path)]), 1)[0])
+
+    def named(self, name: str) -> int:
+        """The item whose path ends with this name, in any case where none does exactly. Raises BadInput for none."""
+        end = Path(name).as_posix().removeprefix("./")
+        kept = "SELECT id, path, status, reason FROM items WHERE '/' || {} LIKE '%' || {} ESCAPE '\\'"
+        escaped = re.sub(r"([\\%_])", r"\\\1", f"/{end}")
+        found = self.store.rows(kept.format("path", "?"), (escaped,))
+        found = [row for row in found if f"/{row[1]}".endswith(f"/{end}")] or found
+        well = [(id, path) for id, path, status, _ in found if status == "ok"]
+        if len(well) == 1:
+            return int(well[0][0])
+        if well:
+            some = ", ".join(f"#{id} {path}" for id, path in well[:MOST_NAMED]) + ", …" * (len(well) > MOST_NAMED)
+            raise BadInput(f"{name}: {len(well)} pictures here have this name; say which: {some}")
+        if found:
+            raise BadInput(f"{name}: in the collection, but it cannot be read: {found[0][3]}")
+        raise BadInput(f"{name}: no such file, and no picture of that name in {self.store.folder}{_as_text(name)}")
 
     def _joined(self, terms: Sequence[Term], rows: Array) -> Array:
         if len(terms) == 1 and terms[0].weight > 0:
@@ -434,6 +458,10 @@ class Search:
 def _content_words(texts: Sequence[str]) -> list[str]:
     words = dict.fromkeys(word for text in texts for word in re.findall(r"[^\W_]+", text.lower()))
     return [word for word in words if word not in STOP_WORDS]
+
+
+def _as_text(name: str) -> str:
+    return f"; were it meant as a text, it would go in quotes behind a weight: '1:\"{name}\"'"
 
 
 def _match(texts: Sequence[str]) -> str:

@@ -25,6 +25,9 @@ from diptych.sources.exif import Words
 
 FILE, LOCK = "diptych.db", "diptych.lock"
 
+HIDDEN = ".diptych"
+"""Name of a collection that lies in the folder of its pictures, and moves with it."""
+
 Value = str | int | float
 
 WORDS = (
@@ -55,6 +58,11 @@ SCHEMA = (
     CREATE TABLE removed (item INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
     {WORDS};
     """,
+    """
+    CREATE TABLE waiting (digest TEXT PRIMARY KEY, path TEXT NOT NULL, why TEXT NOT NULL, words TEXT NOT NULL,
+        crc INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE mounts (path TEXT PRIMARY KEY, disk INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )
 """What brings an empty file to version 1, that to version 2, and so on."""
 
@@ -79,7 +87,8 @@ class Item:
     """One picture of a collection.
 
     status      "ok": it can be found; "failed": it cannot, and `reason` says why
-    digest      sha256 of the file; None for an item that was given as a row and has no file
+    digest      sha256 of the file, of one that failed when it could last be read; None for an item that was given as a
+                row and has no file
     found       captions and tags that stand in the file and in the files beside it
     given       those that a person or a program gave
     taken       local time, ISO 8601
@@ -131,7 +140,8 @@ class Item:
 class Store:
     """The file of a collection, open to read, or to write by this process alone.
 
-    home   what the paths of items are relative to, where they are; the folder that holds the collection's folder
+    home   what the paths of items and folders are relative to, where they can be: the folder that holds the
+           collection's folder, by its own name and not by that of a link to it
     """
 
     def __init__(self, folder: Path, write: bool) -> None:
@@ -140,6 +150,8 @@ class Store:
         self._lock: IO[str] | None = None
         self._depth = self._writing = 0
         if write:
+            if folder.name == HIDDEN and not folder.parent.is_dir():
+                raise BadInput(f"{folder.parent}: no such folder; is it misspelt, or its disk not mounted?")
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._lock = _locked(folder / LOCK)
@@ -151,7 +163,9 @@ class Store:
             with self._typed():
                 self._connection = self._connected()
                 self._prepared()
-            self.home = Path(self.meta("home", "") or folder.resolve().parent)
+            self.home = Path(self.meta("home", "") or os.path.realpath(folder.parent))
+            if self._was == 1 and write:
+                self._roots_of_version_1()
         except BaseException:
             self.close()
             raise
@@ -197,7 +211,7 @@ class Store:
 
     def _prepared(self) -> None:
         """Bring an older file up to date. Raises BadInput for a newer one, and for one of another program."""
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        version = self._was = self._connection.execute("PRAGMA user_version").fetchone()[0]
         application = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if application not in (0, _APPLICATION) or (version and not application):
             raise BadInput(f"{self.file} is a file of another program; name another folder")
@@ -219,6 +233,18 @@ class Store:
             f"BEGIN IMMEDIATE;\n{script};\nPRAGMA application_id = {_APPLICATION};"
             f"\nPRAGMA user_version = {len(SCHEMA)};\nCOMMIT;"
         )
+
+    def _roots_of_version_1(self) -> None:
+        """Version 1 kept folders by the names they were given by, links and all; they move with the collection now."""
+        given = [path for (path,) in self.rows("SELECT path FROM roots")]
+        relative = self.rows("SELECT 1 FROM items WHERE size IS NOT NULL AND path NOT LIKE '/%' LIMIT 1")
+        roots = set()
+        for path in given:
+            moved = not Path(path).is_dir() and relative and len(given) == 1  # only what lay below home has such paths
+            roots.add("." if moved else self.kept_path(os.path.realpath(path)))
+        with self.transaction():
+            self._connection.execute("DELETE FROM roots")
+            self.change("INSERT INTO roots VALUES (?)", [(path,) for path in roots])
 
     # ----------------------------------------------------------------------------------------------------- transactions
 
@@ -330,12 +356,19 @@ class Store:
     def kept_path(self, full: str) -> str:
         """An absolute path as it is kept: relative to `home` below it, so that a folder moves with its collection."""
         home = str(self.home).rstrip(os.sep) + os.sep
-        kept = full.removeprefix(home) if self.folder.name == ".diptych" and full.startswith(home) else full
-        return kept.replace(os.sep, "/")
+        if self.folder.name == HIDDEN and (full + os.sep).startswith(home):
+            full = full[len(home) :] or "."
+        return full.replace(os.sep, "/")
 
     def full_path(self, kept: str) -> str:
-        """Where the file of an item lies."""
-        return kept if os.path.isabs(kept) else f"{self.home}{os.sep}{kept}"  # noqa: PTH117 - ten times as fast
+        """Where the file of an item, or a folder, lies."""
+        if os.path.isabs(kept):  # noqa: PTH117 - ten times as fast
+            return kept
+        return str(self.home) if kept == "." else f"{self.home}{os.sep}{kept}"
+
+    def roots(self) -> list[str]:
+        """The folders that it was given, in full."""
+        return sorted(self.full_path(path) for (path,) in self.rows("SELECT path FROM roots"))
 
     # ------------------------------------------------------------------------------------------------------------ items
 

@@ -12,6 +12,7 @@ from typing import get_args
 
 import numpy as np
 
+from diptych.collection import waiting
 from diptych.collection.nearest import Nearest
 from diptych.collection.store import WORDS, Damaged, Store
 from diptych.collection.vectors import Side, Vectors
@@ -27,6 +28,7 @@ def problems(vectors: Vectors, nearest: Nearest, contents: bool, progress: Progr
         _file(store),
         _words(store),
         _items(store, contents, progress),
+        _waiting(store),
         _vectors(vectors),
         _index(vectors, nearest),
     )
@@ -97,7 +99,10 @@ def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[
                 if contents and (at.st_size, at.st_mtime_ns) == (item.size, item.mtime_ns):
                     with open(path, "rb") as file:
                         if hashlib.file_digest(file, "sha256").hexdigest() != item.digest:
-                            yield f"{path}: its content changed, though its size and time did not"
+                            yield (
+                                f"{path}: its content changed, though its size and time did not; "
+                                "diptych index --contents mends it"
+                            )
                 elif (at.st_size, at.st_mtime_ns) != (item.size, item.mtime_ns):
                     yield f"{path}: changed since it was indexed; diptych index mends it"
             except OSError as error:
@@ -105,6 +110,11 @@ def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[
         done += len(some)
         if progress:
             progress("verify", done, len(ids))
+
+
+def _waiting(store: Store) -> Iterator[str]:
+    waiting.listed(store)  # reading checks every row
+    yield from ()
 
 
 def _vectors(vectors: Vectors) -> Iterator[str]:

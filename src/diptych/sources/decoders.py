@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -23,13 +24,17 @@ from queue import SimpleQueue
 from typing import Any, Self
 
 import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
 
 from diptych.kinds import Array, BadInput
 from diptych.sources import exif, folder, pictures
 from diptych.sources.pictures import Preprocessing
 
 SECONDS = 20.0
-"""How long a worker may look at one file."""
+"""How long a worker may compute over one file. What else the machine does at the time does not count."""
+
+_PATIENCE = 3
+"""How many times as long a worker may stand still, for a slow disk or for its turn, without computing at all."""
 
 MAX_BYTES = 1_000_000_000
 """Size of a file."""
@@ -37,7 +42,8 @@ MAX_BYTES = 1_000_000_000
 _MEMORY = 2 << 30
 """Bytes that a worker may ask for beyond what it starts with, where the system can hold it to that."""
 
-_LATE = "took more than {seconds:g} s to read; leave it out"
+_LATE = "took more than {seconds:g} s of computing to read; it is tried again on the next run"
+_HANGING = "took more than {seconds:g} s to read, waiting for its disk; it is tried again on the next run"
 
 _ENOUGH = 64  # pixels a side: a JPEG is read to its end, but most of the work of turning it into pixels is spared
 
@@ -50,7 +56,8 @@ class Look:
     digest          sha256 of the file, hexadecimal
     width, height   pixels, as it stands upright
     captions, tags  what is written in it and beside it
-    note            what beside it could not be read, though the picture can
+    note            what of it or beside it could not be read, though the picture can
+    again           whether the reason may lie in the moment and not in the file, which is worth another look later
     pixels          (side, side, 3) uint8, where a preprocessing was asked for
     """
 
@@ -68,6 +75,7 @@ class Look:
     captions: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     note: str = ""
+    again: bool = False
     pixels: Array | None = field(default=None, compare=False, repr=False)
 
 
@@ -81,7 +89,7 @@ def look(path: str, beside: Sequence[str] = (), preprocessing: Preprocessing | N
     except BadInput as error:
         return Look(path, str(error).removeprefix(f"{path}: "))
     except OSError as error:
-        return Look(path, f"not readable ({error.strerror or error})")
+        return Look(path, f"not readable ({error.strerror or error})", again=True)
     except MemoryError:
         return Look(path, "takes more memory to read than it may")
 
@@ -95,16 +103,14 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
         file.seek(0)
         with pictures.opened(file, path) as picture:
             facts, words = exif.facts(picture), exif.embedded(picture)
-            width, height = picture.size
+            stated = picture.size
+            note = pictures.loaded(picture, preprocessing.enough if preprocessing else _ENOUGH)
+            # A JPEG may have come smaller than it is; PIL turns a TIFF upright itself.
+            width, height = stated if isinstance(picture, JpegImageFile) else picture.size
             if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
                 width, height = height, width
-            pixels = None
-            if preprocessing is None:
-                picture.draft("RGB", (_ENOUGH, _ENOUGH))
-                picture.load()
-            else:
-                pixels = preprocessing.square(pictures.upright(picture, preprocessing.enough))
-    captions, tags, note = list(words.captions), list(words.tags), ""
+            pixels = preprocessing.square(pictures.upright(picture)) if preprocessing else None
+    captions, tags = list(words.captions), list(words.tags)
     for name in beside:
         try:
             if Path(name).stat().st_size > exif.MAX_XMP:
@@ -116,7 +122,7 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
             else:
                 captions += folder.captions(Path(name))
         except (BadInput, OSError) as error:
-            note = f"words beside it left out: {error}"
+            note = "; ".join(filter(None, (note, f"words beside it left out: {error}")))
     return Look(
         path,
         digest=digest,
@@ -185,11 +191,11 @@ class Decoders:
                     return answer
                 self._all.discard(worker)
                 worker, reason = None, answer
-                if answer == _LATE or self._ended:
+                if answer in (_LATE, _HANGING) or self._ended:
                     break
         finally:
             self._idle.put(worker)
-        return Look(path, reason.format(seconds=self.seconds))
+        return Look(path, reason.format(seconds=self.seconds), again=reason in (_LATE, _HANGING))
 
 
 class _Worker:
@@ -214,27 +220,45 @@ class _Worker:
             with contextlib.suppress(OSError, ValueError):
                 self._process.stdout.readline()
             self._begun = True
-        late = threading.Event()
+        done = threading.Event()
+        late: list[str] = []
 
-        def stop() -> None:
-            late.set()
-            self._process.kill()
+        def watch() -> None:
+            begun = last = self._computed()
+            moved, pause = time.monotonic(), seconds  # it cannot have computed for longer than has passed
+            while not done.wait(pause):
+                if (now := self._computed()) > last:
+                    last, moved = now, time.monotonic()
+                left = seconds - (now - begun)
+                patience = moved + _PATIENCE * seconds - time.monotonic()
+                if left <= 0 or patience <= 0:
+                    late.append(_LATE if left <= 0 else _HANGING)
+                    self._process.kill()
+                    return
+                pause = max(min(left, patience), 0.01)
 
-        timer = threading.Timer(seconds, stop)
-        timer.start()
+        watching = threading.Thread(target=watch)
+        watching.start()
         found = None
         try:
             # Where it is gone, or is being ended, that is an OSError, a ValueError, or too little to read.
             with contextlib.suppress(OSError, ValueError):
                 found = self._answer(json.dumps(question).encode())
         finally:
-            timer.cancel()
+            done.set()
+            watching.join()
         if found is not None:
             return found
         self.end()
-        return (
-            _LATE if late.is_set() else f"the decoder died of it (exit code {self._process.returncode}); leave it out"
-        )
+        return late[0] if late else f"the decoder died of it (exit code {self._process.returncode}); leave it out"
+
+    def _computed(self) -> float:
+        """Seconds of a processor that it has used; where the system does not tell, those that have passed."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # in user and in kernel mode
+        except (OSError, ValueError, IndexError):
+            return time.monotonic()
 
     def _answer(self, question: bytes) -> Look:
         assert self._process.stdin and self._process.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,18 +12,35 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile, jpeg_factory
 
-from diptych.kinds import Array, BadInput
+from diptych.kinds import Array, BadInput, batches
+from diptych.sources import jpeg, magic, shown
 
 MAX_PIXELS = 80_000_000
+"""Pixels that are decoded of one picture. A JPEG with more of them comes at half its size, a quarter or an eighth."""
+
+MAX_HELD = 1_500_000_000
+"""Bytes that a JPEG may take before its first row can be decoded: a progressive one is collected whole."""
+
+MOSTLY = 0.75
+"""How much of a picture has to be there when the end of its file is missing."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
 """What is read, whatever a file's name says. PIL knows forty more: hardly a picture comes in one, and an attacker has
 the choice among all of them. EPS would be handed to Ghostscript, a program for programs."""
+
+_ROWS = 256  # looked at together
+
+_JPEG = b"\xff\xd8\xff"
+
+_READ = {*FORMATS, "HEIC"}
+
+_WAY_OUT = "save it again as JPEG or PNG, or leave it out"
 
 MAX_EXIF = 4_000_000
 """Bytes of EXIF in a JPEG. The standard has one block of 64 kB; PIL takes a time that grows with the square of more."""
@@ -40,23 +58,26 @@ def read(path: str | Path) -> bytes:
 def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
     """The picture in a file: its header is read, its pixels are not yet.
 
-    Raises BadInput naming the picture for whatever goes wrong inside the block because of the file, and for one of more
-    than MAX_PIXELS pixels.
+    Raises BadInput naming the picture for whatever goes wrong inside the block because of the file, and for one that
+    has more pixels than may be decoded. A JPEG has as many as it likes: it can be decoded at an eighth (see `loaded`).
     """
-    start = file.read(12)
+    start = file.read(magic.ENOUGH)
     file.seek(0)
     if start[4:8] == b"ftyp":
         _read_heic()
+    head = jpeg.Head()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's own bound is a warning; ours is below
-            if start[:2] == b"\xff\xd8" and _exif_bytes(file) > MAX_EXIF:
-                raise BadInput(f"{name}: more than {MAX_EXIF:,} bytes of EXIF; save it again without")
-            picture = Image.open(file, formats=_formats())
+            if start.startswith(_JPEG):
+                head = jpeg.head(file)
+                _check(head, name)
+                picture = _open_jpeg(file)
+            else:
+                picture = Image.open(file, formats=_formats())
         with picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise BadInput(_too_large(name, f"{width} x {height} pixels"))
+            if not start.startswith(_JPEG):
+                _check_pixels(picture.size, name)
             yield picture
     except BadInput:
         raise
@@ -64,23 +85,20 @@ def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
         found = re.search(r"\d+ pixels", str(error))
         raise BadInput(_too_large(name, found[0] if found else "too many pixels")) from None
     except MemoryError:
-        raise BadInput(f"{name}: takes more memory to read than it may; leave it out") from None
+        raise BadInput(_too_much_memory(name)) from None
     except Exception as error:  # the readers inside PIL raise whatever a damaged file makes them stumble on
-        reason = f"damaged ({error})"
-        if isinstance(error, UnidentifiedImageError):
-            reason = "not a picture that can be read"
-            if start[4:8] == b"ftyp" and not _read_heic():
-                reason = "HEIC, which needs pillow-heif (pip install pillow-heif)"
-        raise BadInput(f"{name}: {reason}; save it again as JPEG or PNG, or leave it out") from None
+        if "out of memory" in str(error):
+            raise BadInput(_too_much_memory(name)) from None
+        raise BadInput(f"{name}: {_why(error, start, head)}; {_WAY_OUT}") from None
 
 
 def decode(data: bytes, name: str | Path, enough: int = 0) -> Image.Image:
-    """The picture as RGB, turned upright as its EXIF says, first frame, what is transparent on white.
+    """The picture as it is seen: RGB, turned upright as its EXIF says, first frame, what is transparent on white.
 
     enough   a JPEG may come at half size, a quarter or an eighth as long as neither side falls below this many pixels;
-             several times faster for photographs of a camera. 0 is full size.
+             several times faster for photographs of a camera. 0 is full size, up to MAX_PIXELS.
 
-    Raises BadInput naming the picture when it does not decode or has more than MAX_PIXELS pixels.
+    Raises BadInput naming the picture when it does not decode or has more pixels than may be decoded.
     """
     with opened(io.BytesIO(data), name) as picture:
         return upright(picture, enough)
@@ -88,11 +106,35 @@ def decode(data: bytes, name: str | Path, enough: int = 0) -> Image.Image:
 
 def upright(picture: Image.Image, enough: int = 0) -> Image.Image:
     """What `decode` makes of a picture, of one that is open already."""
-    if enough:
-        picture.draft("RGB", (enough, enough))
+    loaded(picture, enough)
     if picture.getexif().get(0x0112, 1) != 1:  # else it would be copied for nothing
         picture = ImageOps.exif_transpose(picture)
-    return _rgb(picture)
+    return shown.rgb(picture)
+
+
+def loaded(picture: Image.Image, enough: int = 0) -> str:
+    """Decode an open picture, and say what is missing of it; "" for nothing.
+
+    enough   as `decode` has it
+
+    Where the end of its file is missing, the rows that are there are decoded and the others are left blank, as a viewer
+    shows it; raises OSError where that is not MOSTLY of them.
+    """
+    if isinstance(picture, JpegImageFile):
+        width, height = picture.size
+        least = next((n for n in (1, 2, 4) if width * height <= MAX_PIXELS * n * n), 8)
+        most = enough or max(width, height)
+        picture.draft("RGB", (min(width // least, most), min(height // least, most)))
+    try:
+        picture.load()
+        return ""
+    except OSError as error:
+        if "truncated" not in str(error) or not isinstance(picture, ImageFile.ImageFile):
+            raise
+    there = _without_end(picture)
+    if there < MOSTLY:
+        raise OSError(f"only {there:.0%} of it is there")
+    return "its end is missing" + (f", {1 - there:.0%} of the picture" if there < 1 else "")
 
 
 def load(path: str | Path, enough: int = 0) -> Image.Image:
@@ -154,30 +196,78 @@ def _register() -> None:
             import_module(f"PIL.{plugin}ImagePlugin")
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16"):  # 16-bit grey: PIL would cut it off at 255 and leave it white
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    picture.load()  # its file is closed soon
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+def _without_end(picture: ImageFile.ImageFile) -> float:
+    """Make do with what was decoded before the data ended: the part of its rows that are not blank."""
+    blank: list[Any] = [0, picture.info.get("transparency")]  # how PIL leaves what it has not come to
+    if isinstance(picture, JpegImageFile):
+        # With an end put to it, libjpeg gives all there is, and the grey of no signal for the rest.
+        picture.fp = _Ended(picture.fp)  # type: ignore[assignment]
+        picture.load()
+        blank = [127, 128]
+    else:
+        picture.tile = []
+        picture.load_end()
+    blank = [value for value in blank if isinstance(value, int)]
+    rows = batches(np.asarray(picture).reshape(picture.height, -1), _ROWS)
+    return 1 - sum(int(np.isin(some, blank).all(axis=1).sum()) for some in rows) / picture.height
 
 
-def _exif_bytes(file: BinaryIO) -> int:
-    """The length of the EXIF blocks of a JPEG, by the headers of its segments alone. Leaves the file at its start."""
-    total = 0
-    file.seek(2)
-    while True:
-        head = file.read(10)
-        if len(head) < 4 or head[0] != 0xFF or head[1] == 0xDA:  # the picture itself, or nothing that can be followed
-            break
-        length = int.from_bytes(head[2:4], "big")
-        if head[1] == 0xE1 and head[4:] == b"Exif\0\0":
-            total += length
-        file.seek(2 + length - len(head), io.SEEK_CUR)
-    file.seek(0)
-    return total
+class _Ended:
+    """The file of a JPEG with the mark of its end behind it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._end = file, b"\xff\xd9"
+
+    def read(self, n: int = -1) -> bytes:
+        data: bytes = self._file.read(n)
+        if not data:
+            data, self._end = self._end, b""
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _open_jpeg(file: BinaryIO) -> Image.Image:
+    """As `Image.open`, which refuses what has very many pixels even though it can be decoded at an eighth."""
+    _register()
+    try:
+        return jpeg_factory(file)
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        raise UnidentifiedImageError(str(error)) from None
+
+
+def _check(head: jpeg.Head, name: str | Path) -> None:
+    if head.exif > MAX_EXIF:
+        raise BadInput(f"{name}: more than {MAX_EXIF:,} bytes of EXIF; save it again without")
+    if head.held > MAX_HELD:
+        raise BadInput(
+            f"{name}: a progressive JPEG that takes {head.held:,} bytes to decode, more than {MAX_HELD:,}; "
+            "save it again as a baseline JPEG, which may have any size"
+        )
+
+
+def _check_pixels(size: tuple[int, int], name: str | Path) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise BadInput(_too_large(name, f"{width} x {height} pixels"))
+
+
+def _why(error: Exception, start: bytes, head: jpeg.Head) -> str:
+    """Why a picture did not decode. Not "damaged" of what may be well, but is not read."""
+    kind = magic.kind(start)
+    if kind == "HEIC" and not _read_heic():
+        return "HEIC, which needs pillow-heif (pip install pillow-heif)"
+    if kind == "AVIF" and kind not in _formats():
+        return "AVIF, which needs a newer Pillow (pip install -U pillow)"
+    if head.unusual:
+        return f"{head.unusual}, which is not read"
+    unknown = isinstance(error, UnidentifiedImageError) or "decoder error" in str(error)  # the second is of libtiff
+    if not unknown:
+        return f"damaged ({error})"
+    if kind in _READ:
+        return f"{kind} that does not read: damaged, or of a sort that is not read"
+    return "not a picture that can be read" + (f" ({kind})" if kind else "")
 
 
 @lru_cache(maxsize=1)
@@ -192,4 +282,8 @@ def _read_heic() -> bool:
 
 
 def _too_large(name: str | Path, size: str) -> str:
-    return f"{name}: {size}, more than {MAX_PIXELS:,}; scale it down first"
+    return f"{name}: {size}, more than {MAX_PIXELS:,}; scale it down, or save it as JPEG, which may have any size"
+
+
+def _too_much_memory(name: str | Path) -> str:
+    return f"{name}: takes more memory to read than it may; leave it out"

@@ -27,7 +27,7 @@ from diptych.collection.query import (
     parse,
     register,
 )
-from diptych.collection.query.parser import PICTURE
+from diptych.collection.query.parser import COLUMN_OF, PICTURE
 from diptych.collection.query.tree import flat
 from diptych.kinds import BadInput
 
@@ -105,6 +105,11 @@ def test_not_excludes_the_following_term_altogether():
         ("year:2020", year("=", 2020)),
         ("lat > -33.5", Comparison(Field("lat"), ">", -33.5)),
         ("size > 2MB", Comparison(Field("size"), ">", 2e6)),
+        ("size > 2 MB", Comparison(Field("size"), ">", 2e6)),
+        ("size >= 1.5 tib", Comparison(Field("size"), ">=", 1.5 * 2**40)),
+        ("width >= 800 px", Comparison(Field("width"), ">=", 800.0)),
+        ("height < 600px", Comparison(Field("height"), "<", 600.0)),
+        ("taken > 2020-05-01 10:30", Comparison(Field("taken"), ">", "2020-05-01T10:30")),
         ("taken >= 2020-05-01", Comparison(Field("taken"), ">=", "2020-05-01")),
         ('taken = "2020-05-01 10:30"', Comparison(Field("taken"), "=", "2020-05-01T10:30")),
         ("taken < 2020-05", Comparison(Field("taken"), "<", "2020-05")),
@@ -155,6 +160,27 @@ def test_terms_and_filters_mix():
     assert alternatives.where == AnyOf((year("=", 2020), tagged("family")))
 
 
+@pytest.mark.parametrize(
+    ("written", "terms", "where"),
+    [
+        ("size > 2 MB dog", [text("dog")], Comparison(Field("size"), ">", 2e6)),
+        ("size > 2 megapixels", [text("megapixels")], Comparison(Field("size"), ">", 2.0)),
+        ("size > 2MB MB", [text("MB")], Comparison(Field("size"), ">", 2e6)),
+        ("year > 2020 MB", [text("MB")], year(">", 2020)),
+        ("taken > 2020 10:30", [text("10:30")], Comparison(Field("taken"), ">", "2020")),
+        ("iso <= 400 dog", [text("dog")], Comparison(Field("iso", True), "<=", 400.0)),
+        ("tag:family dog", [text("dog")], tagged("family")),
+        ("camera = X100V AND dog", [text("dog")], Comparison(Field("camera"), "=", "X100V")),
+        ("camera = X100V + dog", [text("dog")], Comparison(Field("camera"), "=", "X100V")),
+        ('camera = "X100V" dog', [text("dog")], Comparison(Field("camera"), "=", "X100V")),
+        ("camera = X100V ./a.jpg", [picture("./a.jpg")], Comparison(Field("camera"), "=", "X100V")),
+    ],
+)
+def test_a_value_ends_where_no_one_can_take_the_next_word_for_a_part_of_it(written, terms, where):
+    query = parse(written)
+    assert (query.terms, query.where) == (tuple(terms), where)
+
+
 # --------------------------------------------------------------------------------------------------------------- errors
 
 
@@ -179,6 +205,20 @@ def test_terms_and_filters_mix():
         ("year ~ 20", 'column 6: expected =, !=, <, <=, > or >= after year, found "~"'),
         ("taken > 2020-02-30", 'column 9: expected a date such as 2020-05-01 after >, found "2020-02-30"'),
         ("taken > 2020-W01-1", 'column 9: expected a date such as 2020-05-01 after >, found "2020-W01-1"'),
+        (
+            "camera = Canon EOS 5D",
+            'column 10: expected quotes around a value of several words, as in camera = "Canon EOS 5D" '
+            '(or AND before words to look for: camera = "Canon" AND EOS 5D), found "Canon EOS 5D"',
+        ),
+        (
+            "dog camera != Canon EOS year > 2020",
+            'column 15: expected quotes around a value of several words, as in dog camera != "Canon EOS" year > 2020 '
+            '(or AND before words to look for: dog camera != "Canon" AND EOS year > 2020), found "Canon EOS"',
+        ),
+        (
+            "(lens ~ 35 mm)",
+            'column 9: expected quotes around a value of several words, as in (lens ~ "35 mm"), found "35 mm"',
+        ),
         ("near(95, 2, 3km)", 'column 6: expected a latitude from -90 to 90, found "95"'),
         ("near(5,  east, 3km)", 'column 10: expected a longitude from -180 to 180, found "east"'),
         ("near(5, 2, 3)", 'column 12: expected a distance such as 20km, 500m or 5mi, found "3"'),
@@ -219,14 +259,38 @@ def test_an_error_names_the_column_and_what_was_expected(written, message):
     assert str(error.value) == f"query, {message}"
 
 
-def test_a_key_the_collection_has_not_is_refused_with_the_nearest():
+def test_a_key_the_collection_has_not_is_refused_with_what_it_may_mean_else_with_all_there_are():
     assert parse("iso = 400 AND has(lens)", metadata=["iso", "lens"]).where is not None
     with pytest.raises(BadInput, match=r"query, column 5: .* found \"yaer\"; did you mean 'year'\?"):
         parse("dog yaer = 2020", metadata=["iso"])
     with pytest.raises(BadInput, match=r"column 5: .*did you mean 'iso'"):
         parse("has(isso)", metadata=["iso"])
-    with pytest.raises(BadInput, match=r'found "qqqq"; there are: camera, [^\n]*odd key[^\n]*$'):
+    with pytest.raises(BadInput, match=r'found "date"; it is called taken here$'):
+        parse("dog date > 2020", metadata=["iso"])
+    assert parse("date > 2020", metadata=["date"]).where == Comparison(Field("date", True), ">", 2020.0)
+    with pytest.raises(BadInput, match=r'found "rating"; there are: camera, [^\n]*, year, and no metadata$'):
+        parse("rating >= 4", metadata=[])
+    with pytest.raises(BadInput, match=r'found "qqqq"; there are: camera, [^\n]*, and the metadata odd key$'):
         parse("qqqq = 3", metadata=["odd\nkey"])
+    with pytest.raises(BadInput, match=r"metadata k000, [^\n]*k029, …$"):
+        parse("qqqq = 3", metadata=[f"k{number:03d}" for number in range(200)])
+
+
+@pytest.mark.parametrize(("name", "column"), sorted(COLUMN_OF.items()))
+def test_what_others_call_a_column_is_no_column_and_leads_to_one(name, column):
+    assert name not in COLUMNS
+    assert parse(column).where if "(" in column else column in COLUMNS
+
+
+def test_metadata_compares_as_numbers_in_the_database():
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        register(connection)
+        connection.execute("CREATE TABLE items (id)")
+        connection.execute("CREATE TABLE metadata (item, key, value)")
+        connection.executemany("INSERT INTO items VALUES (?)", [(1,), (2,)])
+        connection.executemany("INSERT INTO metadata VALUES (?, 'iso', ?)", [(1, "90"), (2, 400)])
+        condition, values = parse("iso < 100").where.sql()
+        assert connection.execute(f"SELECT id FROM items WHERE {condition}", values).fetchall() == [(1,)]
 
 
 # ---------------------------------------------------------------------------------------------- every string, both ways

@@ -46,4 +46,4 @@ def test_a_side_is_encoded_as_if_the_other_were_at_its_mean(latent):
     A, B, C, _ = (coupling.detach().numpy() for coupling in net.images.chain.couplings)
     _, h, code, g, _ = (layer.bias.detach().numpy() for layer in net.images.chain.layers)
     expected = on(on((unit - mean) / scale @ A + h) @ B + on(g) @ C.T + code)
-    np.testing.assert_allclose(method.encode_images(pairs.images), cosine.settle(expected), atol=1e-4)
+    np.testing.assert_allclose(method.encode_images(pairs.images), cosine.normalise(expected), atol=1e-4)

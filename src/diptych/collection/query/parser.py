@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
@@ -25,7 +27,7 @@ from diptych.collection.query.tree import (
     flat,
     number,
 )
-from diptych.kinds import BadInput, nearest
+from diptych.kinds import BadInput
 
 LENGTH = 4000
 """Characters a query may have."""
@@ -36,13 +38,34 @@ DEPTH = 8
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 PURE = {"": 1.0}
-BYTES = {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
+BYTES = {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+BYTES |= {"kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30, "tib": 2.0**40}
+PIXELS = {"": 1.0, "px": 1.0, "pixels": 1.0}
+UNITS = {"size": BYTES, "width": PIXELS, "height": PIXELS}
 KILOMETRES = {"km": 1.0, "m": 1e-3, "mi": 1.609344}
 DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?)?)?")
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+TIME = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
 PICTURE = re.compile(r"(?:~|\.{1,2})?/[^\s/].*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|hei[cf]|avif)", re.I | re.DOTALL)
 ITEM = re.compile(r"#([0-9]+)")
 KEY = re.compile(r"[^\W\d][\w.:-]*")
 COLON = re.compile(r"([a-z]+:)", re.I)
+OTHER_NAMES = {
+    "taken": "date datetime time created captured day shot",
+    "camera": "model make device",
+    "name": "file filename",
+    "folder": "album dir directory",
+    "caption": "captions comment description text title words",
+    "tag": "tags keyword keywords label labels subject",
+    "size": "bytes filesize",
+    "lat": "latitude",
+    "lon": "lng long longitude",
+    "near(48.85, 2.35, 20km)": "gps location place position",
+}
+COLUMN_OF = {name: column for column, names in OTHER_NAMES.items() for name in names.split()}
+"""What other programs call a column; a hint only, since a collection may have metadata of such a name."""
+MOST_NAMES = 30
+"""Names that a message lists."""
 
 
 def parse(text: str, metadata: Iterable[str] | None = None) -> Query:
@@ -247,7 +270,7 @@ class _Parser:
         if self.token.kind == "compare":
             self.bad(f"a field before {self.token.text} (a text with {self.token.text} goes in quotes)")
         if self.following.kind == "compare":
-            return self.comparison()
+            return self.comparison(depth)
         if self.called("near"):
             return self.near()
         return self.has() if self.called("has") else self.equality()
@@ -260,14 +283,18 @@ class _Parser:
         self.take()
         return inside
 
-    def comparison(self) -> Comparison:
+    def comparison(self, depth: int) -> Comparison:
         """`field op value`; the token after the field is known to be the operator."""
-        operator = self.following
+        start, operator = self.token.at, self.following
         field = self.field(f"a field before {operator.text} (a text with {operator.text} goes in quotes)")
         self.take()
         if operator.text == "~" and field.holds in ("number", "date"):
             self.bad(f"=, !=, <, <=, > or >= after {field.name}", operator.at, '"~"')
-        return self.compared(field, operator.text.replace("==", "="), f"after {operator.text}")
+        value = self.token
+        found = self.compared(field, operator.text.replace("==", "="), f"after {operator.text}")
+        if value.kind == "word" and isinstance(found.value, str) and field.holds != "date":
+            self.refuse_words_behind(found, start, value, depth)
+        return found
 
     def equality(self) -> Comparison:
         """`tag:family`, which is `tag = family`."""
@@ -279,13 +306,14 @@ class _Parser:
 
     def compared(self, field: Field, operator: str, after: str) -> Comparison:
         """The comparison, once its value has the form the field wants."""
+        self.join_unit(field)
         token = self.token
         what = {"number": "a number", "date": "a date such as 2020-05-01"}.get(field.holds, "a value")
         if token.kind not in ("word", "quoted") or self.is_word("AND", "OR", "NOT"):
             self.bad(f"{what} {after}")
         value: Value | None = token.text
         if field.holds == "number":
-            value = _with_unit(token.text, BYTES if field.name == "size" else PURE)
+            value = _with_unit(token.text, UNITS.get(field.name, PURE))
         elif field.holds == "date":
             value = _date(token.text)
         elif field.metadata and token.kind == "word" and operator != "~":
@@ -296,6 +324,30 @@ class _Parser:
         self.take()
         return Comparison(field, operator, value)
 
+    def join_unit(self, field: Field) -> None:
+        """Make `2 MB` after a size, and `2020-05-01 10:30` after a date, the one value that they are."""
+        token, then = self.token, self.following
+        if token.kind == then.kind == "word":
+            is_unit = then.text.lower() in UNITS.get(field.name, ()) and NUMBER.fullmatch(token.text)
+            if is_unit or (field.holds == "date" and TIME.fullmatch(then.text) and DAY.fullmatch(token.text)):
+                self.take()
+                self.tokens[self.next] = Token("word", f"{token.text} {then.text}", token.at, token.glued)
+
+    def refuse_words_behind(self, found: Comparison, start: int, value: Token, depth: int) -> None:
+        """`camera = Canon EOS 5D` means the name to most who write it, and words to look for to the grammar."""
+        last = None
+        while self.at_words() and not ITEM.fullmatch(self.token.text) and not PICTURE.fullmatch(self.token.text):
+            last = self.take()
+        if last is not None:
+            end = last.at + len(last.text)
+            before, several, rest = self.text[:start], self.text[value.at : end], self.text[end:]
+            whole = f"{before}{replace(found, value=several)}{rest}"
+            apart = f"{before}{found} AND {several[len(value.text) :].strip()}{rest}"
+            wanted = f"quotes around a value of several words, as in {_line(whole)}"
+            if depth == 0:  # else words may not stand here
+                wanted += f" (or AND before words to look for: {_line(apart)})"
+            self.bad(wanted, value.at, _shown(several))
+
     def field(self, wanted: str) -> Field:
         """A column by its name in any case, a metadata key by its exact name; a name in quotes is a metadata key."""
         token = self.token
@@ -304,9 +356,19 @@ class _Parser:
         if not (token.kind == "quoted" or (token.kind == "word" and KEY.fullmatch(token.text))):
             self.bad(wanted)
         if self.metadata is not None and token.text not in self.metadata:
-            hint = " ".join(nearest(token.text, self.metadata.union(COLUMNS)).split())  # a key may hold a line break
-            self.bad("a column or a metadata key of this collection", found=_shown(token.text) + hint)
+            self.bad("a column or a metadata key of this collection", found=_shown(token.text) + self.hint(token.text))
         return Field(self.take().text, metadata=True)
+
+    def hint(self, name: str) -> str:
+        """What a name that is not known may mean; else the names there are."""
+        if column := COLUMN_OF.get(name.lower()):
+            return f"; it is called {column} here"
+        keys = self.metadata or frozenset()
+        if close := difflib.get_close_matches(name, sorted(keys.union(COLUMNS)), n=1, cutoff=0.7):
+            return f"; did you mean {_line(close[0])!r}?"
+        some = [_line(key) for key in sorted(keys)[:MOST_NAMES]] + ["…"] * (len(keys) > MOST_NAMES)
+        metadata = f"the metadata {', '.join(some)}" if some else "no metadata"
+        return f"; there are: {', '.join(sorted(COLUMNS))}, and {metadata}"
 
     def has(self) -> Has:
         """`has(field)`."""
@@ -365,7 +427,12 @@ def _date(text: str) -> str | None:
     return iso
 
 
+def _line(text: str) -> str:
+    """A piece of text on one line."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def _shown(text: str) -> str:
     """A piece of the query as a message shows it: on one line, and short."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text[:31])
+    line = _line(text[:31])
     return f'"{line[:30]}…"' if len(line) > 30 else f'"{line}"'

@@ -166,7 +166,7 @@ class Comparison(Filter):
         if self.operator == "!=":
             return AllOf((Has(self.field), Not(replace(self, operator="=")))).sql()
         if isinstance(self.value, float):
-            test = f"diptychnumber({{}}) {self.operator} ?" if self.field.metadata else f"{{}} {self.operator} ?"
+            test = f"diptych_number({{}}) {self.operator} ?" if self.field.metadata else f"{{}} {self.operator} ?"
             return self.field.some(test, self.value)
         if self.field.holds == "date":
             return self.field.some(f"substr({{}}, 1, {len(self.value)}) {self.operator} ?", self.value)

@@ -1,6 +1,6 @@
 """What an evaluation leaves in a folder: numbers for machines, runs for trec_eval and one page for people.
 
-Also how two reports differ.
+Also how reports differ.
 """
 
 from diptych.flow.report.compare import Difference, compare

@@ -1,0 +1,198 @@
+"""What lies in the folders of a collection now, and what is only out of reach: absence is not deletion.
+
+A disk that is not mounted leaves an empty folder, or none. So a folder whose pictures are all missing is closed rather
+than empty when it lay on a disk of its own, or on another one than now, or held many: what is known of it stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from diptych.collection.store import Store
+from diptych.kinds import BadInput
+from diptych.sources.walk import Found, Place, Tree, pictures, walk
+
+MANY = 10
+"""Pictures of a folder that do not all vanish by being deleted, while the folder stays."""
+
+
+@dataclass
+class Survey:
+    """A look over some folders. Paths are as the store keeps them, but for `roots`.
+
+    roots     the folders that were looked at, in full, each by its one name
+    single    the picture files
+    found     path -> picture
+    refused   path -> why a picture is not read
+    within    what the paths of everything below these folders begin with
+    closed    folder -> why nothing is known of what lies in it now
+    mounts    folder -> the number of the disk that begins there
+    passed    other files, in full
+    left_out  files and folders that a pattern leaves out, in full
+    """
+
+    roots: list[str] = field(default_factory=list)
+    single: list[str] = field(default_factory=list)
+    found: dict[str, Found] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    within: list[str] = field(default_factory=list)
+    closed: dict[str, str] = field(default_factory=dict)
+    mounts: dict[str, int] = field(default_factory=dict)
+    passed: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def survey(store: Store, folders: Sequence[str], known: Iterable[str], exclude: Sequence[str] = ()) -> Survey:
+    """Look at these folders and picture files.
+
+    known     paths of items that have a file
+    exclude   patterns of what to leave out, see `sources.ignore`
+
+    Raises BadInput for a folder that is not there and never was, and where not one of the folders can be looked at.
+    """
+    known, look = sorted(known), Survey()
+    before = set(store.roots())
+    named = [_own_name(store, folder, known, before) for folder in folders]
+    places = [path for path in named if not os.path.isfile(path)]
+    look.single = [path for path in named if path not in places]
+    for path in places:
+        if path not in before and not os.path.isdir(path):
+            what = (
+                "not a folder" if os.path.exists(path) else "no such folder; is it misspelt, or its disk not mounted?"
+            )
+            raise BadInput(f"{path}: {what}")
+    # A folder inside another is looked at with it.
+    look.roots = [path for path in dict.fromkeys(places) if not any(inside(path, other) for other in places)]
+    elsewhere = [root for root in before if not any(root == one or inside(root, one) for one in look.roots)]
+    seen = {place for root in elsewhere if (place := _place(root))}
+    for root in look.roots:
+        _look_into(store, root, seen, known, exclude, look)
+    if look.roots and not look.single and all(store.kept_path(root) in look.closed for root in look.roots):
+        root = look.roots[0]
+        raise BadInput(f"{root}: {look.closed[store.kept_path(root)]}, or diptych forget {root}")
+    _add(store, pictures(look.single), look)
+    return look
+
+
+def _look_into(
+    store: Store, root: str, seen: set[Place], known: Sequence[str], exclude: Sequence[str], look: Survey
+) -> None:
+    kept, within = store.kept_path(root), prefixes(store, root)
+    look.within += within
+    items = [path for path in known if below(path, within)]
+    if not os.path.isdir(root):
+        look.closed[kept] = f"not there now, and {_many(len(items))} indexed from there; mount its disk"
+        return
+    tree = walk(root, seen, exclude)
+    _add(store, tree, look)
+    excluded = [store.kept_path(path) for path in tree.left_out]  # what is left out on purpose is not out of reach
+    out = {*excluded}, [prefix(path) for path in excluded]
+    items = [path for path in items if path not in out[0] and not below(path, out[1])]
+    mounts = {_mount_of(root), *tree.mounts}
+    look.mounts |= {store.kept_path(path): _disk(path) for path in mounts}
+    look.closed |= _out_of_reach(store, kept, items, look.found)
+
+
+def _add(store: Store, tree: Tree, look: Survey) -> None:
+    look.found |= {store.kept_path(file.path): file for file in tree.files}
+    look.refused |= {store.kept_path(path): why for path, why in tree.refused}
+    look.passed += tree.passed
+    look.left_out += tree.left_out
+    look.closed |= {store.kept_path(folder): "cannot be listed; look at its permissions" for folder in tree.closed}
+
+
+def _out_of_reach(store: Store, root: str, known: Sequence[str], found: Mapping[str, Found]) -> dict[str, str]:
+    """Folders from the root down whose pictures are all missing, but hardly because they were deleted."""
+    if all(path in found for path in known):
+        return {}
+    held, here = _counts(known, root), _counts(found, root)
+    still = _counts([path for path in known if path in found], root)
+    disks = dict(store.rows("SELECT path, disk FROM mounts"))
+    closed: dict[str, str] = {}
+    for folder, n in sorted(held.items()):
+        if still[folder] == n or any(folder == one or below(folder, [prefix(one)]) for one in closed):
+            continue
+        full = store.full_path(folder)
+        mount = folder if folder in disks else store.kept_path(_mount_of(full)) if folder == root else ""
+        if folder in disks and not os.path.ismount(full):  # whatever may lie there instead
+            closed[folder] = f"its disk is not mounted, and {_many(n)} indexed from there; mount it"
+        elif still[folder]:
+            continue
+        elif mount in disks and disks[mount] != _disk(store.full_path(mount)):
+            closed[folder] = f"another disk is mounted here, and {_many(n)} indexed from the one before; mount that"
+        elif not here[folder] and os.path.isdir(full) and (n >= MANY or folder == root):
+            closed[folder] = f"no picture in it now, and {_many(n)} indexed from there; mount its disk"
+    return closed
+
+
+def _counts(paths: Iterable[str], root: str) -> Counter[str]:
+    """Folder -> how many of these lie in it or below, for every folder up to the root."""
+    counts = Counter[str]()
+    for folder, n in Counter(path.rpartition("/")[0] for path in paths).items():
+        while folder and folder != root:
+            counts[folder] += n
+            folder = folder.rpartition("/")[0]
+        counts[root] += n
+    return counts
+
+
+def _own_name(store: Store, path: str, known: Sequence[str], roots: set[str]) -> str:
+    """The one name that a folder has here, whichever it was called by: a link, another mount, another case."""
+    if os.path.isfile(path):
+        return os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), os.path.basename(path))
+    real = os.path.realpath(path)
+    if real in roots or any(inside(real, root) for root in roots) or (place := _place(real)) is None:
+        return real
+    folders = {store.full_path(path.rpartition("/")[0] or ".") for path in known}
+    return next((other for other in (*sorted(roots), *sorted(folders)) if _place(other) == place), real)
+
+
+def _place(folder: str) -> Place | None:
+    try:
+        at = os.stat(folder)
+    except OSError:
+        return None
+    return (at.st_dev, at.st_ino) if at.st_ino else os.path.realpath(folder)
+
+
+def _mount_of(path: str) -> str:
+    """The mount point that a folder lies under, or is."""
+    while not os.path.ismount(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
+
+
+def _disk(path: str) -> int:
+    """A number of the file system there that stays the same when it is mounted again; 0 where there is none."""
+    try:
+        return int(os.statvfs(path).f_fsid) & (2**63 - 1)
+    except (AttributeError, OSError):
+        return 0
+
+
+def inside(path: str, folder: str) -> bool:
+    """Whether a full path lies below a folder."""
+    return path != folder and path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def prefix(folder: str) -> str:
+    """What the kept paths of everything in a folder begin with; "" where that is every relative path."""
+    return "" if folder == "." else folder.rstrip("/") + "/"
+
+
+def prefixes(store: Store, folder: str) -> list[str]:
+    """Those of a folder in full. Below one that the collection's home lies in, some paths are relative and some not."""
+    own = prefix(store.kept_path(folder))
+    return [own, ""] if own and inside(str(store.home), folder) else [own]
+
+
+def below(path: str, within: Sequence[str]) -> bool:
+    """Whether a kept path begins with one of these prefixes; "" is that of every relative path."""
+    return any(path.startswith(start) if start else not path.startswith("/") for start in within)
+
+
+def _many(n: int) -> str:
+    return "1 is" if n == 1 else f"{n:,} are"
