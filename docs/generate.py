@@ -1,7 +1,7 @@
 """Render the parts of the documentation that the code knows best.
 
 A page holds `<!-- generated: NAME -->` … `<!-- end -->`; what stands between is replaced by what the function of that
-name below gives. Everything else on a page is written by hand.
+name below gives, of the words that follow the name. Everything else on a page is written by hand.
 
     python docs/generate.py     # or: make docs
 """
@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import diptych
 from diptych import catalogue
 from diptych.features import composition
 from diptych.features.feature import Step
+from diptych.flow.report import figure
 
 ROOT = Path(__file__).parents[1]
 REPRODUCTIONS = ROOT / "reproductions"
-BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- generated: (\w+)([\w ]*) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -45,7 +47,8 @@ def _shown(value: Any) -> str:
 
 
 def methods() -> str:
-    facts = [catalogue.MethodFacts.of(name) for name in sorted(catalogue.methods())]
+    names = [name for name, shelf in catalogue.methods().items() if shelf != catalogue.PLUGIN]
+    facts = [catalogue.MethodFacts.of(name) for name in sorted(names)]
     rows = [(f"[`{f.name}`](#{f.name})", f.family, f.needs, f.space, f.year, f.paper) for f in facts]
     text = table(("method", "shelf", "learns from", "space", "year", "what it is"), rows)
     scores = _scores()
@@ -63,8 +66,8 @@ def _scores() -> dict[str, str]:
                 name, *settings = row["command"].removeprefix("diptych evaluate ").split()
                 del settings[:2]  # --dataset and its name, which is the first column
                 metric = next(iter(row["expected"]))
-                cells = [_two([last[side][metric] for side in ("i2t", "t2i")])]
-                cells += [_two(row.get(key, {}).get(metric)) for key in ("untrained", "paper")]
+                cells = [_two(metric, [last[side][metric] for side in ("i2t", "t2i")])]
+                cells += [_two(metric, row.get(key, {}).get(metric)) for key in ("untrained", "paper")]
                 said = f"`{' '.join(settings)}`" if settings else ""
                 lines.setdefault(name, []).append((dataset, said, metric, *cells, f"{last['seconds']['fit']:.0f}"))
     head = ("dataset", "settings", "measure", "ours", "untrained", "paper", "s to fit")
@@ -145,6 +148,58 @@ def commands() -> str:
     return text
 
 
+# ------------------------------------------------------------------------------------------------------------- Python
+
+
+def python(*names: str) -> str:
+    """Public names with their signatures and what they say of themselves; classes with their methods."""
+    return "".join(_told(name, getattr(diptych, name), 3) + _methods_of(name, getattr(diptych, name)) for name in names)
+
+
+def _methods_of(name: str, thing: Any) -> str:
+    """The public methods of a class that its bases on the page do not tell already."""
+    if not isinstance(thing, type):
+        return ""
+    told = {getattr(diptych, other) for other in diptych.__all__ if other != name}
+    bases = [base for base in thing.__mro__ if base.__module__.startswith("diptych.") and base not in told]
+    found: dict[str, Any] = {}
+    for base in bases:
+        for member, value in vars(base).items():
+            function = getattr(value, "__func__", value)
+            if not member.startswith("_") and (isinstance(value, property) or inspect.isfunction(function)):
+                found.setdefault(member, value)
+    mine = {member: value for member, value in found.items() if value.__doc__}
+    return "".join(_told(f"{name}.{member}", value, 4) for member, value in mine.items())
+
+
+def _told(name: str, thing: Any, level: int) -> str:
+    """A heading, a signature, and the docstring."""
+    function = getattr(thing, "__func__", thing)
+    text = f"\n{'#' * level} {name}\n\n"
+    if isinstance(thing, property):
+        text += f"```py\n{name}: {inspect.signature(thing.fget).return_annotation}\n```\n\n"
+    elif inspect.isfunction(function) or (dataclasses.is_dataclass(thing) and dataclasses.fields(thing)):
+        text += f"```py\n{_signature(name, function)}\n```\n\n"
+    return text + f"```text\n{inspect.getdoc(thing)}\n```\n"
+
+
+def _signature(name: str, function: Any) -> str:
+    """A call as it is written, on one line or with a line for each parameter."""
+    found = inspect.signature(function)
+    parts: list[str] = []
+    for parameter in found.parameters.values():
+        if parameter.name in ("self", "cls"):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not any(part.startswith("*") for part in parts):
+            parts.append("*")
+        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        parts.append(f"{stars}{parameter.name}: {parameter.annotation}{default.replace(' = <factory>', ' = …')}")
+    gives = "" if found.return_annotation in (found.empty, None) else f" -> {found.return_annotation}"
+    line = f"{name}({', '.join(parts)}){gives}"
+    return line if len(line) <= 100 else f"{name}(\n    " + ",\n    ".join(parts) + f",\n){gives}"
+
+
 # ------------------------------------------------------------------------------------------------------ reproductions
 
 
@@ -165,15 +220,16 @@ def off(row: dict[str, Any], measured: dict[str, Any]) -> list[str]:
     """The figures of a row that left its tolerance, in words."""
     wrong = []
     for metric, expected in row["expected"].items():
-        for direction, figure in zip(("i2t", "t2i"), expected, strict=True):
+        for direction, value in zip(("i2t", "t2i"), expected, strict=True):
             found = measured[direction].get(metric)
-            if found is None or abs(found - figure) > row["tolerance"]:
-                wrong.append(f"{direction} {metric} is {found}, expected {figure} ± {row['tolerance']}")
+            if found is None or abs(found - value) > row["tolerance"]:
+                wrong.append(f"{direction} {metric} is {found}, expected {value} ± {row['tolerance']}")
     return wrong
 
 
-def _two(figures: Sequence[float] | None) -> str:
-    return " / ".join(f"{figure:.3f}" for figure in figures) if figures else "–"
+def _two(metric: str, figures: Sequence[float] | None) -> str:
+    """Both directions, as the command line prints them."""
+    return " / ".join(figure(metric, value) for value in figures) if figures else "–"
 
 
 def reproductions() -> str:
@@ -188,9 +244,10 @@ def reproductions() -> str:
                 paper = row.get("paper", {}).get(metric)
                 head = (f"`{row['command']}`", row.get("why", "")) if number == 0 else ("", "")
                 end = (f"{sum(last['seconds'].values()):.1f}", last["seed"]) if last and number == 0 else ("", "")
-                allowed = f"{_two(expected)} ± {row['tolerance']}"
+                allowed = f"{_two(metric, expected)} ± {figure(metric, row['tolerance'])}"
                 untrained = row.get("untrained", {}).get(metric)
-                lines.append((head[0], metric, _two(ours), allowed, _two(untrained), _two(paper), head[1], *end))
+                others = _two(metric, untrained), _two(metric, paper)
+                lines.append((head[0], metric, _two(metric, ours), allowed, *others, head[1], *end))
         heads = ("command", "measure", "ours", "expected", "untrained", "paper", "why they differ", "s", "seed")
         text += table(heads, lines)
     return text
@@ -205,17 +262,18 @@ def results() -> str:
                 metric = next(iter(row["expected"]))
                 ours = [last[side][metric] for side in ("i2t", "t2i")]
                 paper = row.get("paper", {}).get(metric)
-                lines.append((file["title"], row["title"], metric, _two(ours), _two(paper)))
+                lines.append((file["title"], row["title"], metric, _two(metric, ours), _two(metric, paper)))
     return table(("data", "method", "measure", "ours", "published"), lines)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {
+BLOCKS: dict[str, Callable[..., str]] = {
     "methods": methods,
     "datasets": datasets,
     "features": features,
     "commands": commands,
     "reproductions": reproductions,
     "results": results,
+    "python": python,
 }
 
 
@@ -226,7 +284,7 @@ def pages() -> list[Path]:
 def rendered(page: Path) -> str:
     """The page as it should be."""
     text = page.read_text(encoding="utf-8")
-    return BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]().strip()}\n\n{found[3]}", text)
+    return BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]](*found[3].split()).strip()}\n\n{found[4]}", text)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from diptych import catalogue
 from diptych.catalogue import Dataset
 from diptych.flow.evaluate import measure
 from diptych.flow.prepare import prepare
+from diptych.flow.report import figure
 
 Grid = dict[str, Sequence[Any]]
 
@@ -90,8 +91,8 @@ def main(names: list[str]) -> None:
             defaults = {field.name: str(field.default).lower() for field in fields(cls) if field.name in grid}
             default = next(i for i, some in enumerate(settings) if cls.configured(some) == cls.configured(defaults))
             written = [", ".join(f"{key}={value}" for key, value in settings[i].items()) for i in (best, default)]
-            figure = [f"{means[i]:.3f}" for i in (best, default)]
-            rows.append((name, method, metric, len(settings), written[0], figure[0], written[1], figure[1]))
+            shown = [figure(metric, means[i]) for i in (best, default)]
+            rows.append((name, method, metric, len(settings), written[0], shown[0], written[1], shown[1]))
         print(f"{name}: done", file=sys.stderr)
     head = ("training part of", "method", "measure", "tried", "best held out", "", "default", "")
     print(generate.table(head, rows), end="")

@@ -27,7 +27,18 @@ def test_the_check_sees_what_is_loaded():
     assert loaded("import scipy.linalg") == ["scipy"]
 
 
-@pytest.mark.parametrize("code", ["import diptych", "import diptych.kinds", EVERY_SHELF, EVERY_METHOD, EVERY_DATASET])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import diptych",
+        "import diptych; dir(diptych)",
+        "from diptych import BadInput, cosine",
+        "import diptych.kinds",
+        EVERY_SHELF,
+        EVERY_METHOD,
+        EVERY_DATASET,
+    ],
+)
 def test_nothing_heavy_is_loaded(code):
     assert loaded(code) == []
 

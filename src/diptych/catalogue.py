@@ -1,4 +1,8 @@
-"""What there is: methods, datasets and features are found by the names of their files. Adding one touches one file."""
+"""What there is: methods, datasets and features are found by the names of their files. Adding one touches one file.
+
+Other distributions add methods and datasets as entry points of the groups `diptych.methods` (a class) and
+`diptych.datasets` (a module with a `CARD` and `read(split, home)`). Names of this package win over theirs.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +11,55 @@ import inspect
 import os
 import pkgutil
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import diptych.datasets
 import diptych.methods
 from diptych.kinds import BadInput, Card, Pairs, nearest
 from diptych.method import Method
+from diptych.parts.plugins import DATASETS, METHODS, distribution, loaded, plugins
 from diptych.sources import cache
+
+PLUGIN = "plug-in"
+"""The shelf of methods that other distributions bring."""
 
 
 def methods() -> dict[str, str]:
-    """Method -> the shelf it stands on, without importing one."""
+    """Method -> the shelf it stands on, without importing one; of those that plug-ins bring it is `plug-in`."""
     shelves = [module.name for module in pkgutil.iter_modules(diptych.methods.__path__) if module.ispkg]
     found: dict[str, str] = {}
     for shelf in sorted(shelves):
         folder = Path(diptych.methods.__path__[0]) / shelf
         found |= {module.name: shelf for module in pkgutil.iter_modules([str(folder)])}
-    return found
+    return found | dict.fromkeys(_plugged(METHODS, found), PLUGIN)
+
+
+def _plugged(group: str, ours: Iterable[str]) -> dict[str, EntryPoint]:
+    """What plug-ins bring under names that are not ours; a clash is warned of."""
+    entries = dict(plugins(group))
+    for name in sorted(entries.keys() & set(ours)):
+        told = f"{distribution(entries.pop(name))} brings {name!r} to {group}; the one that comes with diptych is used"
+        warnings.warn(told, stacklevel=3)
+    return entries
 
 
 def method(name: str) -> type[Method]:
-    """The class of a method. Raises BadInput with the nearest name there is."""
+    """The class of a method. Raises BadInput with the nearest name, and for a plug-in that brings no method."""
     shelves = methods()
     if name not in shelves:
         raise BadInput(f"there is no method {name!r}{nearest(name, shelves)}")
+    if shelves[name] == PLUGIN:
+        found = loaded(plugins(METHODS)[name])
+        if not (isinstance(found, type) and issubclass(found, Method)):
+            raise BadInput(
+                f"{distribution(plugins(METHODS)[name])}: its method {name} is no subclass of diptych.Method"
+            )
+        return found
     module = importlib.import_module(f"diptych.methods.{shelves[name]}.{name}")
     return next(
         thing
@@ -44,7 +70,10 @@ def method(name: str) -> type[Method]:
 
 @dataclass(frozen=True)
 class MethodFacts:
-    """What the table of methods shows. The paper and its year are those of the module's docstring."""
+    """What the table of methods shows. The paper and its year are those of the module's docstring.
+
+    distribution   what brings it: name and version; "" where it comes with this package
+    """
 
     name: str
     family: str
@@ -52,6 +81,7 @@ class MethodFacts:
     space: str
     paper: str
     year: int
+    distribution: str = ""
 
     @classmethod
     def of(cls, name: str) -> MethodFacts:
@@ -59,35 +89,50 @@ class MethodFacts:
         text = inspect.getdoc(inspect.getmodule(found)) or ""
         paper = text.split("\n\n")[0].replace("\n", " ").strip()
         years = re.findall(r"\b(?:19|20)\d\d\b", paper)
-        return cls(name, methods()[name], found.needs, repr(found.space), paper, int(years[0]) if years else 0)
+        shelf = methods()[name]
+        brought = distribution(plugins(METHODS)[name]) if shelf == PLUGIN else ""
+        return cls(name, shelf, found.needs, repr(found.space), paper, int(years[0]) if years else 0, brought)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A card, and the rows of each split when they are asked for."""
+    """A card, and the pairs of each split when they are asked for: `read` is given the name of a split."""
 
     card: Card
     read: Callable[[str], Pairs]
 
 
 def datasets() -> list[str]:
-    """The names of the datasets there are files for."""
-    names = (module.name for module in pkgutil.iter_modules(diptych.datasets.__path__))
-    return sorted(name for name in names if not name.startswith("_") and name != "local")
+    """The names of the datasets there are files for, here and in plug-ins."""
+    ours = _own_datasets()
+    return sorted([*ours, *_plugged(DATASETS, ours)])
 
 
 def dataset(name: str | Path) -> Dataset:
-    """A dataset by name, or a person's own data by its path (the formats are in docs/reference/formats.md)."""
-    if str(name) in datasets():
-        module = importlib.import_module(f"diptych.datasets.{name}")
+    """A dataset by name, or a person's own data by its path (the formats are in docs/reference/formats.md).
+
+    Raises BadInput with the nearest name there is, and for a plug-in that brings no dataset.
+    """
+    ours = _own_datasets()
+    theirs = _plugged(DATASETS, ours)
+    if str(name) in ours or str(name) in theirs:
+        plugin = theirs.get(str(name))
+        module = loaded(plugin) if plugin else importlib.import_module(f"diptych.datasets.{name}")
+        if plugin and not (hasattr(module, "CARD") and hasattr(module, "read")):
+            raise BadInput(f"{distribution(plugin)}: its dataset {name} has no CARD and read(split, home)")
         card: Card = module.CARD
         return Dataset(card, lambda split: module.read(split, _home(card)))
     if not Path(name).exists():
-        known = nearest(str(name), datasets())
+        known = nearest(str(name), [*ours, *theirs])
         raise BadInput(f"there is no dataset {str(name)!r}, and no file or folder of that name{known}")
     from diptych.datasets import local
 
     return Dataset(local.card(name), partial(local.read, path=name))
+
+
+def _own_datasets() -> list[str]:
+    names = (module.name for module in pkgutil.iter_modules(diptych.datasets.__path__))
+    return sorted(name for name in names if not name.startswith("_") and name != "local")
 
 
 def _home(card: Card) -> Path:

@@ -73,6 +73,8 @@ class Pairs:
     owner     (n_t,) the row in `images` of each text; default: text i belongs to image i
     labels    (n_i, C) 0/1 membership of C classes, or None; a text has its picture's labels
     image_ids, text_ids   stable names, each once; default "0", "1", …
+
+    Raises BadInput where numbers of rows do not agree, a value is NaN or infinite, or a name stands there twice.
     """
 
     images: Any
@@ -125,10 +127,12 @@ class Pairs:
 
     @property
     def n_images(self) -> int:
+        """Number of pictures."""
         return count(self.images)
 
     @property
     def n_texts(self) -> int:
+        """Number of texts."""
         return count(self.texts)
 
     @property
@@ -137,7 +141,7 @@ class Pairs:
         return None if self.labels is None else self.labels[self.owner]
 
     def select(self, images: Array | Sequence[int]) -> Pairs:
-        """These images in this order (each at most once), with the texts that belong to them."""
+        """These rows of images in this order, with the texts that belong to them. Raises BadInput for one twice."""
         keep = np.asarray(images, dtype=np.int64)
         if len(np.unique(keep)) != len(keep):
             raise BadInput("select wants the rows of images, each at most once; of a mask take np.flatnonzero first")
@@ -208,17 +212,29 @@ class Qrels(ABC):
         return False
 
     @property
+    def unit(self) -> float:
+        """What 1 is worth in a TREC file, where grades are whole numbers: 1, or a thousandth where grades are not."""
+        return 1.0
+
+    @property
     def shape(self) -> tuple[int, int]:
         return len(self.query_ids), len(self.item_ids)
 
-    def write_trec(self, path: str | Path) -> None:
-        """Lines `query 0 item grade`, as trec_eval reads them; inside an id a blank is written %20, and % is %25."""
-        with open(path, "w", encoding="utf-8") as file:
-            for start in range(0, self.shape[0], 256):
-                stop = min(start + 256, self.shape[0])
-                for query, item, grade in zip(*self.listed(start, stop), strict=True):
-                    asked, answer = _word(self.query_ids[start + query]), _word(self.item_ids[item])
-                    file.write(f"{asked} 0 {answer} {grade:g}\n")
+    def write_trec(self, path: str | Path, append: bool = False) -> None:
+        """Lines `query 0 item grade`, as trec_eval reads them; inside an id a blank is written %20, and % is %25.
+
+        Grades are counted in `unit`; more of them would be more than trec_eval can count. Rounding moves nDCG in the
+        fourth digit; all other measures only ask whether a grade is 0.
+        """
+        answers = [_word(name) for name in self.item_ids]
+        with open(path, "a" if append else "w", encoding="utf-8") as file:
+            step = max(1, 4_000_000 // max(1, len(answers)))
+            for start in range(0, self.shape[0], step):
+                query, item, grade = self.listed(start, min(start + step, self.shape[0]))
+                whole = np.rint(grade / self.unit).astype(np.int64)
+                asked = [_word(name) for name in self.query_ids[start : start + step]]
+                lines = zip(query.tolist(), item.tolist(), whole.tolist(), strict=True)
+                file.writelines(f"{asked[q]} 0 {answers[i]} {g}\n" for q, i, g in lines)
 
     @staticmethod
     def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Listed:
@@ -264,6 +280,10 @@ class Listed(Qrels):
     @property
     def sparse(self) -> bool:
         return True
+
+    @property
+    def unit(self) -> float:
+        return 1.0 if (self.grade == np.rint(self.grade)).all() else 1e-3
 
     def listed(self, start: int, stop: int) -> tuple[Ints, Ints, Array]:
         block = slice(self._first[start], self._first[stop])
@@ -334,6 +354,10 @@ class LabelCosine(SharedLabels):
     def relevant(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
         return np.asarray(self.grades(start, stop) > 0)
 
+    @property
+    def unit(self) -> float:
+        return 1e-3
+
     def transposed(self) -> LabelCosine:
         return LabelCosine(self.item_labels, self.query_labels, self.threshold, self.item_ids, self.query_ids)
 
@@ -370,7 +394,7 @@ class Space(ABC):
 
     @abstractmethod
     def normalise(self, outputs: Any) -> Array:
-        """Raw outputs of a method, one row an item, as the index stores them."""
+        """Raw outputs of a method, (n, d) or (n, tokens, d), one an item, as the index stores them."""
 
     @abstractmethod
     def score(self, queries: Array, items: Array) -> Array:
@@ -483,14 +507,29 @@ class Run:
     items: Ints
     scores: Floats
 
-    def write_trec(self, path: str | Path, tag: str = "diptych") -> None:
+    def untied(self) -> Run:
+        """The same order with scores that fall from each rank to the next: equal ones are put a hair apart.
+
+        Programs that read a run sort it by its scores, as float32, and break ties by the names of items. So this is how
+        to hand them the order that is meant.
+        """
+        bits = self.scores.astype(np.float32).view(np.int32).astype(np.int64)
+        keys = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)  # whole numbers that stand in the order of the floats
+        places = np.arange(keys.shape[1])
+        keys = np.minimum.accumulate(keys + places, axis=1) - places
+        apart = np.copysign(np.abs(keys).astype(np.int32).view(np.float32), keys).astype(np.float64)
+        return replace(self, scores=np.where(self.items >= 0, apart, self.scores))
+
+    def write_trec(self, path: str | Path, tag: str = "diptych", append: bool = False) -> None:
         """Lines `query Q0 item rank score tag`; ranks count from 1; ids as in `Qrels.write_trec`."""
-        with open(path, "w", encoding="utf-8") as file:
-            for query, items, scores in zip(self.query_ids, self.items, self.scores, strict=True):
-                for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1):
-                    if item >= 0:
-                        answer = _word(self.item_ids[item])
-                        file.write(f"{_word(query)} Q0 {answer} {rank} {score:.9g} {_word(tag)}\n")
+        answers, tag = [_word(name) for name in self.item_ids], _word(tag)
+        with open(path, "a" if append else "w", encoding="utf-8") as file:
+            for query, items, scores in zip(map(_word, self.query_ids), self.items, self.scores, strict=True):
+                ranked = enumerate(zip(items.tolist(), scores.tolist(), strict=True), 1)
+                lines = (
+                    f"{query} Q0 {answers[item]} {rank} {s:.9g} {tag}\n" for rank, (item, s) in ranked if item >= 0
+                )
+                file.writelines(lines)
 
     @staticmethod
     def read_trec(path: str | Path, query_ids: Sequence[str] = (), item_ids: Sequence[str] = ()) -> Run:
@@ -580,7 +619,7 @@ class Card:
     text_features: str = "tfidf"
 
     def protocol(self, name: str = "") -> Protocol:
-        """The protocol of this name; the first one when no name is given."""
+        """The protocol of this name; the first one when no name is given. Raises BadInput with the nearest name."""
         if not name:
             return self.protocols[0]
         for protocol in self.protocols:
@@ -630,14 +669,16 @@ class Report:
     rsum: float | None = None
 
     def to_json(self) -> str:
+        """Everything above as one JSON object."""
         return json.dumps(asdict(self), indent=None, ensure_ascii=False)
 
     def save(self, path: str | Path) -> None:
+        """Write it as JSON to this file."""
         Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a report written by `save`; a folder means the `report.json` in it."""
+        """Read a report written by `save`; a folder means its `report.json`. Raises BadInput for anything else."""
         file = Path(path)
         file = file / "report.json" if file.is_dir() else file
         try:

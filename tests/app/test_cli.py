@@ -78,6 +78,13 @@ def test_compare_tells_the_difference_with_its_interval(world: Path, tmp_path: P
     assert row["difference"] > 0 and row["p"] < 0.05
     table = run("compare", tmp_path / "a.json", tmp_path / "b.json")
     assert table.returncode == 0 and "r@10" in table.stdout
+    (tmp_path / "c.json").write_text(asked(world, "--json", "--set", "dims=16").stdout)
+    three = run("compare", *(tmp_path / f"{name}.json" for name in "abc"), "--json")
+    told = {(row["direction"], row["metric"], Path(row["report"]).stem): row for row in json.loads(three.stdout)}
+    assert {name for *_, name in told} == {"b", "c"}
+    assert told["t2i", "r@10", "b"]["p"] == row["p"] <= row["holm"] <= told["t2i", "r@10", "b"]["holm"]
+    assert {metric for _, metric, _ in told} >= {"medr", "map@all"}
+    assert "a - c" in run("compare", *(tmp_path / f"{name}.json" for name in "abc")).stdout
 
 
 def test_out_writes_a_report_and_runs(world: Path, tmp_path: Path) -> None:
@@ -86,6 +93,10 @@ def test_out_writes_a_report_and_runs(world: Path, tmp_path: Path) -> None:
     page = (tmp_path / "out" / "report.html").read_text()
     assert "cca" in page and "<svg" in page and "data:image/jpeg" in page
     assert (tmp_path / "out" / "report.json").exists()
+    assert len((tmp_path / "out" / "i2t.run").read_text().splitlines()) == 30 * 100
+    assert asked(world, "--out", tmp_path / "out", "--run-depth", "all").returncode == 0
+    assert len((tmp_path / "out" / "i2t.run").read_text().splitlines()) == 30 * 150
+    assert len((tmp_path / "out" / "i2t.qrels").read_text().splitlines()) == 150
 
 
 def test_listings_name_everything() -> None:
@@ -122,6 +133,8 @@ def _table(folder: Path, rows: list[str]) -> Path:
         (["evaluate", "cca", "--dataset", "WORLD", "--metrics", "r@99999999999999999999"], "no measure"),
         (["evaluate", "cca", "--dataset", "WORLD", "--out", "WORLD"], "no folder can be made here"),
         (["fit", "cca", "--dataset", "WORLD", "--out", "WORLD"], "no folder can be made here"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--run-depth", "0"], "--run-depth 0: give a number of answers"),
+        (["evaluate", "cca", "--dataset", "WORLD", "--run-depth", "deep"], "--run-depth deep"),
         (["compare", "a.json", "b.json"], "a.json"),
     ],
 )

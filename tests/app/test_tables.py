@@ -85,14 +85,28 @@ def test_several_reports_are_rows_with_the_best_of_each_column_marked(capsys):
 
 def test_differences_carry_their_sign_their_interval_and_p(capsys):
     rows = [
-        Difference("i2t", "r@1", 0.3, 0.25, 0.05, -0.01, 0.11, 0.08, 330),
-        Difference("t2i", "meanr", 4.0, 6.5, -2.5, -3.0, -2.0, 0.0001, 660),
+        Difference("i2t", "r@1", 0.3, 0.25, 0.05, -0.01, 0.11, 0.08, 330, 0.08),
+        Difference("t2i", "medr", 4.0, 6.5, -2.5, -3.0, -2.0, 0.0001, 660, 0.0002),
     ]
     tables.comparison(rows, "a.json", "b.json")
     cells, captions = plain(capsys)
-    assert cells[1] == ["i2t", "r@1", "30.0", "25.0", "+5.0", "[-1.0, +11.0]", "0.0800", "330"]
-    assert cells[2] == ["t2i", "meanr (rank)", "4.0", "6.5", "-2.5", "[-3.0, -2.0]", "0.0001", "660"]
+    assert cells[1] == ["i2t", "r@1", "30.0", "25.0", "+5.0", "[-1.0, +11.0]", "0.0800", "0.0800", "330"]
+    assert cells[2] == ["t2i", "medr (rank)", "4.0", "6.5", "-2.5", "[-3.0, -2.0]", "0.0001", "0.0002", "660"]
     assert "# a: a.json" in captions and "# b: b.json" in captions
+
+
+def test_of_more_than_two_reports_each_is_held_against_the_first(capsys):
+    rows = [
+        Difference("i2t", "r@1", 0.3, 0.25, 0.05, -0.01, 0.11, 0.02, 330, 0.06, 1),
+        Difference("i2t", "r@1", 0.3, 0.35, -0.05, -0.11, 0.01, 0.03, 330, 0.06, 2),
+        Difference("i2t", "medr", 4.0, 6.5, -2.5, -3.0, -2.0, 0.0001, 660, 0.0003, 2),
+    ]
+    tables.comparison(rows, "x.json", "y.json", "z.json")
+    cells, captions = plain(capsys)
+    assert cells[0] == ["direction", "metric", "a %", "b %", "a - b", "holm", "c %", "a - c", "holm"]
+    assert cells[1] == ["i2t", "r@1", "30.0", "25.0", "+5.0", "0.0600", "35.0", "-5.0", "0.0600"]
+    assert cells[2] == ["i2t", "medr (rank)", "4.0", "–", "–", "–", "6.5", "-2.5", "0.0003"]
+    assert {"# a: x.json", "# b: y.json", "# c: z.json"} <= set(captions) and any("Holm" in line for line in captions)
 
 
 @pytest.mark.parametrize(("width", "least"), [("60", 4), ("200", 2)])

@@ -11,6 +11,7 @@ import typer.main
 from diptych import catalogue
 from diptych.app.cli import app
 from diptych.features import composition
+from diptych.flow.report import figure
 from diptych.metrics import measures, ranking
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,16 @@ def test_every_command_and_option_is_on_its_page():
         section = text.partition(f"### {name}\n")[2].partition("\n### ")[0]
         options = [flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")]
         assert options and [flag for flag in options if f"`{flag}`" not in section] == [], name
+
+
+def test_pages_print_figures_as_the_commands_do(generate):
+    assert (
+        generate._two("map@all", [0.25, 0.0514]) == f"{figure('r@1', 0.25)} / {figure('r@1', 0.0514)}" == "25.0 / 5.1"
+    )
+    assert generate._two("medr", [3.0, 12.5]) == "3.0 / 12.5"
+    for path in (ROOT / "README.md", ROOT / "docs" / "reproductions.md", ROOT / "docs" / "reference" / "methods.md"):
+        cells = re.findall(r"\| ([\d.]+ / [\d.]+)(?: ±[^|]*)? (?=\|)", path.read_text(encoding="utf-8"))
+        assert len(cells) > 10 and all(re.fullmatch(r"\d+\.\d / \d+\.\d", cell) for cell in cells), path
 
 
 def anchors(path: Path) -> set[str]:

@@ -29,10 +29,30 @@ def test_comparing_tells_a_real_difference_from_none():
     assert same.difference == 0 and same.p == 1
 
 
-def test_comparing_leaves_out_queries_without_an_answer_and_takes_the_mean_of_ranks():
-    rows = compare(of([0.5, None, 1.0, 0.0]), of([0.0, 1.0, 1.0, None]))
-    assert [row.metric for row in rows] == ["map@all", "meanr"]
-    assert (rows[0].n, rows[0].a, rows[0].b, rows[0].difference) == (2, 0.75, 0.5, 0.25)
+def test_comparing_leaves_out_queries_without_an_answer_and_medr_stays_medr():
+    rows = compare(of([0.5, None, 1.0, 0.0, 9.0]), of([0.0, 1.0, 1.0, None, 2.0]))
+    assert [row.metric for row in rows] == ["map@all", "medr"]
+    assert (rows[0].n, rows[0].a, rows[0].b, rows[0].difference) == (3, 3.5, 1.0, 2.5)
+    assert (rows[1].n, rows[1].a, rows[1].b, rows[1].difference) == (3, 1.0, 1.0, 0.0)
+
+
+def test_the_first_is_compared_with_each_of_the_others_and_all_rows_are_corrected_for():
+    rng = np.random.default_rng(1)
+    low = rng.random(60)
+    others = [low + shift + 0.3 * rng.standard_normal(60) for shift in (0.0, 0.1, 0.5)]
+    rows = compare(of(low.tolist()), *(of(other.tolist()) for other in others))
+    assert [(row.metric, row.against) for row in rows] == [(m, k) for m in ("map@all", "medr") for k in (1, 2, 3)]
+    for row in rows:
+        other = of(others[row.against - 1].tolist())
+        alone = next(each for each in compare(of(low.tolist()), other) if each.metric == row.metric)
+        assert replace(row, holm=0, against=1) == replace(alone, holm=0)
+        assert row.p <= row.holm <= min(1, 6 * row.p)
+    smallest = min(rows, key=lambda row: row.p)
+    assert smallest.holm == pytest.approx(6 * smallest.p) and smallest.against == 3
+    with pytest.raises(BadInput, match="nothing to be compared with"):
+        compare(of([1.0]))
+    with pytest.raises(BadInput, match="dataset differs"):
+        compare(of([1.0]), of([1.0]), of([1.0], dataset="e"))
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ from diptych.flow.report import write
 from diptych.flow.report.charts import Curves, charts
 from diptych.flow.report.page import rendered
 from diptych.flow.report.sheet import contact_sheet, spread
-from diptych.kinds import BadInput, Report, SharedLabels, cosine, hamming
-from diptych.metrics import measures, ranking
+from diptych.kinds import BadInput, Report, SharedLabels, hamming
 
 PICTURES = 60
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "orange", "purple")
@@ -121,25 +120,8 @@ def test_the_page_says_protocol_numbers_and_intervals(written, evaluation):
             assert f"{scale * value:.1f}[{scale * low:.1f}, {scale * high:.1f}]" in text
 
 
-def test_the_report_reads_back_and_another_tool_finds_our_numbers_in_the_runs(evaluation, tmp_path):
-    ir_measures = pytest.importorskip("ir_measures")
-    rng = np.random.default_rng(4)  # rows without ties, which tools break in ways of their own
-    directions = {
-        side: replace(
-            each,
-            queries=cosine.normalise(rng.normal(size=each.queries.shape)),
-            items=cosine.normalise(rng.normal(size=each.items.shape)),
-        )
-        for side, each in evaluation.directions.items()
-    }
-    write(replace(evaluation, directions=directions), tmp_path)
-    assert Report.load(tmp_path).to_json() == evaluation.report.to_json()
-    for side, direction in directions.items():
-        run = list(ir_measures.read_trec_run(str(tmp_path / f"{side}.run")))
-        qrels = list(ir_measures.read_trec_qrels(str(tmp_path / f"{side}.qrels")))
-        theirs = {each.query_id: each.value for each in ir_measures.iter_calc([ir_measures.AP], qrels, run)}
-        ours = measures.measure("map@all", ranking.rank(direction.queries, direction.items, cosine, direction.qrels))
-        assert dict(zip(direction.qrels.query_ids, ours, strict=True)) == pytest.approx(theirs, abs=1e-6)
+def test_the_report_reads_back(written, evaluation):
+    assert Report.load(written.parent).to_json() == evaluation.report.to_json()
 
 
 def test_the_contact_sheet_shows_the_best_answers_and_marks_the_right_ones(evaluation):
@@ -225,4 +207,3 @@ def test_the_page_of_published_features_shows_classes(tmp_path):
         pytest.skip("DIPTYCH_DATA is not set")
     page = Page(write(evaluate("scm", "wikipedia"), tmp_path).read_text(encoding="utf-8"))
     assert not page.all("img") and "class 10" in page.text
-    assert not (tmp_path / "i2t.qrels").exists() and (tmp_path / "t2i.run").exists()

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from diptych.kinds import BadInput
-from diptych.metrics.statistics import bootstrap_interval, paired_test
+from diptych.metrics.statistics import bootstrap_interval, holm, paired_test
 
 
 def test_interval_of_the_mean_equals_scipy_and_theory():
@@ -74,3 +74,66 @@ def test_bad_input_is_named():
         bootstrap_interval(np.array([np.nan]))
     with pytest.raises(BadInput, match="level"):
         bootstrap_interval(np.zeros(3), level=95)
+
+
+def test_the_paired_test_of_medians_equals_scipy():
+    rng = np.random.default_rng(8)
+    a, b = rng.exponential(10.0, 81), rng.exponential(14.0, 81)
+    ours = paired_test(a, b, statistic="median")
+    assert ours.difference == np.median(a) - np.median(b)
+
+    def gap(x, y, axis):
+        return np.median(x, axis=axis) - np.median(y, axis=axis)
+
+    theirs = stats.permutation_test((a, b), gap, permutation_type="samples", n_resamples=10_000, rng=1)
+    assert ours.p == pytest.approx(theirs.pvalue, abs=0.015) and 0.0005 < ours.p < 0.9
+    spread = stats.bootstrap((a, b), gap, paired=True, method="percentile", n_resamples=10_000, rng=1)
+    assert (ours.low, ours.high) == pytest.approx(tuple(spread.confidence_interval), abs=0.4)
+
+
+@pytest.mark.parametrize(
+    ("p", "corrected"),
+    [
+        # Worked by hand: .005 x 4, .01 x 3, .03 x 2, and .04 x 1 raised to the one before it.
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        # The same in R: p.adjust(c(.01, .02, .03, .04, .05), "holm").
+        ([0.01, 0.02, 0.03, 0.04, 0.05], [0.05, 0.08, 0.09, 0.09, 0.09]),
+        ([0.6, 0.5, 0.7], [1.0, 1.0, 1.0]),
+        ([0.2], [0.2]),
+        ([0.01, 0.01], [0.02, 0.02]),
+        ([], []),
+    ],
+)
+def test_holm_as_worked_by_hand(p, corrected):
+    np.testing.assert_allclose(holm(np.array(p, dtype=float)), corrected, atol=1e-12)
+
+
+def test_holm_rejects_what_its_steps_reject_and_lies_between_p_and_bonferroni():
+    rng = np.random.default_rng(9)
+    for m in (1, 2, 7, 40):
+        p = rng.random(m) ** 3
+        found = holm(p)
+        assert (found >= p).all() and (found <= np.minimum(1, m * p) + 1e-12).all()
+        assert (np.diff(found[np.argsort(p)]) >= 0).all()
+        shuffle = rng.permutation(m)
+        np.testing.assert_array_equal(holm(p[shuffle]), found[shuffle])
+        for level in (0.01, 0.05, 0.2):
+            rejected = np.zeros(m, dtype=bool)
+            for step, row in enumerate(np.argsort(p)):  # as the paper has it: stop at the first that stands
+                if p[row] > level / (m - step):
+                    break
+                rejected[row] = True
+            np.testing.assert_array_equal(found <= level, rejected)
+
+
+def test_holm_keeps_the_chance_of_one_false_alarm_where_bare_p_values_do_not():
+    rng = np.random.default_rng(10)
+    p = rng.random((4000, 20))
+    assert np.mean(p.min(axis=1) <= 0.05) > 0.6
+    assert np.mean([holm(row).min() <= 0.05 for row in p]) == pytest.approx(0.05, abs=0.012)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, np.nan])
+def test_holm_wants_p_values(wrong):
+    with pytest.raises(BadInput, match="p value"):
+        holm(np.array([0.5, wrong]))

@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -179,8 +180,11 @@ def test_damaged_config_says_so(folder):
 
 
 def test_code_is_never_taken_from_a_folder(folder):
-    change(folder, **{"class": "subprocess:Popen"})
+    change(folder, **{"class": "wsgiref.simple_server:WSGIServer"})
     assert "not part of diptych; refused" in refused(folder)
+    assert "wsgiref" not in sys.modules
+    change(folder, **{"class": "subprocess:Popen"})
+    assert "subprocess:Popen, which is no Method" in refused(folder)
     change(folder, **{"class": "diptych.kinds:BadInput"})
     assert "no Method" in refused(folder)
     change(folder, **{"class": "diptych.methods.subspace.cca:Gone"})

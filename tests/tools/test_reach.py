@@ -27,10 +27,10 @@ def test_a_part_touches_the_methods_that_name_it_through_its_package():
 
 
 def test_the_nearest_tests_come_first():
-    near = list(reach.guards("diptych.sources.exif").items())
-    assert near[0] == (ROOT / "tests" / "sources" / "test_exif.py", reach.MIRRORS)
+    near = list(reach.guards("diptych.sources.shown").items())
+    assert near[0] == (ROOT / "tests" / "sources" / "test_shown.py", reach.MIRRORS)
     assert [distance for _, distance in near] == sorted(distance for _, distance in near)
-    assert reach.guards("diptych.sources.exif", reach.MIRRORS) == dict(near[:1])
+    assert reach.guards("diptych.sources.shown", reach.MIRRORS) == dict(near[:1])
 
 
 @pytest.mark.parametrize(

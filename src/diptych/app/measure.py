@@ -71,13 +71,21 @@ def evaluate(
     ] = "expected",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write report.html, report.json and runs here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write report.html, report.json, runs and qrels here.")
+    ] = None,
+    run_depth: Annotated[
+        str, typer.Option("--run-depth", help="Answers a query in the runs of --out: a number, or all.")
+    ] = "100",
 ) -> None:
     """Fit a method on a dataset and measure it, or measure what was fitted or fetched."""
     from diptych.app import tables
     from diptych.flow import evaluate as flow
     from diptych.flow import report
 
+    depth = None if run_depth == "all" else int(run_depth) if run_depth.isdecimal() else 0
+    if depth == 0:
+        raise BadInput(f"--run-depth {run_depth}: give a number of answers from 1, or all")
     if out is not None:
         report.writable(out)
     with progress() as on_progress:
@@ -95,8 +103,11 @@ def evaluate(
             progress=on_progress,
         )
     if out is not None:
-        page = report.write(result, out)
+        page = report.write(result, out, depth)
         print_note(f"wrote {page}")  # standard output holds the numbers alone
+        if left := [f"{side}.qrels" for side in flow.DIRECTIONS if not (out / f"{side}.qrels").exists()]:
+            told = "would have more than a million lines; --run-depth all writes them all the same"
+            print_note(f"left out {' and '.join(left)}: {told}")
     if as_json:
         print_json(json.loads(result.report.to_json()))
     else:
@@ -139,21 +150,21 @@ def fit(
 @app.command()
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A.json", help="A report, or the folder of one.")],
-    b: Annotated[Path, typer.Argument(metavar="B.json", help="The report to compare it with.")],
+    others: Annotated[list[Path], typer.Argument(metavar="B.json …", help="Those to compare it with, one or more.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show how two reports differ, with the interval of each difference and a paired test."""
+    """Show how a report differs from others: intervals, paired tests, and p corrected for looking at many."""
     from dataclasses import asdict
 
     from diptych.app import tables
     from diptych.flow import report
     from diptych.kinds import Report
 
-    rows = report.compare(Report.load(a), Report.load(b))
+    rows = report.compare(Report.load(a), *map(Report.load, others))
     if as_json:
-        print_json([asdict(row) for row in rows])
+        print_json([asdict(row) | {"report": str(others[row.against - 1])} for row in rows])
     else:
-        tables.comparison(rows, str(a), str(b))
+        tables.comparison(rows, str(a), *map(str, others))
 
 
 def parsed(settings: list[str] | None) -> dict[str, str]:

@@ -17,10 +17,10 @@ from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
+from diptych import __version__
 from diptych.kinds import BadInput, Progress
 
 app = typer.Typer(
-    help="Find pictures with words and words with pictures: search your own, measure every method of the field.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,6 +29,22 @@ app = typer.Typer(
     if sys.stdout and sys.stdout.isatty()
     else None,  # help is plain in a pipe, as everything else is
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print_line(f"diptych {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Find pictures with words and words with pictures: search your own, measure every method of the field."""
+
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 

@@ -81,7 +81,10 @@ def several(reports: Sequence[Report]) -> None:
 def methods(facts: Sequence[MethodFacts]) -> None:
     """What there is to fit."""
     columns = [Column("method"), Column("family"), Column("needs"), Column("space"), Column("year", figures=True)]
-    rows = [[f.name, f.family, f.needs, f.space, str(f.year or ""), f.paper] for f in facts]
+    rows = []
+    for fact in facts:
+        family = f"{fact.family} of {fact.distribution}" if fact.distribution else fact.family
+        rows.append([fact.name, family, fact.needs, fact.space, str(fact.year or ""), fact.paper])
     _show(f"{len(rows)} methods", [*columns, Column("paper", folds=True)], rows)
 
 
@@ -112,25 +115,57 @@ def datasets(cards: Sequence[Card]) -> None:
     _show(f"{len(rows)} datasets", columns, rows, "the first protocol is the default; --json shows everything")
 
 
-def comparison(rows: Sequence[Difference], a: str, b: str) -> None:
-    """How report a differs from report b."""
+def comparison(rows: Sequence[Difference], *names: str) -> None:
+    """How report a differs from report b; of more reports, how a differs from each of them."""
+    letters = [chr(ord("a") + place) if place < 26 else str(place) for place in range(len(names))]
+    said = [f"{letter}: {name}" for letter, name in zip(letters, names, strict=True)]
+    said.append("p: paired randomisation test, two-sided, of each row alone; a rank is better when smaller")
+    said.append("holm: p corrected for all that this table tests (Holm 1979)")
+    if len(names) > 2:
+        _each_against_the_first(rows, letters, said)
+        return
     columns = [Column("direction"), Column("metric")]
-    columns += [Column(name, figures=True) for name in ("a %", "b %", "a - b", "95 % interval", "p", "queries")]
+    columns += [Column(name, figures=True) for name in ("a %", "b %", "a - b", "95 % interval", "p", "holm", "queries")]
     cells = [
         [
-            row.direction,
-            f"{row.metric} (rank)" if is_rank(row.metric) else row.metric,
+            *_measured(row),
             figure(row.metric, row.a),
             figure(row.metric, row.b),
             _signed(row.metric, row.difference),
             _interval(row.metric, row.low, row.high, signed=True),
             f"{row.p:.4f}",
+            f"{row.holm:.4f}",
             str(row.n),
         ]
         for row in rows
     ]
-    test = "p: paired randomisation test, two-sided, of each row alone; a rank is better when smaller"
-    _show("a - b", columns, cells, f"a: {a}", f"b: {b}", test)
+    _show("a - b", columns, cells, *said)
+
+
+def _each_against_the_first(rows: Sequence[Difference], letters: Sequence[str], said: Sequence[str]) -> None:
+    """A row a metric: the figure of each report, how far a is from it, and p as Holm corrects it."""
+    columns = [Column("direction"), Column("metric"), Column("a %", figures=True)]
+    for letter in letters[1:]:
+        columns += [Column(name, figures=True) for name in (f"{letter} %", f"a - {letter}", "holm")]
+    found: dict[tuple[str, str], dict[int, Difference]] = {}
+    for row in rows:
+        found.setdefault((row.direction, row.metric), {})[row.against] = row
+    cells = []
+    for of in found.values():
+        one = next(iter(of.values()))
+        line = [*_measured(one), figure(one.metric, one.a)]
+        for place in range(1, len(letters)):
+            if place in of:
+                row = of[place]
+                line += [figure(row.metric, row.b), _signed(row.metric, row.difference), f"{row.holm:.4f}"]
+            else:  # a metric that this report does not hold
+                line += ["–"] * 3
+        cells.append(line)
+    _show("a against each of the others", columns, cells, *said)
+
+
+def _measured(row: Difference) -> list[str]:
+    return [row.direction, f"{row.metric} (rank)" if is_rank(row.metric) else row.metric]
 
 
 def _value(report: Report, side: str, metric: str) -> float:

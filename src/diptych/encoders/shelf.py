@@ -6,6 +6,7 @@ Names and revisions stand here; `docs/how-to/choose-an-encoder.md` says which on
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,11 +92,12 @@ def is_encoder(name: str | Path) -> bool:
     return known or any((Path(name) / file).is_file() for file in (CARD, "config.json"))
 
 
-def open(name: str | Path) -> DualEncoder | Fitted:
+def open(name: str | Path, modules: Sequence[str] = ()) -> DualEncoder | Fitted:
     """The encoder of this name, of the hub, or in this folder.
 
-    name   a name of the shelf; `hub:owner/name`, perhaps with `@REVISION`; or a folder: an ONNX pair, what `diptych
-           fit` wrote, or a model of transformers. A folder called like one on the shelf is written `./mini`
+    name      a name of the shelf; `hub:owner/name`, perhaps with `@REVISION`; or a folder: an ONNX pair, what `diptych
+              fit` wrote, or a model of transformers. A folder called like one on the shelf is written `./mini`
+    modules   modules that classes of a fitted folder may come from, as for `Fitted.from_pretrained`
 
     Raises BadInput with the nearest name, with the command that fetches it, or with what is wrong in the folder.
     """
@@ -111,7 +113,7 @@ def open(name: str | Path) -> DualEncoder | Fitted:
         transformers = "model_type" in json.loads(config.read_text(encoding="utf-8"))
     except (ValueError, TypeError, OSError):  # told below, by what reads it
         transformers = False
-    return Transformers(folder) if transformers else Fitted.from_pretrained(folder)
+    return Transformers(folder) if transformers else Fitted.from_pretrained(folder, modules)
 
 
 def canonical(name: str | Path) -> str:

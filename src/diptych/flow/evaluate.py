@@ -15,10 +15,10 @@ import numpy as np
 
 from diptych import catalogue
 from diptych.catalogue import Dataset
-from diptych.encoder import Encoder
+from diptych.encoder import Encoder, load
 from diptych.encoders import shelf
 from diptych.encoders.dual import DualEncoder
-from diptych.flow.fit import fit
+from diptych.flow.fit import fit, leaf
 from diptych.flow.prepare import Prepared, prepare
 from diptych.kinds import (
     Array,
@@ -35,11 +35,11 @@ from diptych.kinds import (
     Space,
     nearest,
 )
+from diptych.method import Method
 from diptych.metrics import measures, ranking, statistics
 
 METRICS = ("map@all", "map@50", "r@1", "r@5", "r@10", "recall@1", "recall@5", "recall@10", "mrr", "medr")
 DIRECTIONS = ("i2t", "t2i")
-RUN_DEPTH = 100
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Direction:
     def rankings(self, ties: ranking.Ties, graded: bool = False) -> Iterator[ranking.Ranking]:
         return ranking.rankings(self.queries, self.items, self.space, self.qrels, ties, graded)
 
-    def run(self, depth: int, rows: Array | None = None) -> Run:
-        """The best `depth` items of each query (of these rows only, when given), best first, never an n x n matrix.
+    def run(self, depth: int, rows: Array | slice | None = None) -> Run:
+        """The best `depth` items of each query (of these rows only, when given), best first.
 
         Equal scores stand in the order of the items, so those that a cut leaves out are the last ones.
         """
-        queries = self.queries if rows is None else self.queries[rows]
-        ids = self.qrels.query_ids if rows is None else tuple(self.qrels.query_ids[row] for row in rows)
+        asked = np.arange(len(self.queries))[slice(None) if rows is None else rows]
+        queries, ids = self.queries[asked], tuple(self.qrels.query_ids[row] for row in asked)
         depth = min(depth, len(self.items))
         best, scores = [], []
         step = max(1, ranking.BLOCK // len(self.items))
@@ -73,7 +73,13 @@ class Direction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report with what stands behind it, for those who want to look."""
+    """A report with what stands behind it, for those who want to look.
+
+    report       the figures
+    encoder      what was fitted or measured; `encoder.save_pretrained(folder)` keeps it
+    prepared     the dataset under its protocol, and its features
+    directions   "i2t" and "t2i": normalised rows of both sides, and who answers whom
+    """
 
     report: Report
     encoder: Encoder | DualEncoder
@@ -82,10 +88,12 @@ class Evaluation:
 
     @property
     def card(self) -> Card:
+        """The facts of the dataset."""
         return self.prepared.dataset.card
 
     @property
     def protocol(self) -> Protocol:
+        """What was asked of what."""
         return self.prepared.rules
 
     @property
@@ -98,9 +106,13 @@ class Evaluation:
         """Pictures and strings of the split that answers."""
         return self.prepared.items(self.prepared.rules.database)
 
+    def ranked(self, side: str) -> list[Direction]:
+        """What is ranked by itself: the direction as it is, or its part in each fold of the protocol."""
+        return _folded(self.directions, self.query, self.protocol.folds)[side]
+
 
 def evaluate(
-    method: str | Path,
+    method: str | Path | Method | Encoder | DualEncoder,
     dataset: str | Path | Dataset,
     *,
     settings: dict[str, str] | None = None,
@@ -115,18 +127,27 @@ def evaluate(
 ) -> Evaluation:
     """Measure a method, fitted here on the protocol's training split, or an encoder as it is.
 
-    method     a method's name, else what `encoders.shelf.open` takes: a fitted folder, `mini`, `hub:…`
-    settings   hyper-parameters as `key=value` strings
-    The rest are those of `prepare` and `measure`. An encoder is asked all rows of a dataset that has no splits of its
-    own. Raises BadInput for whatever the caller can mend.
+    method     a method's name, else what `load` takes: a fitted folder, `mini`, `hub:…`; or one of your own: a method,
+               of whose settings a new one is fitted, or an encoder
+    dataset    a dataset's name, the path of your own data, or a `Dataset`
+    settings   hyper-parameters of a named method, as `key=value` strings
+    metrics    names as in docs/reference/metrics.md, each for both directions
+    ties       expected, stable, optimistic or pessimistic
+    The rest are those of `prepare`. An encoder is asked all rows of a dataset that has no splits of its own. Raises
+    BadInput for whatever the caller can mend.
     """
     found = dataset if isinstance(dataset, Dataset) else catalogue.dataset(dataset)
+    if isinstance(method, Path):
+        method = str(method)
+    if not isinstance(method, str | Method | Encoder | DualEncoder):
+        raise BadInput(f"method: {method!r:.60} is neither a name nor a method or encoder made of a class of diptych")
     known = catalogue.methods()
-    if not (str(method) in known or shelf.is_encoder(method)):
-        names = [*known, *shelf.names()]
-        raise BadInput(f"{str(method)!r} is no method and no fitted folder or model{nearest(str(method), names)}")
-    if str(method) in known:
-        catalogue.method(str(method)).configured(settings)  # a wrong name or setting is told before any work
+    if isinstance(method, str) and not (method in known or shelf.is_encoder(method)):
+        raise BadInput(
+            f"{method!r} is no method and no fitted folder or model{nearest(method, [*known, *shelf.names()])}"
+        )
+    if isinstance(method, Method) or (isinstance(method, str) and method in known):
+        leaf(method, settings)  # a wrong name or setting is told before any work
         prepared = prepare(
             found,
             image_features=image_features,
@@ -136,12 +157,10 @@ def evaluate(
             seed=seed,
             progress=progress,
         )
-        return measure(str(method), prepared, settings=settings, metrics=metrics, ties=ties)
+        return measure(method, prepared, settings=settings, metrics=metrics, ties=ties)
     if settings or image_features or text_features:
-        raise BadInput(f"{method} is fitted already; its settings and features cannot be changed, fit it anew")
-    encoder = shelf.open(method)
-    if not isinstance(encoder, Encoder | DualEncoder):
-        raise BadInput(f"{method} holds {type(encoder).__name__}, which is no encoder of pictures and texts")
+        raise BadInput(f"{_named(method)} is fitted already; its settings and features cannot be changed, fit it anew")
+    encoder = load(method) if isinstance(method, str) else method
     prepared = prepare(
         found,
         image_features=encoder.images_ if isinstance(encoder, Encoder) else "",
@@ -155,14 +174,14 @@ def evaluate(
 
 
 def measure(
-    method: str | Encoder | DualEncoder,
+    method: str | Method | Encoder | DualEncoder,
     prepared: Prepared,
     *,
     settings: dict[str, str] | None = None,
     metrics: Sequence[str] = METRICS,
     ties: str = "expected",
 ) -> Evaluation:
-    """Measure a method, by name, or an encoder, on a dataset that is prepared already.
+    """Measure a method, by name or one's own, or an encoder, on a dataset that is prepared already.
 
     A `DualEncoder` takes pictures and strings as they are; the features of what is prepared are not computed.
 
@@ -175,7 +194,7 @@ def measure(
     qrels = prepared.judgements()
     seconds = dict.fromkeys(("features", "fit", "encode", "score"), 0.0)
     encoder: Encoder | DualEncoder
-    if not isinstance(method, str):
+    if isinstance(method, Encoder | DualEncoder):
         encoder = method
     else:
         prepared.rows(rules.train)
@@ -230,6 +249,10 @@ def measure(
     return Evaluation(report, encoder, prepared, directions)
 
 
+def _named(encoder: str | Encoder | DualEncoder) -> str:
+    return encoder if isinstance(encoder, str) else _facts(encoder)[0]
+
+
 def _encoded(encoder: Encoder | DualEncoder, pairs: Pairs, progress: Progress | None) -> tuple[Array, Array]:
     """Settled rows of both sides: of feature rows, or of pictures and strings."""
     if isinstance(encoder, Encoder):
@@ -250,27 +273,26 @@ def _measured(
 ) -> dict[str, dict[str, Floats]]:
     """Direction -> metric -> one value a query; with folds, each picture is ranked among the texts of its fold."""
     graded = measures.wants_grades(metrics)
+    found: dict[str, dict[str, Floats]] = {}
+    for side, parts in _folded(directions, query, folds).items():
+        blocks = [measures.evaluate(metrics, part.rankings(ties, graded)) for part in parts]
+        found[side] = {metric: np.concatenate([block[metric] for block in blocks]) for metric in metrics}
+    return found
+
+
+def _folded(directions: dict[str, Direction], query: Pairs, folds: int) -> dict[str, list[Direction]]:
+    """Side -> what is ranked by itself: all of it, or the pictures of each fold with their texts."""
     if folds == 1:
-        return {
-            side: measures.evaluate(metrics, direction.rankings(ties, graded)) for side, direction in directions.items()
-        }
-    blocks: dict[str, list[dict[str, Floats]]] = {side: [] for side in directions}
-    i2t = directions["i2t"]
+        return {side: [direction] for side, direction in directions.items()}
+    cut: dict[str, list[Direction]] = {side: [] for side in DIRECTIONS}
+    i2t, t2i = directions["i2t"], directions["t2i"]
     for fold in ranking.fold_slices(query.n_images, folds):
         texts = np.flatnonzero((query.owner >= fold.start) & (query.owner < fold.stop))
         image_ids, text_ids = query.image_ids[fold], tuple(query.text_ids[row] for row in texts)
         pairs = Listed(query.owner[texts] - fold.start, np.arange(len(texts)), image_ids, text_ids)
-        images, told = i2t.queries[fold], i2t.items[texts]
-        cut = {
-            "i2t": Direction(images, told, pairs, i2t.space),
-            "t2i": Direction(told, images, pairs.transposed(), i2t.space),
-        }
-        for side, direction in cut.items():
-            blocks[side].append(measures.evaluate(metrics, direction.rankings(ties, graded)))
-    return {
-        side: {metric: np.concatenate([block[metric] for block in found]) for metric in metrics}
-        for side, found in blocks.items()
-    }
+        cut["i2t"].append(Direction(i2t.queries[fold], i2t.items[texts], pairs, i2t.space))
+        cut["t2i"].append(Direction(t2i.queries[texts], t2i.items[fold], pairs.transposed(), t2i.space))
+    return cut
 
 
 def _interval(metric: str, values: Floats, seed: int) -> list[float]:

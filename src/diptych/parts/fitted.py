@@ -12,8 +12,10 @@ import importlib
 import json
 import math
 import re
+import sys
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from diptych.kinds import BadInput, nearest
+from diptych.parts.plugins import METHODS, loaded, plugins
 
 # A field declares what its values are besides their type: `dims: Annotated[int, AtLeast(1)] = 512`. Of a tuple, a bound
 # on numbers holds for each of them. Every float has to be finite, and None is never out of bounds.
@@ -114,8 +117,9 @@ class Fitted:
 
     @classmethod
     def paper_name(cls) -> str:
-        """The name used on the command line: the name of the file the class lives in."""
-        return cls.__module__.rpartition(".")[2]
+        """The name used on the command line: that of its file; of a class from outside this package, its own."""
+        package, _, file = cls.__module__.rpartition(".")
+        return file if package.partition(".")[0] == "diptych" else cls.__name__
 
     @classmethod
     def kept_class(cls) -> str:
@@ -124,7 +128,9 @@ class Fitted:
         return f"{kept.get(cls.__module__, cls.__module__)}:{cls.__qualname__}"
 
     def settings(self) -> dict[str, Any]:
-        """Hyper-parameter -> value."""
+        """Hyper-parameter -> value. Raises BadInput for a class that was not made a dataclass."""
+        if "__dataclass_fields__" not in vars(type(self)):
+            raise BadInput(f"{type(self).__name__} is no dataclass; write @dataclass above the class")
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @classmethod
@@ -175,9 +181,15 @@ class Fitted:
         return {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write settings and learned state: `config.json` and `weights.safetensors`; nested things in sub-folders."""
+        """Write settings and learned state: `config.json` and `weights.safetensors`; nested things in sub-folders.
+
+        folder   made where it is not there
+        Raises BadInput for a class that could not be found again, because it stands inside a function or class.
+        """
         from safetensors.numpy import save_file
 
+        if "." in type(self).__qualname__:
+            raise BadInput(f"{type(self).__qualname__} stands inside another thing; move the class to its module's top")
         home = Path(folder)
         home.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, np.ndarray] = {}
@@ -205,23 +217,19 @@ class Fitted:
         (home / "config.json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Read what `save_pretrained` wrote. The folder names a class of this package; code is never read from it.
+    def from_pretrained(cls, folder: str | Path, modules: Sequence[str] = ()) -> Self:
+        """Read what `save_pretrained` wrote. The folder names classes, and code is never read from it.
 
+        modules   names of modules that classes may come from, besides this package, the methods of installed plug-ins
+                  and the modules that are imported already: `["my_package.methods"]`. Nothing else is imported
         Raises BadInput for a folder that is none of ours, damaged, or of another version.
         """
         home = Path(folder)
         config, arrays = _config(home), _arrays(home)
-        module, _, name = config["class"].partition(":")
-        module = MOVED.get(module, module)
-        if not module.startswith("diptych."):
-            raise BadInput(f"{home}/config.json names {module}, which is not part of diptych; refused")
-        try:
-            found = getattr(importlib.import_module(module), name, None)
-        except ModuleNotFoundError as error:
-            raise BadInput(f"{home} needs the module {error.name}, which is not installed here") from None
+        found = _class(home, config["class"], modules)
+        name = config["class"].partition(":")[2]
         if not (isinstance(found, type) and issubclass(found, cls)):
-            raise BadInput(f"{home} holds {module}:{name}, which is no {cls.__name__}")
+            raise BadInput(f"{home} holds {config['class']}, which is no {cls.__name__}")
         try:
             # JSON has no tuples: a tuple field gets its tuple back.
             thing = found._of({key: tuple(v) if isinstance(v, list) else v for key, v in config["settings"].items()})
@@ -244,8 +252,35 @@ class Fitted:
         for attribute, value in learned.items():
             setattr(thing, attribute, value)
         for part in config["parts"]:
-            setattr(thing, part, Fitted.from_pretrained(home / part))
+            setattr(thing, part, Fitted.from_pretrained(home / part, modules))
         return thing
+
+
+def _class(home: Path, kept: str, modules: Sequence[str]) -> Any:
+    """What `module:class` names; None where the module has nothing of that name.
+
+    A folder may come from a stranger, so what it names is imported from this package, or where the caller says so.
+    """
+    module, _, name = kept.partition(":")
+    module = MOVED.get(module, module)
+    if module.startswith("diptych.") or module in modules:
+        try:
+            return vars(importlib.import_module(module)).get(name)
+        except ModuleNotFoundError as error:
+            raise BadInput(f"{home} needs the module {error.name}, which is not installed here") from None
+    if module in sys.modules:
+        # What it holds, and not getattr, by which a module may import others.
+        return getattr(sys.modules[module], "__dict__", {}).get(name)
+    top = module.partition(".")[0]
+    for entry in plugins(METHODS).values():
+        if entry.module.partition(".")[0] == top:
+            offered = loaded(entry)
+            if isinstance(offered, type) and issubclass(offered, Fitted) and offered.kept_class() == kept:
+                return offered
+    raise BadInput(
+        f"{home}/config.json names {module}, which is not part of diptych; refused. If you trust it, import it first, "
+        f'or say from_pretrained(…, modules=["{module}"])'
+    )
 
 
 def _config(home: Path) -> dict[str, Any]:

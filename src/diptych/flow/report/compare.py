@@ -1,8 +1,10 @@
-"""How two reports differ."""
+"""How reports differ."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -15,8 +17,10 @@ from diptych.metrics import statistics
 class Difference:
     """One metric of two reports over the queries that both answer: a, b and a - b with its 95 % interval and p.
 
-    Shares are fractions of 1. p is two-sided, of Fisher's paired randomisation test, for this row alone: whoever looks
-    at many rows will find a small p by chance.
+    Shares are fractions of 1, `medr` is a median and its difference one of medians. p is two-sided, of Fisher's paired
+    randomisation test, for this row alone; holm is p corrected for all rows of the comparison.
+
+    against   which of the reports b is: 1 is the one after the first
     """
 
     direction: str
@@ -28,38 +32,48 @@ class Difference:
     high: float
     p: float
     n: int
+    holm: float = float("nan")
+    against: int = 1
 
 
-def compare(a: Report, b: Report) -> list[Difference]:
-    """How a differs from b, for each direction and metric that both hold query by query.
+def compare(first: Report, *others: Report) -> list[Difference]:
+    """How the first report differs from each of the others, for each direction and metric that both hold by query.
 
-    `medr` is compared by its mean (`meanr`), since a paired test is one of means. Raises BadInput when the two did not
-    ask the same queries of the same database under the same protocol and ties.
+    Whoever looks at many rows finds a small p by chance; `holm` keeps the chance of one such row at what it says (Holm,
+    Scandinavian Journal of Statistics 1979). Raises BadInput without others, and when two reports did not ask the same
+    queries of the same database under the same protocol and ties.
     """
+    if not others:
+        raise BadInput("one report has nothing to be compared with; give two or more")
+    rows = [row for place, other in enumerate(others, 1) for row in _differences(first, other, place)]
+    order = {metric: place for place, metric in enumerate(dict.fromkeys(row.metric for row in rows))}
+    rows.sort(key=lambda row: (DIRECTIONS.index(row.direction), order[row.metric], row.against))
+    corrected = statistics.holm(np.array([row.p for row in rows]))
+    return [replace(row, holm=float(p)) for row, p in zip(rows, corrected, strict=True)]
+
+
+def _differences(a: Report, b: Report, place: int) -> Iterator[Difference]:
     for name in ("dataset", "protocol", "protocol_text", "ties", "counts", "data"):
-        of_a, of_b = getattr(a, name), getattr(b, name)
-        if of_a != of_b:
+        ours, its = getattr(a, name), getattr(b, name)
+        if ours != its:
             what = "data (names and texts of queries and items)" if name == "data" else name
             raise BadInput(
-                f"{what} differs: {_said(of_a)} against {_said(of_b)}; evaluate both methods in the same way to compare"
+                f"{what} differs: {_said(ours)} against {_said(its)}; evaluate both methods in the same way to compare"
             )
-    found = []
+    if not any(metric in b.per_query.get(side, {}) for side in DIRECTIONS for metric in a.per_query.get(side, {})):
+        raise BadInput("the two reports have no metric in common; evaluate both with the same --metrics")
     for direction in DIRECTIONS:
         mine, theirs = a.per_query.get(direction, {}), b.per_query.get(direction, {})
         for metric in (metric for metric in mine if metric in theirs):
-            if metric == "medr" and "meanr" in mine and "meanr" in theirs:
-                continue
             x, y = (np.array(values[metric], dtype=float) for values in (mine, theirs))
             if len(x) != len(y):
                 raise BadInput(f"{direction} {metric}: {len(x)} queries against {len(y)}; evaluate both on one dataset")
-            test = statistics.paired_test(x, y)
+            centre: Literal["mean", "median"] = "median" if metric == "medr" else "mean"
+            test = statistics.paired_test(x, y, statistic=centre)
             both = ~(np.isnan(x) | np.isnan(y))
-            name = "meanr" if metric == "medr" else metric
-            means = float(x[both].mean()), float(y[both].mean())
-            found.append(Difference(direction, name, *means, test.difference, test.low, test.high, test.p, test.n))
-    if not found:
-        raise BadInput("the two reports have no metric in common; evaluate both with the same --metrics")
-    return found
+            of_a, of_b = (float(getattr(np, centre)(side[both])) for side in (x, y))
+            found = (test.difference, test.low, test.high, test.p, test.n)
+            yield Difference(direction, metric, of_a, of_b, *found, against=place)
 
 
 def _said(value: object) -> str:

@@ -8,29 +8,60 @@ from pathlib import Path
 
 import numpy as np
 
-from diptych.flow.evaluate import RUN_DEPTH, Evaluation
+from diptych.flow.evaluate import Direction, Evaluation
 from diptych.flow.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Curves, charts
 from diptych.flow.report.sheet import SheetQuery, contact_sheet
 from diptych.flow.report.words import ASK, cut, figure, is_rank, meaning, rsum
 from diptych.kinds import BadInput
 from diptych.metrics import ranking
 
+RUN_DEPTH = 100
+"""Answers a query in a run, where nothing else is asked for."""
+RUN_BLOCK = 1_000_000
+"""Answers held at a time."""
+QRELS_LINES = 1_000_000
+"""Judgements by label beyond which the data set's labels say the same in less."""
 
-def write(evaluation: Evaluation, folder: Path) -> Path:
-    """Write `report.html`, `report.json`, a TREC run of each direction and, for annotated pairs, its qrels.
 
-    Returns the path of the page. Relevance by label is left out: nearly every item may be relevant to a query, and the
-    data set's labels say the same in less. Raises BadInput when the folder cannot be made.
+def write(evaluation: Evaluation, folder: Path, depth: int | None = RUN_DEPTH) -> Path:
+    """Write `report.html`, `report.json` and, for each direction, a TREC run and the qrels that go with it.
+
+    depth   answers a query in the runs; None: all of them
+
+    Under a protocol with folds each query has the answers of its fold. Where nearly every item is relevant to a query,
+    qrels may be huge: beyond QRELS_LINES lines they are left out, unless whole runs are asked for.
+
+    Returns the path of the page. Raises BadInput when the folder cannot be made.
     """
     writable(folder)
     evaluation.report.save(folder / "report.json")
-    for side, direction in evaluation.directions.items():
-        direction.run(RUN_DEPTH).write_trec(folder / f"{side}.run", tag=evaluation.report.method)
-        if direction.qrels.sparse:
-            direction.qrels.write_trec(folder / f"{side}.qrels")
+    for side in evaluation.directions:
+        parts = evaluation.ranked(side)
+        for number, part in enumerate(parts):
+            _write_run(part, folder / f"{side}.run", evaluation.report.method, depth, number > 0)
+        qrels = folder / f"{side}.qrels"
+        qrels.unlink(missing_ok=True)  # of an earlier evaluation
+        if depth is None or sum(map(_judged, parts)) <= QRELS_LINES:
+            for part in parts:
+                part.qrels.write_trec(qrels, append=True)
     page = folder / "report.html"
     page.write_text(rendered(evaluation), encoding="utf-8", errors="replace")
     return page
+
+
+def _write_run(direction: Direction, path: Path, tag: str, depth: int | None, append: bool) -> None:
+    """Some queries after others, so that no n x n matrix need exist."""
+    deep = min(depth or len(direction.items), len(direction.items))
+    step = max(1, RUN_BLOCK // deep)
+    for start in range(0, len(direction.queries), step):
+        run = direction.run(deep, slice(start, start + step))
+        run.untied().write_trec(path, tag, append or start > 0)
+
+
+def _judged(direction: Direction) -> int:
+    """How many lines the qrels have."""
+    n = direction.qrels.shape[0]
+    return sum(int(direction.qrels.relevant(row, min(row + 256, n)).sum()) for row in range(0, n, 256))
 
 
 def writable(folder: Path) -> Path:
