@@ -172,6 +172,11 @@ def enlarged(pictures: Tensor, side: int) -> Tensor:
 # ------------------------------------------------------------------------------------------------------ what is learned
 
 
+MAPS = {"whole": 1.0, "parts": 0.5, "middle": 0.25, "told apart": 0.1}
+HEAD = {"meaning": 1.0, "meanings apart": 0.3, "captions": 0.5}
+"""Weights of what is learned. The gradients of the head's terms are steep: from the start they would hide the maps'."""
+
+
 @dataclass(frozen=True)
 class Lesson:
     """What the student is measured by in a step.
@@ -196,12 +201,12 @@ class Lesson:
         near = self.texts[(meaning @ self.texts.T).topk(min(8, len(self.texts)), dim=1).indices.unique()]
         return {
             "whole": _distance(our_whole, whole),
-            "parts": 0.5 * _distance(*(centred(_places(maps, ours.shape[2:]), self.mean) for maps in (ours, theirs))),
-            "middle": 0.25 * _distance(*(_places(maps, our_middle.shape[2:]) for maps in (our_middle, their_middle))),
-            "told apart": 0.1 * _apart(our_whole, whole),
+            "parts": _distance(*(centred(_places(maps, ours.shape[2:]), self.mean) for maps in (ours, theirs))),
+            "middle": _distance(*(_places(maps, our_middle.shape[2:]) for maps in (our_middle, their_middle))),
+            "told apart": _apart(our_whole, whole),
             "meaning": _distance(our_meaning, meaning),
-            "meanings apart": 0.3 * _apart(our_meaning, meaning),
-            "captions": 0.5 * _ranked(our_meaning @ near.T, meaning @ near.T),
+            "meanings apart": _apart(our_meaning, meaning),
+            "captions": _ranked(our_meaning @ near.T, meaning @ near.T),
         }
 
 
@@ -237,6 +242,7 @@ class Course:
     rate     the learning rate at its height
     warm     share of the way in which the rate rises to that
     whole    how many of the views are whole pictures
+    sharpen  share of the way over which the terms of the head come in, and those of the maps fall to a half
     average  weight of the past in the average of weights that is kept
     """
 
@@ -248,6 +254,7 @@ class Course:
     decay: float = 0.05
     warm: float = 0.03
     whole: float = 0.3
+    sharpen: float = 0.5
     average: float = 0.999
     side: int = SIGHT.side
     seed: int = 0
@@ -332,7 +339,10 @@ class Training:
             our_middle = self.net.hint(our_middle)
         terms = self.lesson.terms((ours.float(), our_middle.float()), theirs)
         self.stepper.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
+        head = min(1.0, self.done / course.sharpen)
+        for_maps = torch.stack([by * terms[name] for name, by in MAPS.items()]).sum()
+        for_head = torch.stack([by * terms[name] for name, by in HEAD.items()]).sum()
+        ((1 - head / 2) * for_maps + head * for_head).backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.stepper.step()
         self.steps, self.seen = self.steps + 1, self.seen + len(view)

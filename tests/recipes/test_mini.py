@@ -309,6 +309,18 @@ def test_the_student_comes_nearer_to_its_teachers(recipe, lesson, tmp_path):
     assert np.mean(far[-5:]) < 0.7 * np.mean(far[:5])
 
 
+def test_maps_are_learned_before_what_the_head_makes_of_them(recipe, lesson, tmp_path):
+    """Other captions change nothing as long as the terms of the head have not come in."""
+    other = (lesson[0], replace(lesson[1], texts=-lesson[1].texts), lesson[2])
+
+    def end(of, name, sharpen):
+        training, _ = trained(recipe, of, tmp_path / f"{name}{sharpen}", small(recipe, passes=1, sharpen=sharpen))
+        return weights(training.average)
+
+    assert torch.allclose(end(lesson, "these", 1e9), end(other, "others", 1e9), atol=1e-6)
+    assert not torch.allclose(end(lesson, "these", 0.5), end(other, "others", 0.5), atol=1e-6)
+
+
 def test_where_only_the_kept_weights_are_left_it_goes_on_from_these(recipe, lesson, tmp_path):
     course = small(recipe)
     killed, _ = trained(recipe, lesson, tmp_path, course, after=7)
