@@ -3,7 +3,7 @@
 python recipes/mini/train.py [--pack build/mini/pack] [--work build/mini] [--keep build/mini/kept] [--out FOLDER]
                              [--seconds S | --passes N] [--batch B] [--begin FILE]
 
-It goes on where it was stopped. What is worth keeping is in --keep, about 20 MB; --work may be lost. With --seconds the
+It goes on where it was stopped. What is worth keeping is in --keep, 13 MB; --work may be lost. With --seconds the
 student is done so many seconds after the start, however far it has come by then, and its learning rate is 0.
 """
 

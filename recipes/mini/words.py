@@ -146,7 +146,7 @@ class Speak(Descent):
     """
 
     dims: Annotated[int, AtLeast(1)] = 256
-    hidden: Annotated[int, AtLeast(1)] = 1024
+    hidden: Annotated[int, AtLeast(1)] = 768
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
     forget: Annotated[float, AtLeast(0), Below(1)] = 0.3
     names: Annotated[float, AtLeast(0)] = 0.3
