@@ -45,6 +45,7 @@ reproduce: .venv/.test
 	$(BIN)/python docs/reproduce.py
 
 mini: .venv/.test
+	$(BIN)/python recipes/mini/pack.py
 	$(BIN)/python recipes/mini/train.py
 
 docs: .venv/.test

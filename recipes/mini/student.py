@@ -1,22 +1,39 @@
-"""The picture tower of `mini`: a small network that learns to see what a larger one sees, part by part.
+"""The picture tower of `mini`: a small network that learns to see what two larger ones see.
 
-The student looks at a random crop. What the teacher says of that crop is read off its map of the whole picture, so one
-pass of the teacher serves every crop there is. (Local distillation: Romero et al., "FitNets", ICLR 2015.)
+Every step shows the same parts of the same pictures, in the same light, to the student and to its teachers (Beyer et
+al., CVPR 2022), and the student learns their maps at three scales: the whole view, its places, and the places of a
+layer further down (Romero et al., "FitNets", ICLR 2015). A head that was trained between the teachers' view and
+captions says what in a view captions speak of; the student learns to give that head what the teachers give it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from pictures import GRID, MEAN, SIGHT, STD, WIDTH
+from safetensors import safe_open
+from safetensors.torch import save_file
+from teachers import look
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diptych.method import Batch, Descent
-from diptych.parts.fitted import Above, AtLeast
-from diptych.parts.heads import Network
+from diptych.kinds import BadInput
+from diptych.parts.checkpoints import Checkpoint
+from diptych.sources.pictures import Preprocessing
+
+PREPROCESSING = Preprocessing(side=128, enough=192)
+"""How the student looks at a picture once it is trained: the whole of it, squashed. `card.json` says the same."""
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+# ------------------------------------------------------------------------------------------------------- the network
 
 
 def conv(before: int, after: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
@@ -38,86 +55,53 @@ class Block(nn.Module):
         return x + self.narrow(self.wide(self.spread(x)))
 
 
-class Student(nn.Module):
-    """(b, side, side, 3) bytes -> (b, WIDTH): the mean of a map of stride 32, as the teacher's is of its own.
+@dataclass(frozen=True)
+class Shape:
+    """Of the student: channels after each halving of the picture, blocks in each stage, and how much wider they are."""
 
-    In training it looks at a crop of each picture, mirrored half of the time, and keeps in `views` where that was.
+    widths: tuple[int, ...] = (16, 32, 72, 160, 384)
+    depths: tuple[int, ...] = (1, 2, 5, 3)
+    widen: int = 4
+
+
+class Student(nn.Module):
+    """(b, side, side, 3) bytes -> (b, sees): the mean of a map of stride 32, as the teachers' is of theirs.
+
+    `hint` is used in training alone: it turns the student's map of stride 16 into the teachers', of `middle` channels.
     """
 
-    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], widen: int) -> None:
+    def __init__(self, shape: Shape, sees: int, middle: int) -> None:
         super().__init__()
-        a, b, *later = widths
+        a, b, *later = shape.widths
         self.stem = nn.Sequential(conv(3, a, 3, 2), conv(a, b, 3, 2))
-        stages = [nn.Sequential(*(Block(b, widen) for _ in range(depths[0])))]
-        for before, width, depth in zip(widths[1:], later, depths[1:], strict=False):
-            stages.append(nn.Sequential(conv(before, width, 3, 2), *(Block(width, widen) for _ in range(depth))))
+        stages = [nn.Sequential(*(Block(b, shape.widen) for _ in range(shape.depths[0])))]
+        for before, width, depth in zip(shape.widths[1:], later, shape.depths[1:], strict=False):
+            blocks = (Block(width, shape.widen) for _ in range(depth))
+            stages.append(nn.Sequential(conv(before, width, 3, 2), *blocks))
         self.stages = nn.Sequential(*stages)
-        self.top = nn.Sequential(nn.Conv2d(widths[-1], WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.SiLU())
-        self.register_buffer("mean", torch.from_numpy(255 * MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.from_numpy(255 * STD).view(3, 1, 1), persistent=False)
-        self.side = SIGHT.side
-        self.views: Any = None
+        self.top = nn.Sequential(nn.Conv2d(shape.widths[-1], sees, 1, bias=False), nn.BatchNorm2d(sees), nn.SiLU())
+        self.hint = nn.Conv2d(shape.widths[-2], middle, 1)
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)
 
-    def map(self, pixels: Tensor) -> Tensor:
-        """(b, WIDTH, h, w) of (b, 3, H, W) normal pixels."""
-        return self.top(self.stages(self.stem(pixels)))
+    def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(b, sees, side / 32, side / 32) and (b, channels, side / 16, side / 16) of (b, 3, side, side) in 0..255."""
+        x = self.stem(((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
+        for stage in self.stages[:-1]:
+            x = stage(x)
+        return self.top(self.stages[-1](x)), x
+
+    @classmethod
+    def kept(cls, file: Path, shape: Shape) -> tuple[Student, float]:
+        """The student whose weights a training kept, and the passes it has seen."""
+        weights, told = _read(file)
+        net = cls(shape, len(weights["top.0.weight"]), len(weights["hint.weight"]))
+        net.load_state_dict(weights)
+        return net.requires_grad_(False).eval(), told["passes"]
 
     def forward(self, pictures: Tensor) -> Tensor:
-        pixels = self.normal(pictures)
-        if self.training:
-            pixels = self.cropped(pixels)
-        elif pixels.shape[-1] > SIGHT.side:  # pictures are kept larger than it will look at them
-            pixels = F.interpolate(pixels, (SIGHT.side, SIGHT.side), mode="bilinear", antialias=True)
-        maps = self.map(pixels)
-        if self.training:
-            self.maps = maps.flatten(2).transpose(1, 2)
-        return maps.mean(dim=(2, 3))
-
-    def normal(self, pictures: Tensor) -> Tensor:
-        """(b, 3, H, W) normal pixels of (b, H, W, 3) bytes."""
-        return (pictures.permute(0, 3, 1, 2) - self.mean) / self.std
-
-    def cropped(self, pixels: Tensor) -> Tensor:
-        """(b, 3, side, side): a random part of each picture, in other light."""
-        n, new = len(pixels), pixels.new_empty
-        area, stretch = new(n).uniform_(0.3, 1), new(n).uniform_(-0.25, 0.25).exp()
-        half = torch.stack([(area.sqrt() * stretch).clamp(max=1), (area.sqrt() / stretch).clamp(max=1)], dim=1)
-        centre = new(n, 2).uniform_(-1, 1) * (1 - half)
-        mirror = new(n).uniform_(-1, 1).sign()
-        self.views = (half, centre, mirror)
-        grid = F.affine_grid(self._affine(), [n, 3, self.side, self.side], align_corners=False)
-        contrast = new(n, 1, 1, 1).uniform_(0.75, 1.25)
-        shift = 0.25 * new(n, 1, 1, 1).normal_() + 0.08 * new(n, 3, 1, 1).normal_()
-        cropped = F.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
-        return (contrast * cropped + shift).contiguous(memory_format=torch.channels_last)
-
-    def _affine(self) -> Tensor:
-        half, centre, mirror = self.views
-        theta = half.new_zeros(len(half), 2, 3)
-        theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = half[:, 0] * mirror, half[:, 1], centre
-        return theta
-
-    def reading(self, side: int) -> Tensor:
-        """(b, side * side, GRID * GRID): how the teacher's map is read at the places of the student's."""
-        half, centre, mirror = self.views
-        at = (2 * torch.arange(side, device=half.device) + 1) / side - 1
-        across = self._weights(at * (half[:, :1] * mirror[:, None]) + centre[:, :1])
-        down = self._weights(at * half[:, 1:] + centre[:, 1:])
-        return torch.einsum("bip,bjq->bijpq", down, across).reshape(len(half), side * side, GRID * GRID)
-
-    @staticmethod
-    def _weights(at: Tensor) -> Tensor:
-        """(b, side, GRID) bilinear weights of places in [-1, 1]."""
-        place = ((at + 1) * GRID / 2 - 0.5).clamp(0, GRID - 1)
-        return (1 - (place[..., None] - torch.arange(GRID, device=at.device)).abs()).clamp(min=0)
-
-
-class Seen(nn.Module):
-    """What the teacher says of whole pictures: the mean over its map."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps.mean(dim=1)
+        return self.maps(pictures.permute(0, 3, 1, 2).float())[0].mean(dim=(2, 3))
 
 
 def power(x: Tensor) -> Tensor:
@@ -125,91 +109,334 @@ def power(x: Tensor) -> Tensor:
     return x / (x.abs() + 0.01).sqrt()
 
 
-@dataclass
-class Distil(Descent):
-    """Cosine distances to the teacher, of the whole view and of each part of it, after power and centring.
+def centred(view: Tensor, mean: Tensor) -> Tensor:
+    """(..., teachers * width) -> the same of unit length, after power, with the same weight for each teacher.
 
-    widths, depths, widen   of the student
-    sides                   of the views in pixels: the first at the beginning of training, the last at its end
+    mean   (teachers, width) of `power` over many pictures
+    """
+    rows = F.normalize(power(view).unflatten(-1, mean.shape) - mean, dim=-1)
+    return rows.flatten(-2) / mean.shape[0] ** 0.5
+
+
+# --------------------------------------------------------------------------------------------------------- the views
+
+
+def views(pictures: Tensor, side: int, whole: float) -> Tensor:
+    """(b, 3, side, side) in 0..255 of (b, H, W, 3) bytes: a part of each picture, mirrored or not, in other light.
+
+    whole   how many of them are shown whole, from 0 to 1
+    """
+    pixels = pictures.permute(0, 3, 1, 2).float()
+    n, new = len(pixels), pixels.new_empty
+    grid = F.affine_grid(_boxes(pixels, whole), [n, 3, side, side], align_corners=False)
+    seen = F.grid_sample(pixels, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    grey = seen.mean(dim=1, keepdim=True)
+    seen = grey + new(n, 1, 1, 1).uniform_(0.7, 1.3) * (seen - grey)
+    middle = seen.mean(dim=(2, 3), keepdim=True)
+    light = middle + 14 * new(n, 1, 1, 1).normal_() + 5 * new(n, 3, 1, 1).normal_()
+    return (light + new(n, 1, 1, 1).uniform_(0.75, 1.25) * (seen - middle)).clamp(0, 255)
+
+
+def _boxes(pictures: Tensor, whole: float) -> Tensor:
+    """(b, 2, 3) where to look in each picture: a quarter of it to all of it, of about its shape, mirrored or not."""
+    n, new = len(pictures), pictures.new_empty
+    area, stretch = new(n).uniform_(0.25, 1), new(n).uniform_(-0.25, 0.25).exp()
+    half = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch], dim=1).clamp(max=1)
+    half = torch.where(new(n, 1).uniform_() < whole, 1.0, half)
+    theta = new(n, 2, 3).zero_()
+    theta[:, 0, 0], theta[:, 1, 1] = half[:, 0] * new(n).uniform_(-1, 1).sign(), half[:, 1]
+    theta[:, :, 2] = new(n, 2).uniform_(-1, 1) * (1 - half)
+    return theta
+
+
+def parts(times: int, whole: float, view: Tensor, *maps: Tensor) -> list[Tensor]:
+    """So many parts of each view, and of the maps that teachers made of it, read off between their places.
+
+    One look of the teachers serves several of the student, where looking is dear.
+    """
+    boxes = _boxes(view.repeat_interleave(times, 0), whole)
+    found = []
+    for rows in (view, *maps):
+        rows = rows.float().repeat_interleave(times, 0)
+        grid = F.affine_grid(boxes, list(rows.shape), align_corners=False)
+        found.append(F.grid_sample(rows, grid, padding_mode="border", align_corners=False))
+    return found
+
+
+def enlarged(pictures: Tensor, side: int) -> Tensor:
+    """(b, 3, side, side) in 0..255 of (b, H, W, 3) bytes: whole pictures, as a teacher is shown them."""
+    pixels = pictures.permute(0, 3, 1, 2).float()
+    return F.interpolate(pixels, (side, side), mode="bicubic", antialias=True).clamp(0, 255)
+
+
+# ------------------------------------------------------------------------------------------------------ what is learned
+
+
+MAPS = {"whole": 1.0, "parts": 0.5, "middle": 0.25, "told apart": 0.1}
+HEAD = {"meaning": 1.0, "meanings apart": 0.3, "captions": 0.5}
+"""Weights of what is learned. The gradients of the head's terms are steep: from the start they would hide the maps'."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the student is measured by in a step.
+
+    mean    (teachers, width) of the teachers' views, after power
+    look    the head between views and captions, trained on what the teachers see
+    texts   (texts, dims) what that head's text tower makes of all captions
     """
 
-    widths: tuple[int, ...] = (24, 40, 80, 160, 320)
-    depths: tuple[int, ...] = (1, 2, 5, 3)
-    widen: Annotated[int, AtLeast(1)] = 4
-    sides: tuple[int, ...] = (*[96] * 6, *[112] * 3, *[128] * 2)
-    local: Annotated[float, AtLeast(0)] = 0.5
-    temperature: Annotated[float, Above(0)] = 0.05
-    epochs: int = 11
-    batch: int = 96
-    rate: float = 3e-3
-    decay: float = 0.05
-    held_out: float = 0.02
-    patience: int = 50
+    mean: Tensor
+    look: nn.Module
+    texts: Tensor
 
-    def network(self, facts: dict[str, Any]) -> Any:
-        memory = nn.Module()
-        memory.register_buffer("whole", torch.zeros(WIDTH))
-        memory.register_buffer("part", torch.zeros(WIDTH))
-        return Network(images=Student(self.widths, self.depths, self.widen), texts=Seen(), memory=memory)
-
-    def epoch_start(self, net: Any, train: Any, epoch: int) -> None:
-        net.images.side = self.sides[min(epoch * len(self.sides) // self.epochs, len(self.sides) - 1)]
-        if epoch == 0:
-            some = torch.from_numpy(train.texts[:: max(1, len(train.texts) // 500)].astype("f4"))
-            net.memory.whole.copy_(power(some.mean(dim=1)).mean(dim=0))
-            net.memory.part.copy_(power(some).mean(dim=(0, 1)))
-
-    def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
-        student = net.images
-        side = round(student.maps.shape[1] ** 0.5)
-        with torch.no_grad():
-            parts = torch.bmm(student.reading(side), batch.texts)
-            whole = F.normalize(power(parts.mean(dim=1)) - net.memory.whole, dim=-1)
-            parts = F.normalize(power(parts) - net.memory.part, dim=-1)
-        seen = F.normalize(power(images) - net.memory.whole, dim=-1)
-        near = F.normalize(power(student.maps) - net.memory.part, dim=-1)
-        logits = seen @ whole.T / self.temperature
+    def terms(self, student: Sequence[Tensor], teachers: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Cosine distances, and how far the student ranks views, meanings and captions otherwise than the teachers."""
+        (ours, our_middle), (theirs, their_middle) = student, teachers
+        our_view, view = ours.mean(dim=(2, 3)), theirs.mean(dim=(2, 3))
+        whole, our_whole = centred(view, self.mean), centred(our_view, self.mean)
+        meaning = F.normalize(self.look.said(view), dim=-1)
+        our_meaning = F.normalize(self.look.said(our_view), dim=-1)
+        # The captions that the teachers find nearest to some picture of the batch: the hardest that there are.
+        near = self.texts[(meaning @ self.texts.T).topk(min(8, len(self.texts)), dim=1).indices.unique()]
         return {
-            "whole": 1 - (seen * whole).sum(dim=-1).mean(),
-            "parts": self.local * (1 - (near * parts).sum(dim=-1).mean()),
-            "told apart": 0.1 * F.cross_entropy(logits, torch.arange(len(logits), device=logits.device)),
+            "whole": _distance(our_whole, whole),
+            "parts": _distance(*(centred(_places(maps, ours.shape[2:]), self.mean) for maps in (ours, theirs))),
+            "middle": _distance(*(_places(maps, our_middle.shape[2:]) for maps in (our_middle, their_middle))),
+            "told apart": _apart(our_whole, whole),
+            "meaning": _distance(our_meaning, meaning),
+            "meanings apart": _apart(our_meaning, meaning),
+            "captions": _ranked(our_meaning @ near.T, meaning @ near.T),
         }
 
 
-@dataclass
-class Sharpen(Distil):
-    """The student once more, now above all for what captions speak of.
+def _distance(ours: Tensor, theirs: Tensor) -> Tensor:
+    return 1 - F.cosine_similarity(ours, theirs, dim=-1).mean()
 
-    A head that was trained between the teacher's view and captions says what in a view matters to them; the student
-    learns to give that head what the teacher gives it.
+
+def _places(maps: Tensor, shape: Any) -> Tensor:
+    """(b, places, width) of a map, averaged to that many places."""
+    return F.adaptive_avg_pool2d(maps, shape).flatten(2).transpose(1, 2)
+
+
+def _apart(ours: Tensor, theirs: Tensor, temperature: float = 0.05) -> Tensor:
+    return F.cross_entropy(ours @ theirs.T / temperature, torch.arange(len(ours), device=ours.device))
+
+
+def _ranked(ours: Tensor, theirs: Tensor, temperature: float = 0.07) -> Tensor:
+    """Kullback-Leibler divergence between two ways to spread one picture's attention over captions."""
+    ours, theirs = (ours / temperature).log_softmax(dim=1), (theirs / temperature).log_softmax(dim=1)
+    return F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+
+
+# --------------------------------------------------------------------------------------------------------- the training
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the student is trained.
+
+    passes   how often the student sees each picture, where no time is given instead
+    batch    views a step
+    share    views that the teachers' look at a picture serves: 1 shows both the same, more saves time
+    rate     the learning rate at its height
+    warm     share of the way in which the rate rises to that
+    whole    how many of the views are whole pictures
+    sharpen  share of the way over which the terms of the head come in, and those of the maps fall to a half
+    average  weight of the past in the average of weights that is kept
     """
 
-    meaning: Annotated[float, AtLeast(0)] = 1.0
-    apart: Annotated[float, AtLeast(0)] = 0.3
-    sides: tuple[int, ...] = (*[96] * 6, *[112] * 6, *[128] * 3)
-    epochs: int = 15
-    rate: float = 1.5e-3
+    shape: Shape = Shape()
+    passes: float = 30
+    batch: int = 64
+    share: int = 1
+    rate: float = 3e-3
+    decay: float = 0.05
+    warm: float = 0.03
+    whole: float = 0.3
+    sharpen: float = 0.5
+    average: float = 0.999
+    side: int = PREPROCESSING.side
+    seed: int = 0
 
-    def after(self, student: nn.Module, look: nn.Module) -> Sharpen:
-        """Begin with this student and this head."""
-        self._student, self._look = student, look
-        return self
+    def rate_at(self, done: float) -> float:
+        """Rises, then falls along half a cosine to 0 where `done`, the share of the way that is behind, is 1."""
+        if done < self.warm:
+            return self.rate * done / self.warm
+        return self.rate * (1 + math.cos(math.pi * min(1, (done - self.warm) / (1 - self.warm)))) / 2
 
-    def network(self, facts: dict[str, Any]) -> Any:
-        net = super().network(facts)
-        net.images.load_state_dict(self._student.state_dict())
-        net.memory.look = self._look.requires_grad_(False)
-        return net
 
-    def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
-        terms = super().loss(net, images, texts, batch)
-        look = net.memory.look.eval()
-        with torch.no_grad():
-            view = torch.bmm(net.images.reading(round(net.images.maps.shape[1] ** 0.5)), batch.texts).mean(dim=1)
-            said = F.normalize(look.said(view), dim=-1)
-        ours = F.normalize(look.said(images), dim=-1)
-        same = torch.arange(len(said), device=said.device)
-        terms = {name: 0.5 * term for name, term in terms.items()}
-        terms["meaning"] = self.meaning * (1 - (ours * said).sum(dim=-1).mean())
-        terms["meanings apart"] = self.apart * F.cross_entropy(ours @ said.T / self.temperature, same)
+Log = Callable[[str], None]
+
+
+class Training:
+    """A student on its way: the network, its average, the optimiser, and how far they have come.
+
+    work    a folder for the whole state, written every `every` seconds: from it a training goes on as if it had not
+            been interrupted
+    kept    a file of the averaged weights alone, in float16, with their progress, written as often: a training goes on
+            from these, too, where nothing else is left
+    begin   a file of such weights to begin with
+    """
+
+    every = 60.0
+
+    def __init__(
+        self,
+        course: Course,
+        teachers: nn.Module,
+        lesson: Lesson,
+        pictures: Tensor,
+        work: Path,
+        kept: Path,
+        begin: Path | None = None,
+    ) -> None:
+        self.course, self.teachers, self.lesson, self.pictures = course, teachers, lesson, pictures
+        self.device = pictures.device
+        torch.manual_seed(course.seed)
+        self.net = self._new().to(self.device)
+        self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
+        self.stepper = self._stepper()
+        self.seen, self.steps, self.done = 0, 0, 0.0
+        self.kept = kept
+        facts = {"pictures": list(pictures.shape), **{key: str(value) for key, value in asdict(course).items()}}
+        self.checkpoint = Checkpoint(work, facts)
+        self._resume(begin)
+
+    def run(self, seconds: float | None, log: Log = print) -> nn.Module:
+        """Train to the end, which is `course.passes` away, or `seconds` from now; returns the averaged network."""
+        begun, first, start = time.monotonic(), self.seen, self.done
+        saved = told = begun
+        batches = self._batches()
+        while self.done < _END:
+            rows = next(batches)
+            terms = self._step(rows)
+            now = time.monotonic()
+            due = now - saved >= self.every
+            if due or now - told >= self.every / 6 or self.steps in (1, 10, 100):
+                log(self._line(terms, (self.seen - first) / (now - begun)))
+                told = now
+            if seconds is None:
+                self.done += len(rows) * self.course.share / (self.course.passes * len(self.pictures))
+            else:
+                self.done = start + (1 - start) * min(1, (now - begun) / seconds)
+            if due or self.done >= _END:
+                self._save()
+                saved = now
+        return self.average
+
+    def _step(self, rows: Tensor) -> dict[str, Tensor]:
+        course = self.course
+        torch.manual_seed(int(np.random.SeedSequence([course.seed, self.steps]).generate_state(1)[0]))
+        for group in self.stepper.param_groups:
+            group["lr"] = course.rate_at(self.done)
+        view = views(self.pictures[rows], 2 * course.side, course.whole if course.share == 1 else 1)
+        theirs = list(look(self.teachers, view)[:2])
+        if course.share > 1:
+            view, *theirs = parts(course.share, course.whole, view, *theirs)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=view.is_cuda):
+            ours, our_middle = self.net.maps(F.avg_pool2d(view, 2))
+            our_middle = self.net.hint(our_middle)
+        terms = self.lesson.terms((ours.float(), our_middle.float()), theirs)
+        self.stepper.zero_grad()
+        head = min(1.0, self.done / course.sharpen)
+        for_maps = torch.stack([by * terms[name] for name, by in MAPS.items()]).sum()
+        for_head = torch.stack([by * terms[name] for name, by in HEAD.items()]).sum()
+        ((1 - head / 2) * for_maps + head * for_head).backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.stepper.step()
+        self.steps, self.seen = self.steps + 1, self.seen + len(view)
+        past = min(course.average, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(_floats(self.average), _floats(self.net), 1 - past)
         return terms
+
+    def _batches(self) -> Iterator[Tensor]:
+        """Rows of pictures without end, each once in an order that is then drawn anew."""
+        n, size = len(self.pictures), min(self.course.batch // self.course.share, len(self.pictures))
+        a_pass = n // size
+        while True:
+            number, at = divmod(self.steps, a_pass)
+            order = np.random.default_rng([self.course.seed, number]).permutation(n)
+            for step in range(at, a_pass):
+                yield torch.from_numpy(order[step * size : (step + 1) * size]).to(self.device)
+
+    def _line(self, terms: dict[str, Tensor], speed: float) -> str:
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        said = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+        if not all(math.isfinite(value) for value in values.values()):
+            raise BadInput(f"the student's loss is no longer finite ({said}); lower the rate")
+        passes = self.seen / len(self.pictures)
+        rate = self.course.rate_at(self.done)
+        return f"{self.done:6.1%}, pass {passes:.2f}, {speed:.0f} views/s, rate {rate:.1e}: {said}"
+
+    def _new(self) -> Student:
+        teachers, width = self.lesson.mean.shape
+        with torch.no_grad():
+            _, middle, _ = self.teachers(torch.zeros(1, 3, 64, 64, device=self.device))
+        return Student(self.course.shape, teachers * width, middle.shape[1])
+
+    def _stepper(self) -> Any:
+        parameters = list(self.net.parameters())
+        groups = [
+            {"params": [one for one in parameters if one.ndim > 1], "weight_decay": self.course.decay},
+            {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.course.rate, fused=True)
+
+    def _resume(self, begin: Path | None) -> None:
+        state = self.checkpoint.load()
+        if state is not None:
+            self.net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+            self.stepper.load_state_dict(state["stepper"])
+        elif self.kept.is_file():
+            state = self._take(self.kept)
+        elif begin is not None:
+            self._take(begin)
+        if state is not None:
+            self.seen, self.steps, self.done = int(state["seen"]), int(state["steps"]), state["done"]
+
+    def _take(self, file: Path) -> dict[str, float]:
+        weights, told = _read(file)
+        for net in (self.net, self.average):
+            net.load_state_dict(weights)
+        return told
+
+    def _save(self) -> None:
+        passes = self.seen / len(self.pictures)
+        state = {"seen": self.seen, "steps": self.steps, "done": self.done, "passes": passes}
+        _write(self.kept, self.average, state)
+        nets = {"net": self.net.state_dict(), "average": self.average.state_dict()}
+        self.checkpoint.save({**state, **nets, "stepper": self.stepper.state_dict()})
+
+
+def finished(file: Path) -> bool:
+    """Whether these are the weights of a training that came to its end."""
+    return file.is_file() and _read(file)[1]["done"] >= _END
+
+
+_END = 1 - 1e-9
+"""Of `done`, which is added up."""
+
+
+def _write(file: Path, net: nn.Module, told: dict[str, float]) -> None:
+    """Weights as float16, in one step: whoever is killed meanwhile leaves the last ones whole."""
+    weights = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in net.state_dict().items()
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    save_file(weights, new, {name: repr(value) for name, value in told.items()})
+    new.replace(file)
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, float]]:
+    with safe_open(file, "pt") as tensors:
+        weights = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (it is no mapping)
+        return weights, {name: float(value) for name, value in tensors.metadata().items()}
+
+
+def _floats(net: nn.Module) -> list[Tensor]:
+    """Weights, and the means and variances of what they see."""
+    return [tensor for tensor in net.state_dict().values() if tensor.is_floating_point()]

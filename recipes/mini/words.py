@@ -7,17 +7,16 @@ names of 1203 objects are laid out as CLIP's text tower lays them out (Radford e
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pictures import WIDTH
-from student import power
+from student import centred
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -47,11 +46,11 @@ class Lexicon:
     near: Any
 
     @classmethod
-    def of(cls, data: Path, texts: Iterable[str]) -> Lexicon:
-        with np.load(data / "pretrained" / "glove6B_50d_union.npz") as file:
+    def of(cls, pack: Mapping[str, bytes], texts: Iterable[str]) -> Lexicon:
+        with np.load(io.BytesIO(pack["glove6B_50d_union.npz"])) as file:
             glove = dict(zip(file["words"].tolist(), file["vectors"], strict=True))
         glove = {word: vector for word, vector in glove.items() if _WORD.fullmatch(word)}
-        with np.load(data / "pretrained" / "clip_vitb32_text_lvis.npz") as file:
+        with np.load(io.BytesIO(pack["clip_vitb32_text_lvis.npz"])) as file:
             names, rows = file["names"].tolist(), file["features"].astype(np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         rows -= rows.mean(axis=0)
@@ -114,13 +113,18 @@ class Bag(nn.Module):
 
 
 class Look(nn.Module):
-    """(b, views, WIDTH) what the student saw -> (b, dims): of the first view; in training, of any."""
+    """(b, views, sees) what was seen of pictures -> (b, dims): of the first view; in training, of any.
+
+    mean   (teachers, width), as `centred` takes it
+    """
 
     def __init__(self, mean: Tensor, hidden: int, dims: int, dropout: float) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
-        self.straight = nn.Sequential(nn.Dropout(0.2), nn.Linear(WIDTH, dims))
-        self.bent = nn.Sequential(nn.Linear(WIDTH, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, dims))
+        self.straight = nn.Sequential(nn.Dropout(0.2), nn.Linear(mean.numel(), dims))
+        self.bent = nn.Sequential(
+            nn.Linear(mean.numel(), hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, dims)
+        )
 
     def forward(self, views: Tensor) -> Tensor:
         n = len(views)
@@ -129,7 +133,7 @@ class Look(nn.Module):
         return self.said(views[torch.arange(n, device=device), seen])
 
     def said(self, view: Tensor) -> Tensor:
-        rows = 8 * F.normalize(power(view) - self.mean, dim=-1)
+        rows = 8 * centred(view, self.mean)
         return self.straight(rows) + self.bent(rows)
 
 
@@ -142,7 +146,7 @@ class Speak(Descent):
     """
 
     dims: Annotated[int, AtLeast(1)] = 256
-    hidden: Annotated[int, AtLeast(1)] = 1024
+    hidden: Annotated[int, AtLeast(1)] = 768
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
     forget: Annotated[float, AtLeast(0), Below(1)] = 0.3
     names: Annotated[float, AtLeast(0)] = 0.3
