@@ -181,7 +181,7 @@ def small(album: Path, tmp_path: Path) -> Path:
         shutil.copy(album / "00010.png", folder / name)
     for name in ("IMG_1.CR2", "IMG_2.CR2", "notes"):
         (folder / name).write_bytes(bytes(100))
-    (folder / "trip.txt").write_bytes(b"Gr\xfc\xdfe")
+    (folder / "trip.txt").write_bytes(b"\x89PNG\0\0\0data")
     return folder
 
 
@@ -196,9 +196,8 @@ def test_index_counts_what_it_passes_over_and_names_it_when_asked(album: Path, s
     first, *lines = answer.stdout.splitlines()
     assert re.fullmatch(rf"2 pictures in {small}/.diptych: 2 added; [0-9.]+ s", first)
     assert lines == [
-        f"note: {small}/trip.png: words beside it left out: {small}/trip.txt: "
-        "not UTF-8 (invalid start byte at byte 2); save it as UTF-8",
-        f"{table}: words for 1 picture are new or changed",
+        f"note: {small}/trip.png: words left out of trip.txt: not a text; save it as UTF-8",
+        f"{table}: words for 2 pictures are new or changed",  # they are of the same content
         f"5 pictures of {table} not in the collection: gone0.png, gone1.png, gone2.png, …",
         "4 files passed over: 2 .cr2, 1 without an ending and 1 that looks like PNG without its ending "
         "(--show-passed names them)",

@@ -45,7 +45,8 @@ def told(collection: Collection) -> list[object]:
 
 def flipped(file: Path, rng: np.random.Generator) -> int:
     data = bytearray(file.read_bytes())
-    place = int(rng.integers(0, len(data)))
+    used = np.flatnonzero(np.frombuffer(data, np.uint8))  # most of a page that is not full is zeros, and means nothing
+    place = int(rng.choice(used))
     data[place] ^= 1 << int(rng.integers(0, 8))
     file.write_bytes(data)
     return place

@@ -90,14 +90,14 @@ def test_all_of_a_folder_may_be_excluded(album):
 
 
 def test_a_note_is_of_a_picture_that_is_indexed_and_a_failure_of_one_that_is_not(album):
-    (album / "a.txt").write_bytes(b"Gr\xfc\xdfe")
+    (album / "a.txt").write_bytes(b"\x89PNG\0\0\0data")
     (album / "bad.png").write_bytes(b"nothing")
     with begun(album) as collection:
         for _ in range(2):  # when it is looked at, and when it is known
             report = collection.add(album)
             assert [Path(path).name for path, _ in report.failures] == ["bad.png"]
             assert [Path(path).name for path, _ in report.notes] == ["a.png"]
-            assert "words beside it left out" in report.notes[0][1]
+            assert "words left out of a.txt: not a text" in report.notes[0][1]
         assert (dict(collection.failures()), dict(collection.notes())) == (dict(report.failures), dict(report.notes))
 
 
