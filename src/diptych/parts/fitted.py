@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import json
 import math
 import re
@@ -128,8 +129,9 @@ class Fitted:
         return f"{kept.get(cls.__module__, cls.__module__)}:{cls.__qualname__}"
 
     def settings(self) -> dict[str, Any]:
-        """Hyper-parameter -> value. Raises BadInput for a class that was not made a dataclass."""
-        if "__dataclass_fields__" not in vars(type(self)):
+        """Hyper-parameter -> value. Raises BadInput for a class that declares fields and was not made a dataclass."""
+        made = "__dataclass_fields__" in vars(type(self))
+        if not dataclasses.is_dataclass(self) or (not made and inspect.get_annotations(type(self))):
             raise BadInput(f"{type(self).__name__} is no dataclass; write @dataclass above the class")
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
