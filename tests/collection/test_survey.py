@@ -120,6 +120,94 @@ def test_one_of_two_roots_away_leaves_the_other_to_be_looked_at(tmp_path: Path):
             collection.add(tmp_path / "A", tmp_path / "C")  # it never was there: misspelt
 
 
+def test_what_lies_where_the_disk_of_a_root_was_is_not_the_root(tmp_path: Path):
+    """The disk is mounted above the root, and a folder of the same name was made beneath it."""
+    (tmp_path / "M").mkdir()
+    with opened(tmp_path / "c") as collection:
+        with mounted("-t", "tmpfs", "none", tmp_path / "M"):
+            paths = album(tmp_path / "M" / "P", 3)
+            collection.add(tmp_path / "M" / "P")
+            ids = tagged(collection, "wedding")
+            shutil.copytree(tmp_path / "M", tmp_path / "away")
+        paint(tmp_path / "M" / "P" / "other.png", "red", 99)
+        for _ in range(2):  # what lies there is known the second time
+            with pytest.raises(BadInput, match=f"{tmp_path / 'M' / 'P'}: its disk is not mounted"):
+                collection.add()
+            assert with_tag(collection, "wedding") == ids
+        # What was on the disk lies in plain folders now, and one may be deleted.
+        shutil.copytree(tmp_path / "away", tmp_path / "M", dirs_exist_ok=True)
+        report = collection.add()
+        assert report.away == [] and with_tag(collection, "wedding") == ids
+        paths[0].unlink()
+        assert collection.add().removed == 1
+
+
+def test_a_folder_out_of_which_all_has_moved_is_empty(tmp_path: Path):
+    for number in range(12):
+        paint(tmp_path / "P" / "inbox" / f"{number}.png", "orange", number)
+    album(tmp_path / "P" / "sorted", 3)
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "P")
+        ids = tagged(collection, "mine", "inbox")
+        for path in (tmp_path / "P" / "inbox").iterdir():
+            path.rename(tmp_path / "P" / "sorted" / path.name)
+        report = collection.add()
+        assert (report.renamed, report.added, report.away) == (12, 0, [])
+        assert with_tag(collection, "mine") == ids and collection.verify() == []
+        assert collection.add().away == []
+
+
+def test_a_folder_that_lost_some_by_moving_and_the_rest_otherwise_is_closed_for_the_rest(tmp_path: Path):
+    for number in range(12):
+        paint(tmp_path / "P" / "inbox" / f"{number}.png", "red", number)
+    paint(tmp_path / "P" / "kept.png", "blue")
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "P")
+        ids = tagged(collection, "mine", "inbox")
+        (tmp_path / "P" / "inbox" / "0.png").rename(tmp_path / "P" / "moved.png")
+        for number in range(1, 12):
+            (tmp_path / "P" / "inbox" / f"{number}.png").unlink()
+        report = collection.add()
+        assert (report.renamed, report.removed) == (1, 0) and with_tag(collection, "mine") == ids
+        ((folder, why),) = report.away
+        assert folder == str(tmp_path / "P" / "inbox") and "11 are indexed" in why
+
+
+def test_a_root_that_has_another_name_now_is_moved_and_not_copied(tmp_path: Path):
+    album(tmp_path / "P", 4)
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "P")
+        collection.add(tmp_path / "P" / "0")
+        ids = tagged(collection, "mine")
+        (tmp_path / "P").rename(tmp_path / "Q")
+        report = collection.add(tmp_path / "Q")
+        assert (report.renamed, report.added, report.copied) == (4, 0, 0)
+        assert with_tag(collection, "mine") == ids and len(collection) == 4
+        ((folder, why),) = collection.add().away
+        assert (folder, why) == (str(tmp_path / "P"), "not there now; mount its disk")
+        # A second one of the same content is a copy: the first is there.
+        shutil.copytree(tmp_path / "Q", tmp_path / "R")
+        assert collection.add(tmp_path / "R").added == 4 and len(collection) == 8
+
+
+def test_a_backup_names_files_as_the_collection_does(tmp_path: Path):
+    paths = album(tmp_path / "P", 3)
+    with opened(tmp_path / "P" / ".diptych") as collection:
+        collection.add(tmp_path / "P")
+        collection.backup(tmp_path / "backup")
+    with opened(tmp_path / "backup") as collection:
+        paint(tmp_path / "P" / "new.png", "red", 50)
+        report = collection.add()
+        assert (report.added, report.unchanged, len(collection)) == (1, 3, 4)
+        assert collection.ids(paths[0]) == [1] and collection.verify() == []
+    album(tmp_path / "Q", 3)
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "Q")
+        collection.backup(tmp_path / "other")
+    with opened(tmp_path / "other") as collection:
+        assert collection.add().unchanged == 3 == len(collection)
+
+
 def test_a_folder_that_never_was_is_not_made(tmp_path: Path):
     with pytest.raises(BadInput, match="no such folder"):
         opened(tmp_path / "no" / "such" / ".diptych")

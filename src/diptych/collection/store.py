@@ -141,7 +141,7 @@ class Store:
     """The file of a collection, open to read, or to write by this process alone.
 
     home   what the paths of items and folders are relative to, where they can be: the folder that holds the
-           collection's folder, by its own name and not by that of a link to it
+           collection's folder, by its own name and not by that of a link to it; a backup keeps that of its collection
     """
 
     def __init__(self, folder: Path, write: bool) -> None:
@@ -163,7 +163,12 @@ class Store:
             with self._typed():
                 self._connection = self._connected()
                 self._prepared()
-            self.home = Path(self.meta("home", "") or os.path.realpath(folder.parent))
+            kept_home = self.meta("home", "")  # of a backup, which lies elsewhere
+            self.home = Path(kept_home or os.path.realpath(folder.parent))
+            roots = self.rows("SELECT path FROM roots")
+            self._relative = folder.name == HIDDEN or (
+                kept_home and not all(Path(path).is_absolute() for (path,) in roots)
+            )
             if self._was == 1 and write:
                 self._roots_of_version_1()
         except BaseException:
@@ -356,7 +361,7 @@ class Store:
     def kept_path(self, full: str) -> str:
         """An absolute path as it is kept: relative to `home` below it, so that a folder moves with its collection."""
         home = str(self.home).rstrip(os.sep) + os.sep
-        if self.folder.name == HIDDEN and (full + os.sep).startswith(home):
+        if self._relative and (full + os.sep).startswith(home):
             full = full[len(home) :] or "."
         return full.replace(os.sep, "/")
 
