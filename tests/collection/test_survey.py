@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from collection_world import Palette, album, paint
 
@@ -208,6 +210,27 @@ def test_a_backup_names_files_as_the_collection_does(tmp_path: Path):
         assert collection.add().unchanged == 3 == len(collection)
 
 
+def test_picture_files_that_were_given_one_by_one_are_looked_at_again(tmp_path: Path):
+    for name in ("red", "green", "blue"):
+        paint(tmp_path / "P" / f"{name}.png", name)
+    paint(tmp_path / "Q" / "black.png", "black")
+    with opened(tmp_path / "c") as collection:
+        with pytest.raises(BadInput, match="nothing to index yet"):
+            collection.add()
+        collection.add(tmp_path / "P" / "red.png", tmp_path / "P" / "green.png", tmp_path / "Q" / "black.png")
+        ids = tagged(collection, "mine")
+        paint(tmp_path / "P" / "red.png", "orange", 3)
+        (tmp_path / "P" / "green.png").unlink()
+        (tmp_path / "Q").rename(tmp_path / "away")
+        report = collection.add()
+        assert (report.updated, report.removed, report.words_waiting, len(collection)) == (1, 1, 1, 2)
+        assert report.away == [(str(tmp_path / "Q"), "not there now, and 1 is indexed from there; mount its disk")]
+        assert collection.ids(tmp_path / "P" / "blue.png") == []  # nobody asked for it
+        (tmp_path / "away" / "black.png").rename(tmp_path / "P" / "black.png")
+        assert collection.add(tmp_path / "P" / "black.png").renamed == 1
+        assert with_tag(collection, "mine") == [id for id in ids if id in collection.ids()] and len(collection) == 2
+
+
 def test_a_folder_that_never_was_is_not_made(tmp_path: Path):
     with pytest.raises(BadInput, match="no such folder"):
         opened(tmp_path / "no" / "such" / ".diptych")
@@ -294,6 +317,39 @@ def test_a_collection_of_version_1_forgets_the_names_of_links_and_of_where_it_wa
             assert collection.status()["folders"] == [str(tmp_path / "P")]
             assert collection.add().unchanged == 3
         collection.close()
+
+
+def test_items_of_version_1_get_the_name_of_their_file(tmp_path: Path):
+    """Version 1 kept a folder that was named by a link by that link, and one named both ways twice."""
+    album(tmp_path / "P", 3)
+    (tmp_path / "L").symlink_to("P")
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "P")
+        ids = tagged(collection, "mine")
+        store = collection._store
+        with store.transaction():
+            for place, item in enumerate(store.items(ids)):
+                by_link = replace(item, path=item.path.replace("/P/", "/L/"))
+                store.put(by_link, changed=False)
+                if place:  # twice, and the second time with other words
+                    also = replace(item, id=0, given=item.given if place == 1 else replace(item.given, tags=("own",)))
+                    collection._vectors.put(
+                        "image", [store.put(also, changed=True).id], [0], np.ones((1, 16), np.float32)
+                    )
+        store._connection.executescript(
+            "DROP TABLE waiting; DROP TABLE mounts; PRAGMA user_version = 1; DELETE FROM roots;"
+            f"INSERT INTO roots VALUES ('{tmp_path / 'P'}'), ('{tmp_path / 'L'}')"
+        )
+    with opened(tmp_path / "c") as collection:
+        assert collection.status()["folders"] == [str(tmp_path / "P")]
+        report = collection.add()
+        assert (report.added, report.removed, report.unchanged) == (0, 0, 3)
+        found = {
+            Path(collection.get(id).path).relative_to(tmp_path): collection.get(id).tags for id in collection.ids()
+        }
+        assert found[Path("P/0/000.png")] == ("mine",) and collection.ids(tmp_path / "P" / "0" / "000.png") == ids[:1]
+        assert found[Path("P/1/001.png")] == ("mine",) and Path("L/1/001.png") not in found
+        assert {found[Path("P/2/002.png")], found[Path("L/2/002.png")]} == {("own",), ("mine",)}  # not lost
 
 
 # -------------------------------------------------------------------------------------------------------------- forget

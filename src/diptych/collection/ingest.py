@@ -133,9 +133,10 @@ def add(
 ) -> Ingested:
     """Bring the collection up to date with these folders; see `Collection.add`.
 
+    folders   none for all that it was ever given
     exclude   patterns of what to leave out (see `sources.ignore`)
-    seen   what the last call saw, which this one brings up to date: a file that looks otherwise is still being written,
-           and is left for the next call
+    seen      what the last call saw, which this one brings up to date: a file that looks otherwise is still being
+              written, and is left for the next call
     """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
@@ -223,6 +224,7 @@ class _Work:
         sql = "SELECT path, id, size, mtime_ns, beside_at, status, reason, digest FROM items"
         self.known = {path: _Known(*state) for path, *state in self.store.rows(sql)}
         filed = [path for path, item in self.known.items() if item.size is not None]  # others were given as rows
+        folders = folders or self._all(filed)
         look = self.look = survey(self.store, folders, filed, self.exclude)
         self.report.left_out = look.left_out
         self.gone = {
@@ -232,7 +234,7 @@ class _Work:
             and path not in look.refused
             and below(path, look.within)
             and not below(path, [prefix(folder) for folder in look.closed])
-        }
+        } | {self.known[path].id for path in look.missing}
         self._record()
         todo = []
         for path, file in look.found.items():
@@ -249,6 +251,15 @@ class _Work:
                     told = self.report.failures if old.status == "failed" else self.report.notes
                     told.append((file.path, old.reason))
         return todo + self._other_contents(todo, progress) if contents else todo
+
+    def _all(self, filed: Sequence[str]) -> list[str]:
+        """The folders that the collection was ever given, and the picture files that lie in none of them."""
+        roots = self.store.roots()
+        within = [start for root in roots for start in prefixes(self.store, root)]
+        single = [self.store.full_path(path) for path in filed if not below(path, within)]
+        if not roots and not single:
+            raise BadInput("nothing to index yet; name a folder")
+        return roots + single
 
     def _record(self) -> None:
         """Remember the folders and what was refused; nothing is written where nothing is new: that costs a flush."""

@@ -142,6 +142,7 @@ class Store:
 
     home   what the paths of items and folders are relative to, where they can be: the folder that holds the
            collection's folder, by its own name and not by that of a link to it; a backup keeps that of its collection
+    was    the version of the file before it was opened
     """
 
     def __init__(self, folder: Path, write: bool) -> None:
@@ -169,7 +170,7 @@ class Store:
             self._relative = folder.name == HIDDEN or (
                 kept_home and not all(Path(path).is_absolute() for (path,) in roots)
             )
-            if self._was == 1 and write:
+            if self.was == 1 and write:
                 self._roots_of_version_1()
         except BaseException:
             self.close()
@@ -216,7 +217,7 @@ class Store:
 
     def _prepared(self) -> None:
         """Bring an older file up to date. Raises BadInput for a newer one, and for one of another program."""
-        version = self._was = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        version = self.was = self._connection.execute("PRAGMA user_version").fetchone()[0]
         application = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if application not in (0, _APPLICATION) or (version and not application):
             raise BadInput(f"{self.file} is a file of another program; name another folder")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import NamedTuple
 
+from diptych.collection import waiting
 from diptych.collection.store import Store
 from diptych.kinds import BadInput
 from diptych.sources.walk import Found, Place, Tree, pictures, walk
@@ -45,6 +47,7 @@ class Survey:
 
     roots     the folders that were looked at, in full, each by its one name
     single    the picture files
+    missing   those of items that are not there any more
     found     path -> picture
     refused   path -> why a picture is not read
     within    what the paths of everything below these folders begin with
@@ -56,6 +59,7 @@ class Survey:
 
     roots: list[str] = field(default_factory=list)
     single: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     found: dict[str, Found] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     within: list[str] = field(default_factory=list)
@@ -76,8 +80,12 @@ def survey(store: Store, folders: Sequence[str], known: Iterable[str], exclude: 
     known, look = sorted(known), Survey()
     before = set(store.roots())
     named = [_own_name(store, folder, known, before) for folder in folders]
-    places = [path for path in named if not os.path.isfile(path)]
-    look.single = [path for path in named if path not in places]
+    items = set(known)
+    for path in named:
+        if store.kept_path(path) in items and not os.path.lexists(path):
+            _missed(store, path, look)
+    places = [path for path in named if not os.path.isfile(path) and store.kept_path(path) not in items]
+    look.single = [path for path in named if os.path.isfile(path)]
     for path in places:
         if path not in before and not os.path.isdir(path):
             what = (
@@ -96,6 +104,14 @@ def survey(store: Store, folders: Sequence[str], known: Iterable[str], exclude: 
         raise BadInput(f"{root}: {look.closed[store.kept_path(root)].told(held)}, or diptych forget {root}")
     _add(store, pictures(look.single), look)
     return look
+
+
+def _missed(store: Store, path: str, look: Survey) -> None:
+    folder = os.path.dirname(path)
+    if os.path.isdir(folder):
+        look.missing.append(store.kept_path(path))
+    else:
+        look.closed[store.kept_path(folder)] = NOT_THERE
 
 
 def _look_into(
@@ -162,6 +178,27 @@ def _counts(paths: Iterable[str], root: str) -> Counter[str]:
             folder = folder.rpartition("/")[0]
         counts[root] += n
     return counts
+
+
+def own_names(store: Store) -> None:
+    """Give the items of a collection of version 1, which kept files by the names of links, the one name of their file.
+
+    An item whose file is there by its own name as well goes, unless it has words that the other has not.
+    """
+    real = cache(os.path.realpath)
+    ids = dict(store.rows("SELECT path, id FROM items"))
+    with store.transaction():
+        for path in [path for (path,) in store.rows("SELECT path FROM items WHERE size IS NOT NULL ORDER BY id")]:
+            folder, name = os.path.split(store.full_path(path))
+            own = store.kept_path(os.path.join(real(folder), name))
+            if own == path:
+                continue
+            item, *twin = store.items([ids[path], *([ids[own]] if own in ids else [])])
+            if not twin:
+                store.put(replace(item, path=own), changed=False)
+                ids[own] = item.id
+            elif waiting.covers(twin[0], item):
+                waiting.delete(store, [item.id])
 
 
 def _own_name(store: Store, path: str, known: Sequence[str], roots: set[str]) -> str:
