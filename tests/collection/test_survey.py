@@ -261,6 +261,21 @@ def test_a_link_to_a_folder_and_the_folder_are_one(tmp_path: Path, monkeypatch: 
         assert collection.ids(by_link) == collection.ids(by_link.resolve()) != []
 
 
+def test_tables_and_exports_may_name_a_file_by_a_link(tmp_path: Path):
+    paths = album(tmp_path / "P", 2)
+    (tmp_path / "L").symlink_to("P")
+    table = tmp_path / "captions.csv"
+    table.write_text(f"image,caption\n{tmp_path}/L/0/000.png,a card\nL/1/001.png,another\n", encoding="utf-8")
+    with opened(tmp_path / "c") as collection:
+        report = collection.add(tmp_path / "P", captions=table)
+        assert (report.unmatched, report.captioned) == (0, 2)
+        collection.export(tmp_path / "e.jsonl", vectors=False)
+        text = (tmp_path / "e.jsonl").read_text(encoding="utf-8").replace("a card", "a red card")
+        (tmp_path / "e.jsonl").write_text(text.replace(f"{tmp_path}/P", f"{tmp_path}/L"), encoding="utf-8")
+        assert collection.import_(tmp_path / "e.jsonl") == 2 == len(collection)
+        assert "a red card" in collection.get(collection.ids(paths[0])[0]).captions
+
+
 def test_a_root_inside_a_root_adds_nothing(tmp_path: Path):
     album(tmp_path / "P", 6)
     with opened(tmp_path / "c") as collection:

@@ -373,8 +373,7 @@ class Collection:
         sql = "SELECT id FROM items WHERE status = 'ok'"
         if path is None:
             return [id for (id,) in self._store.rows(f"{sql} ORDER BY id")]
-        place, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - a link to a file keeps its name
-        names = (str(path), self._store.kept_path(os.path.join(os.path.realpath(place), name)))  # noqa: PTH118
+        names = (str(path), self._store.own_path(str(path)))
         return [id for (id,) in self._store.rows(f"{sql} AND path IN (?, ?)", names)]
 
     def search(

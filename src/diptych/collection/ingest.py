@@ -538,7 +538,7 @@ class _Work:
         for batch in batches(list(rows), 16 * BATCH):
             entries = {}
             for row in batch:
-                names = (self.store.kept_path(os.path.abspath(Path(place) / row.image)) for place in places)  # noqa: PTH100
+                names = (self.store.own_path(str(Path(place) / row.image)) for place in places)
                 path = next((name for name in names if name in ids), None)
                 if path is None:
                     self.report.unmatched += 1
