@@ -210,6 +210,18 @@ def test_a_backup_names_files_as_the_collection_does(tmp_path: Path):
         assert collection.add().unchanged == 3 == len(collection)
 
 
+def test_a_backup_put_in_its_place_moves_with_the_pictures_again(tmp_path: Path):
+    album(tmp_path / "P", 3)
+    with opened(tmp_path / "P" / ".diptych") as collection:
+        collection.add(tmp_path / "P")
+        collection.backup(tmp_path / "backup")
+    shutil.rmtree(tmp_path / "P" / ".diptych")
+    shutil.move(tmp_path / "backup", tmp_path / "P" / ".diptych")
+    (tmp_path / "P").rename(tmp_path / "Q")
+    with opened(tmp_path / "Q" / ".diptych") as collection:
+        assert collection.add().unchanged == 3 and collection.status()["folders"] == [str(tmp_path / "Q")]
+
+
 def test_picture_files_that_were_given_one_by_one_are_looked_at_again(tmp_path: Path):
     for name in ("red", "green", "blue"):
         paint(tmp_path / "P" / f"{name}.png", name)

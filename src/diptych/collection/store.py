@@ -141,7 +141,8 @@ class Store:
     """The file of a collection, open to read, or to write by this process alone.
 
     home   what the paths of items and folders are relative to, where they can be: the folder that holds the
-           collection's folder, by its own name and not by that of a link to it; a backup keeps that of its collection
+           collection's folder, by its own name and not by that of a link to it; a backup keeps that of its
+           collection until it is put in its place
     was    the version of the file before it was opened
     """
 
@@ -164,12 +165,10 @@ class Store:
             with self._typed():
                 self._connection = self._connected()
                 self._prepared()
-            kept_home = self.meta("home", "")  # of a backup, which lies elsewhere
-            self.home = Path(kept_home or os.path.realpath(folder.parent))
-            roots = self.rows("SELECT path FROM roots")
-            self._relative = folder.name == HIDDEN or (
-                kept_home and not all(Path(path).is_absolute() for (path,) in roots)
-            )
+            beside = folder.name == HIDDEN
+            home = "" if beside else self.meta("home", "")  # of a backup that was not put in the collection's place
+            self.home = Path(home or os.path.realpath(folder.parent))
+            self._relative = beside or bool(home and self.rows("SELECT 1 FROM roots WHERE path NOT LIKE '/%'"))
             if self.was == 1 and write:
                 self._roots_of_version_1()
         except BaseException:
