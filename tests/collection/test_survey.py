@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from collection_world import Palette, album, paint
 
@@ -120,6 +122,127 @@ def test_one_of_two_roots_away_leaves_the_other_to_be_looked_at(tmp_path: Path):
             collection.add(tmp_path / "A", tmp_path / "C")  # it never was there: misspelt
 
 
+def test_what_lies_where_the_disk_of_a_root_was_is_not_the_root(tmp_path: Path):
+    """The disk is mounted above the root, and a folder of the same name was made beneath it."""
+    (tmp_path / "M").mkdir()
+    with opened(tmp_path / "c") as collection:
+        with mounted("-t", "tmpfs", "none", tmp_path / "M"):
+            paths = album(tmp_path / "M" / "P", 3)
+            collection.add(tmp_path / "M" / "P")
+            ids = tagged(collection, "wedding")
+            shutil.copytree(tmp_path / "M", tmp_path / "away")
+        paint(tmp_path / "M" / "P" / "other.png", "red", 99)
+        for _ in range(2):  # what lies there is known the second time
+            with pytest.raises(BadInput, match=f"{tmp_path / 'M' / 'P'}: its disk is not mounted"):
+                collection.add()
+            assert with_tag(collection, "wedding") == ids
+        # What was on the disk lies in plain folders now, and one may be deleted.
+        shutil.copytree(tmp_path / "away", tmp_path / "M", dirs_exist_ok=True)
+        report = collection.add()
+        assert report.away == [] and with_tag(collection, "wedding") == ids
+        paths[0].unlink()
+        assert collection.add().removed == 1
+
+
+def test_a_folder_out_of_which_all_has_moved_is_empty(tmp_path: Path):
+    for number in range(12):
+        paint(tmp_path / "P" / "inbox" / f"{number}.png", "orange", number)
+    album(tmp_path / "P" / "sorted", 3)
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "P")
+        ids = tagged(collection, "mine", "inbox")
+        for path in (tmp_path / "P" / "inbox").iterdir():
+            path.rename(tmp_path / "P" / "sorted" / path.name)
+        report = collection.add()
+        assert (report.renamed, report.added, report.away) == (12, 0, [])
+        assert with_tag(collection, "mine") == ids and collection.verify() == []
+        assert collection.add().away == []
+
+
+def test_a_folder_that_lost_some_by_moving_and_the_rest_otherwise_is_closed_for_the_rest(tmp_path: Path):
+    for number in range(12):
+        paint(tmp_path / "P" / "inbox" / f"{number}.png", "red", number)
+    paint(tmp_path / "P" / "kept.png", "blue")
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "P")
+        ids = tagged(collection, "mine", "inbox")
+        (tmp_path / "P" / "inbox" / "0.png").rename(tmp_path / "P" / "moved.png")
+        for number in range(1, 12):
+            (tmp_path / "P" / "inbox" / f"{number}.png").unlink()
+        report = collection.add()
+        assert (report.renamed, report.removed) == (1, 0) and with_tag(collection, "mine") == ids
+        ((folder, why),) = report.away
+        assert folder == str(tmp_path / "P" / "inbox") and "11 are indexed" in why
+
+
+def test_a_root_that_has_another_name_now_is_moved_and_not_copied(tmp_path: Path):
+    album(tmp_path / "P", 4)
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "P")
+        collection.add(tmp_path / "P" / "0")
+        ids = tagged(collection, "mine")
+        (tmp_path / "P").rename(tmp_path / "Q")
+        report = collection.add(tmp_path / "Q")
+        assert (report.renamed, report.added, report.copied) == (4, 0, 0)
+        assert with_tag(collection, "mine") == ids and len(collection) == 4
+        ((folder, why),) = collection.add().away
+        assert (folder, why) == (str(tmp_path / "P"), "not there now; mount its disk")
+        # A second one of the same content is a copy: the first is there.
+        shutil.copytree(tmp_path / "Q", tmp_path / "R")
+        assert collection.add(tmp_path / "R").added == 4 and len(collection) == 8
+
+
+def test_a_backup_names_files_as_the_collection_does(tmp_path: Path):
+    paths = album(tmp_path / "P", 3)
+    with opened(tmp_path / "P" / ".diptych") as collection:
+        collection.add(tmp_path / "P")
+        collection.backup(tmp_path / "backup")
+    with opened(tmp_path / "backup") as collection:
+        paint(tmp_path / "P" / "new.png", "red", 50)
+        report = collection.add()
+        assert (report.added, report.unchanged, len(collection)) == (1, 3, 4)
+        assert collection.ids(paths[0]) == [1] and collection.verify() == []
+    album(tmp_path / "Q", 3)
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "Q")
+        collection.backup(tmp_path / "other")
+    with opened(tmp_path / "other") as collection:
+        assert collection.add().unchanged == 3 == len(collection)
+
+
+def test_a_backup_put_in_its_place_moves_with_the_pictures_again(tmp_path: Path):
+    album(tmp_path / "P", 3)
+    with opened(tmp_path / "P" / ".diptych") as collection:
+        collection.add(tmp_path / "P")
+        collection.backup(tmp_path / "backup")
+    shutil.rmtree(tmp_path / "P" / ".diptych")
+    shutil.move(tmp_path / "backup", tmp_path / "P" / ".diptych")
+    (tmp_path / "P").rename(tmp_path / "Q")
+    with opened(tmp_path / "Q" / ".diptych") as collection:
+        assert collection.add().unchanged == 3 and collection.status()["folders"] == [str(tmp_path / "Q")]
+
+
+def test_picture_files_that_were_given_one_by_one_are_looked_at_again(tmp_path: Path):
+    for name in ("red", "green", "blue"):
+        paint(tmp_path / "P" / f"{name}.png", name)
+    paint(tmp_path / "Q" / "black.png", "black")
+    with opened(tmp_path / "c") as collection:
+        with pytest.raises(BadInput, match="nothing to index yet"):
+            collection.add()
+        collection.add(tmp_path / "P" / "red.png", tmp_path / "P" / "green.png", tmp_path / "Q" / "black.png")
+        ids = tagged(collection, "mine")
+        paint(tmp_path / "P" / "red.png", "orange", 3)
+        (tmp_path / "P" / "green.png").unlink()
+        (tmp_path / "Q").rename(tmp_path / "away")
+        report = collection.add()
+        assert (report.updated, report.removed, report.words_waiting, len(collection)) == (1, 1, 1, 2)
+        assert report.away == [(str(tmp_path / "Q"), "not there now, and 1 is indexed from there; mount its disk")]
+        assert collection.ids(tmp_path / "P" / "blue.png") == []  # nobody asked for it
+        (tmp_path / "away" / "black.png").rename(tmp_path / "P" / "black.png")
+        assert collection.add(tmp_path / "P" / "black.png").renamed == 1
+        assert with_tag(collection, "mine") == [id for id in ids if id in collection.ids()] and len(collection) == 2
+
+
 def test_a_folder_that_never_was_is_not_made(tmp_path: Path):
     with pytest.raises(BadInput, match="no such folder"):
         opened(tmp_path / "no" / "such" / ".diptych")
@@ -148,6 +271,21 @@ def test_a_link_to_a_folder_and_the_folder_are_one(tmp_path: Path, monkeypatch: 
         }
         by_link = tmp_path / "Pictures" / "0" / "000.png"
         assert collection.ids(by_link) == collection.ids(by_link.resolve()) != []
+
+
+def test_tables_and_exports_may_name_a_file_by_a_link(tmp_path: Path):
+    paths = album(tmp_path / "P", 2)
+    (tmp_path / "L").symlink_to("P")
+    table = tmp_path / "captions.csv"
+    table.write_text(f"image,caption\n{tmp_path}/L/0/000.png,a card\nL/1/001.png,another\n", encoding="utf-8")
+    with opened(tmp_path / "c") as collection:
+        report = collection.add(tmp_path / "P", captions=table)
+        assert (report.unmatched, report.captioned) == (0, 2)
+        collection.export(tmp_path / "e.jsonl", vectors=False)
+        text = (tmp_path / "e.jsonl").read_text(encoding="utf-8").replace("a card", "a red card")
+        (tmp_path / "e.jsonl").write_text(text.replace(f"{tmp_path}/P", f"{tmp_path}/L"), encoding="utf-8")
+        assert collection.import_(tmp_path / "e.jsonl") == 2 == len(collection)
+        assert "a red card" in collection.get(collection.ids(paths[0])[0]).captions
 
 
 def test_a_root_inside_a_root_adds_nothing(tmp_path: Path):
@@ -206,6 +344,39 @@ def test_a_collection_of_version_1_forgets_the_names_of_links_and_of_where_it_wa
             assert collection.status()["folders"] == [str(tmp_path / "P")]
             assert collection.add().unchanged == 3
         collection.close()
+
+
+def test_items_of_version_1_get_the_name_of_their_file(tmp_path: Path):
+    """Version 1 kept a folder that was named by a link by that link, and one named both ways twice."""
+    album(tmp_path / "P", 3)
+    (tmp_path / "L").symlink_to("P")
+    with opened(tmp_path / "c") as collection:
+        collection.add(tmp_path / "P")
+        ids = tagged(collection, "mine")
+        store = collection._store
+        with store.transaction():
+            for place, item in enumerate(store.items(ids)):
+                by_link = replace(item, path=item.path.replace("/P/", "/L/"))
+                store.put(by_link, changed=False)
+                if place:  # twice, and the second time with other words
+                    also = replace(item, id=0, given=item.given if place == 1 else replace(item.given, tags=("own",)))
+                    collection._vectors.put(
+                        "image", [store.put(also, changed=True).id], [0], np.ones((1, 16), np.float32)
+                    )
+        store._connection.executescript(
+            "DROP TABLE waiting; DROP TABLE mounts; PRAGMA user_version = 1; DELETE FROM roots;"
+            f"INSERT INTO roots VALUES ('{tmp_path / 'P'}'), ('{tmp_path / 'L'}')"
+        )
+    with opened(tmp_path / "c") as collection:
+        assert collection.status()["folders"] == [str(tmp_path / "P")]
+        report = collection.add()
+        assert (report.added, report.removed, report.unchanged) == (0, 0, 3)
+        found = {
+            Path(collection.get(id).path).relative_to(tmp_path): collection.get(id).tags for id in collection.ids()
+        }
+        assert found[Path("P/0/000.png")] == ("mine",) and collection.ids(tmp_path / "P" / "0" / "000.png") == ids[:1]
+        assert found[Path("P/1/001.png")] == ("mine",) and Path("L/1/001.png") not in found
+        assert {found[Path("P/2/002.png")], found[Path("L/2/002.png")]} == {("own",), ("mine",)}  # not lost
 
 
 # -------------------------------------------------------------------------------------------------------------- forget

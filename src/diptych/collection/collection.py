@@ -23,7 +23,7 @@ from diptych.collection.query import Query, Term
 from diptych.collection.regions import Region
 from diptych.collection.search import Answer, Search, SearchParams
 from diptych.collection.store import Damaged, Item, OtherEncoder, Store
-from diptych.collection.survey import below, inside, prefixes
+from diptych.collection.survey import below, inside, own_names, prefixes
 from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
 from diptych.collection.waiting import Waiting
@@ -70,6 +70,8 @@ class Collection:
         """
         store = Store(_place(folder), write)
         try:
+            if store.was == 1:
+                own_names(store)
             if encoder is None and Vectors.remembered(store) is None:
                 encoder = shelf.DEFAULT
             brought, at = _brought(encoder) if encoder is not None else (None, "")
@@ -136,15 +138,12 @@ class Collection:
 
         It may be stopped at any time, in any way: what is done is kept, and the next run goes on behind it.
         """
-        known = self._store.roots()
-        if not folders and not known:
-            raise BadInput("nothing to index yet; name a folder")
         for path in (*folders, *((captions,) if captions else ())):
             _place(path)
         report = ingest.add(
             self._vectors,
             self._encoding,
-            folders or known,
+            folders,
             captions=captions,
             exclude=self.excluded(),
             retry=retry,
@@ -209,7 +208,7 @@ class Collection:
                 report = ingest.add(
                     self._vectors,
                     self._encoding,
-                    roots,
+                    folders,
                     exclude=self.excluded(),
                     workers=workers,
                     changed=changed,
@@ -374,8 +373,7 @@ class Collection:
         sql = "SELECT id FROM items WHERE status = 'ok'"
         if path is None:
             return [id for (id,) in self._store.rows(f"{sql} ORDER BY id")]
-        place, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - a link to a file keeps its name
-        names = (str(path), self._store.kept_path(os.path.join(os.path.realpath(place), name)))  # noqa: PTH118
+        names = (str(path), self._store.own_path(str(path)))
         return [id for (id,) in self._store.rows(f"{sql} AND path IN (?, ?)", names)]
 
     def search(

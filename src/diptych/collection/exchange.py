@@ -259,7 +259,7 @@ def _entry(vectors: Vectors, where: str, fields: dict[str, Any]) -> Entry:
         raise BadInput(f"{where}: {error}") from None
     if metadata is not None and not isinstance(metadata, dict):
         raise BadInput(f"{where}: `metadata` must be an object, found {str(metadata)[:60]!r}")
-    kept = vectors.store.kept_path(path)
+    kept = vectors.store.own_path(path) if Path(path).is_absolute() else path
     return Entry(kept, row, captions, fields.get("tags"), metadata, **plain)
 
 

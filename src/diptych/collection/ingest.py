@@ -21,7 +21,7 @@ from diptych.collection import matching, waiting
 from diptych.collection.identity import EncoderProtocol
 from diptych.collection.matching import Lost
 from diptych.collection.store import Item, Store, Value
-from diptych.collection.survey import Survey, below, inside, prefix, survey
+from diptych.collection.survey import EMPTIED, Survey, below, inside, prefix, prefixes, survey
 from diptych.collection.vectors import Vectors
 from diptych.collection.waiting import Waiting
 from diptych.kinds import Array, BadInput, Progress, batches
@@ -133,9 +133,10 @@ def add(
 ) -> Ingested:
     """Bring the collection up to date with these folders; see `Collection.add`.
 
+    folders   none for all that it was ever given
     exclude   patterns of what to leave out (see `sources.ignore`)
-    seen   what the last call saw, which this one brings up to date: a file that looks otherwise is still being written,
-           and is left for the next call
+    seen      what the last call saw, which this one brings up to date: a file that looks otherwise is still being
+              written, and is left for the next call
     """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
@@ -149,6 +150,7 @@ def add(
         seen.clear()
         seen.update(looks_now)
     todo = work.move(todo)
+    work.tell_away()
     done = 0
     # Whoever encodes pixels is handed them by the process that looked at the file; no file is decoded twice.
     preprocessing = getattr(encoder(), "preprocessing", None) if todo else None
@@ -222,6 +224,7 @@ class _Work:
         sql = "SELECT path, id, size, mtime_ns, beside_at, status, reason, digest FROM items"
         self.known = {path: _Known(*state) for path, *state in self.store.rows(sql)}
         filed = [path for path, item in self.known.items() if item.size is not None]  # others were given as rows
+        folders = folders or self._all(filed)
         look = self.look = survey(self.store, folders, filed, self.exclude)
         self.report.left_out = look.left_out
         self.gone = {
@@ -231,8 +234,7 @@ class _Work:
             and path not in look.refused
             and below(path, look.within)
             and not below(path, [prefix(folder) for folder in look.closed])
-        }
-        self.report.away = [(self.store.full_path(folder), why) for folder, why in look.closed.items()]
+        } | {self.known[path].id for path in look.missing}
         self._record()
         todo = []
         for path, file in look.found.items():
@@ -250,6 +252,15 @@ class _Work:
                     told.append((file.path, old.reason))
         return todo + self._other_contents(todo, progress) if contents else todo
 
+    def _all(self, filed: Sequence[str]) -> list[str]:
+        """The folders that the collection was ever given, and the picture files that lie in none of them."""
+        roots = self.store.roots()
+        within = [start for root in roots for start in prefixes(self.store, root)]
+        single = [self.store.full_path(path) for path in filed if not below(path, within)]
+        if not roots and not single:
+            raise BadInput("nothing to index yet; name a folder")
+        return roots + single
+
     def _record(self) -> None:
         """Remember the folders and what was refused; nothing is written where nothing is new: that costs a flush."""
         look, store = self.look, self.store
@@ -259,7 +270,13 @@ class _Work:
         mounts = dict(store.rows("SELECT path, disk FROM mounts"))
         disks = [(path, disk) for path, disk in look.mounts.items() if mounts.get(path) != disk]
         disks = [(path, disk) for path, disk in disks if path not in look.closed]
-        plain = [(path,) for path in mounts if below(path, look.within) and path not in {*look.mounts, *look.closed}]
+        reached = [root for root in look.roots if store.kept_path(root) not in look.closed]
+        plain = [
+            (path,)
+            for path in mounts
+            if path not in {*look.mounts, *look.closed}
+            and (below(path, look.within) or any(inside(root, store.full_path(path)) for root in reached))
+        ]
         news = {
             path: why for path, why in look.refused.items() if path not in self.known or self.known[path].reason != why
         }
@@ -296,14 +313,16 @@ class _Work:
     def move(self, todo: Sequence[Found]) -> list[Found]:
         """Give items the paths where their content is now, all of them in one commit; what is left to look at.
 
-        A file can be a lost item only if it has as many bytes, so only those files are read for it.
+        A file can be a lost item only if it has as many bytes, so only those files are read for it. An item that is out
+        of reach, or in a folder that is not looked at, is lost as well where its file is not there.
         """
         new = {self.store.kept_path(file.path): file for file in todo}
+        new_sizes = {file.size for file in new.values()}
         lost = {
             item.id: Lost(path, item.digest, item.size)
             for path, item in self.known.items()
-            if item.digest is not None and item.size is not None and item.status == "ok"
-            if item.id in self.gone or path in new
+            if item.digest is not None and item.size in new_sizes and item.status == "ok"
+            if item.id in self.gone or path in new or not self._is_there(path)
         }
         sizes = {item.size for item in lost.values()}
         digests = {path: digest for path, file in new.items() if file.size in sizes and (digest := digest_of(file))}
@@ -338,6 +357,18 @@ class _Work:
         return [
             file for path, file in new.items() if path not in self.moved or file.beside_at or self.known[path].beside_at
         ]
+
+    def _is_there(self, path: str) -> bool:
+        return path in self.look.found or os.path.lexists(self.store.full_path(path))
+
+    def tell_away(self) -> None:
+        """Report the folders that are out of reach, but those that are there and out of which everything has moved."""
+        filed = [path for path, item in self.known.items() if item.size is not None]
+        for folder, closed in self.look.closed.items():
+            place = self.store.full_path(folder)
+            held = sum(below(path, prefixes(self.store, place)) for path in filed)
+            if held or closed is not EMPTIED:
+                self.report.away.append((place, closed.told(held)))
 
     # ---------------------------------------------------------------------------------------------------------- a batch
 
@@ -507,7 +538,7 @@ class _Work:
         for batch in batches(list(rows), 16 * BATCH):
             entries = {}
             for row in batch:
-                names = (self.store.kept_path(os.path.abspath(Path(place) / row.image)) for place in places)  # noqa: PTH100
+                names = (self.store.own_path(str(Path(place) / row.image)) for place in places)
                 path = next((name for name in names if name in ids), None)
                 if path is None:
                     self.report.unmatched += 1

@@ -141,7 +141,9 @@ class Store:
     """The file of a collection, open to read, or to write by this process alone.
 
     home   what the paths of items and folders are relative to, where they can be: the folder that holds the
-           collection's folder, by its own name and not by that of a link to it
+           collection's folder, by its own name and not by that of a link to it; a backup keeps that of its
+           collection until it is put in its place
+    was    the version of the file before it was opened
     """
 
     def __init__(self, folder: Path, write: bool) -> None:
@@ -163,8 +165,11 @@ class Store:
             with self._typed():
                 self._connection = self._connected()
                 self._prepared()
-            self.home = Path(self.meta("home", "") or os.path.realpath(folder.parent))
-            if self._was == 1 and write:
+            beside = folder.name == HIDDEN
+            home = "" if beside else self.meta("home", "")  # of a backup that was not put in the collection's place
+            self.home = Path(home or os.path.realpath(folder.parent))
+            self._relative = beside or bool(home and self.rows("SELECT 1 FROM roots WHERE path NOT LIKE '/%'"))
+            if self.was == 1 and write:
                 self._roots_of_version_1()
         except BaseException:
             self.close()
@@ -211,7 +216,7 @@ class Store:
 
     def _prepared(self) -> None:
         """Bring an older file up to date. Raises BadInput for a newer one, and for one of another program."""
-        version = self._was = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        version = self.was = self._connection.execute("PRAGMA user_version").fetchone()[0]
         application = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if application not in (0, _APPLICATION) or (version and not application):
             raise BadInput(f"{self.file} is a file of another program; name another folder")
@@ -356,9 +361,14 @@ class Store:
     def kept_path(self, full: str) -> str:
         """An absolute path as it is kept: relative to `home` below it, so that a folder moves with its collection."""
         home = str(self.home).rstrip(os.sep) + os.sep
-        if self.folder.name == HIDDEN and (full + os.sep).startswith(home):
+        if self._relative and (full + os.sep).startswith(home):
             full = full[len(home) :] or "."
         return full.replace(os.sep, "/")
+
+    def own_path(self, path: str) -> str:
+        """As `kept_path`, of a file that may be called by a link to its folder; a link to a file keeps its name."""
+        folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
+        return self.kept_path(os.path.join(os.path.realpath(folder), name))  # noqa: PTH118
 
     def full_path(self, kept: str) -> str:
         """Where the file of an item, or a folder, lies."""

@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import NamedTuple
 
+from diptych.collection import waiting
 from diptych.collection.store import Store
 from diptych.kinds import BadInput
 from diptych.sources.walk import Found, Place, Tree, pictures, walk
@@ -19,12 +22,32 @@ MANY = 10
 """Pictures of a folder that do not all vanish by being deleted, while the folder stays."""
 
 
+class Closed(NamedTuple):
+    """Why nothing is known of what lies in a folder now, and what a person can do about it."""
+
+    why: str
+    remedy: str
+
+    def told(self, n: int) -> str:
+        """n   pictures that are indexed from there"""
+        indexed = f", and {'1 is' if n == 1 else f'{n:,} are'} indexed from there" * bool(n)
+        return f"{self.why}{indexed}; {self.remedy}"
+
+
+NOT_THERE = Closed("not there now", "mount its disk")
+NOT_LISTED = Closed("cannot be listed", "look at its permissions")
+NOT_MOUNTED = Closed("its disk is not mounted", "mount it")
+ANOTHER_DISK = Closed("another disk than before is mounted here", "mount the other")
+EMPTIED = Closed("no picture in it now", "mount its disk")
+
+
 @dataclass
 class Survey:
     """A look over some folders. Paths are as the store keeps them, but for `roots`.
 
     roots     the folders that were looked at, in full, each by its one name
     single    the picture files
+    missing   those of items that are not there any more
     found     path -> picture
     refused   path -> why a picture is not read
     within    what the paths of everything below these folders begin with
@@ -36,10 +59,11 @@ class Survey:
 
     roots: list[str] = field(default_factory=list)
     single: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     found: dict[str, Found] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     within: list[str] = field(default_factory=list)
-    closed: dict[str, str] = field(default_factory=dict)
+    closed: dict[str, Closed] = field(default_factory=dict)
     mounts: dict[str, int] = field(default_factory=dict)
     passed: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -56,8 +80,12 @@ def survey(store: Store, folders: Sequence[str], known: Iterable[str], exclude: 
     known, look = sorted(known), Survey()
     before = set(store.roots())
     named = [_own_name(store, folder, known, before) for folder in folders]
-    places = [path for path in named if not os.path.isfile(path)]
-    look.single = [path for path in named if path not in places]
+    items = set(known)
+    for path in named:
+        if store.kept_path(path) in items and not os.path.lexists(path):
+            _missed(store, path, look)
+    places = [path for path in named if not os.path.isfile(path) and store.kept_path(path) not in items]
+    look.single = [path for path in named if os.path.isfile(path)]
     for path in places:
         if path not in before and not os.path.isdir(path):
             what = (
@@ -72,9 +100,18 @@ def survey(store: Store, folders: Sequence[str], known: Iterable[str], exclude: 
         _look_into(store, root, seen, known, exclude, look)
     if look.roots and not look.single and all(store.kept_path(root) in look.closed for root in look.roots):
         root = look.roots[0]
-        raise BadInput(f"{root}: {look.closed[store.kept_path(root)]}, or diptych forget {root}")
+        held = sum(below(path, prefixes(store, root)) for path in known)
+        raise BadInput(f"{root}: {look.closed[store.kept_path(root)].told(held)}, or diptych forget {root}")
     _add(store, pictures(look.single), look)
     return look
+
+
+def _missed(store: Store, path: str, look: Survey) -> None:
+    folder = os.path.dirname(path)
+    if os.path.isdir(folder):
+        look.missing.append(store.kept_path(path))
+    else:
+        look.closed[store.kept_path(folder)] = NOT_THERE
 
 
 def _look_into(
@@ -82,15 +119,14 @@ def _look_into(
 ) -> None:
     kept, within = store.kept_path(root), prefixes(store, root)
     look.within += within
-    items = [path for path in known if below(path, within)]
     if not os.path.isdir(root):
-        look.closed[kept] = f"not there now, and {_many(len(items))} indexed from there; mount its disk"
+        look.closed[kept] = NOT_THERE
         return
     tree = walk(root, seen, exclude)
     _add(store, tree, look)
     excluded = [store.kept_path(path) for path in tree.left_out]  # what is left out on purpose is not out of reach
     out = {*excluded}, [prefix(path) for path in excluded]
-    items = [path for path in items if path not in out[0] and not below(path, out[1])]
+    items = [path for path in known if below(path, within) and path not in out[0] and not below(path, out[1])]
     mounts = {_mount_of(root), *tree.mounts}
     look.mounts |= {store.kept_path(path): _disk(path) for path in mounts}
     look.closed |= _out_of_reach(store, kept, items, look.found)
@@ -101,31 +137,36 @@ def _add(store: Store, tree: Tree, look: Survey) -> None:
     look.refused |= {store.kept_path(path): why for path, why in tree.refused}
     look.passed += tree.passed
     look.left_out += tree.left_out
-    look.closed |= {store.kept_path(folder): "cannot be listed; look at its permissions" for folder in tree.closed}
+    look.closed |= {store.kept_path(folder): NOT_LISTED for folder in tree.closed}
 
 
-def _out_of_reach(store: Store, root: str, known: Sequence[str], found: Mapping[str, Found]) -> dict[str, str]:
+def _out_of_reach(store: Store, root: str, known: Sequence[str], found: Mapping[str, Found]) -> dict[str, Closed]:
     """Folders from the root down whose pictures are all missing, but hardly because they were deleted."""
     if all(path in found for path in known):
         return {}
     held, here = _counts(known, root), _counts(found, root)
     still = _counts([path for path in known if path in found], root)
     disks = dict(store.rows("SELECT path, disk FROM mounts"))
-    closed: dict[str, str] = {}
+    closed: dict[str, Closed] = {}
     for folder, n in sorted(held.items()):
         if still[folder] == n or any(folder == one or below(folder, [prefix(one)]) for one in closed):
             continue
         full = store.full_path(folder)
-        mount = folder if folder in disks else store.kept_path(_mount_of(full)) if folder == root else ""
-        if folder in disks and not os.path.ismount(full):  # whatever may lie there instead
-            closed[folder] = f"its disk is not mounted, and {_many(n)} indexed from there; mount it"
+        mount = folder if folder in disks or folder != root else _mount_before(store, full, disks)
+        if mount in disks and not os.path.ismount(store.full_path(mount)):  # whatever may lie there instead
+            closed[folder] = NOT_MOUNTED
         elif still[folder]:
             continue
         elif mount in disks and disks[mount] != _disk(store.full_path(mount)):
-            closed[folder] = f"another disk is mounted here, and {_many(n)} indexed from the one before; mount that"
+            closed[folder] = ANOTHER_DISK
         elif not here[folder] and os.path.isdir(full) and (n >= MANY or folder == root):
-            closed[folder] = f"no picture in it now, and {_many(n)} indexed from there; mount its disk"
+            closed[folder] = EMPTIED
     return closed
+
+
+def _mount_before(store: Store, folder: str, disks: Iterable[str]) -> str:
+    """The mount point that a folder was under, whether a disk is mounted there now or not; "" where none is known."""
+    return max((path for path in disks if inside(folder, store.full_path(path))), key=len, default="")
 
 
 def _counts(paths: Iterable[str], root: str) -> Counter[str]:
@@ -137,6 +178,27 @@ def _counts(paths: Iterable[str], root: str) -> Counter[str]:
             folder = folder.rpartition("/")[0]
         counts[root] += n
     return counts
+
+
+def own_names(store: Store) -> None:
+    """Give the items of a collection of version 1, which kept files by the names of links, the one name of their file.
+
+    An item whose file is there by its own name as well goes, unless it has words that the other has not.
+    """
+    real = cache(os.path.realpath)
+    ids = dict(store.rows("SELECT path, id FROM items"))
+    with store.transaction():
+        for path in [path for (path,) in store.rows("SELECT path FROM items WHERE size IS NOT NULL ORDER BY id")]:
+            folder, name = os.path.split(store.full_path(path))
+            own = store.kept_path(os.path.join(real(folder), name))
+            if own == path:
+                continue
+            item, *twin = store.items([ids[path], *([ids[own]] if own in ids else [])])
+            if not twin:
+                store.put(replace(item, path=own), changed=False)
+                ids[own] = item.id
+            elif waiting.covers(twin[0], item):
+                waiting.delete(store, [item.id])
 
 
 def _own_name(store: Store, path: str, known: Sequence[str], roots: set[str]) -> str:
@@ -192,7 +254,3 @@ def prefixes(store: Store, folder: str) -> list[str]:
 def below(path: str, within: Sequence[str]) -> bool:
     """Whether a kept path begins with one of these prefixes; "" is that of every relative path."""
     return any(path.startswith(start) if start else not path.startswith("/") for start in within)
-
-
-def _many(n: int) -> str:
-    return "1 is" if n == 1 else f"{n:,} are"
