@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile, jpeg_factory
+from PIL.TiffImagePlugin import XMP, TiffImageFile
 
 from diptych.kinds import Array, BadInput, batches
 from diptych.sources import jpeg, magic, shown
@@ -78,6 +79,9 @@ def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
         with picture:
             if not start.startswith(_JPEG):
                 _check_pixels(picture.size, name)
+            if isinstance(picture, TiffImageFile) and not isinstance(picture.info.get("xmp", b""), bytes):
+                # Declared as text or as longer numbers. PIL looks into it for the orientation, and wants bytes.
+                picture.info["xmp"] = picture.tag_v2._tagdata.get(XMP, b"")
             yield picture
     except BadInput:
         raise
@@ -134,7 +138,8 @@ def loaded(picture: Image.Image, enough: int = 0) -> str:
     there = _without_end(picture)
     if there < MOSTLY:
         raise OSError(f"only {there:.0%} of it is there")
-    return "its end is missing" + (f", {1 - there:.0%} of the picture" if there < 1 else "")
+    missing = f"{1 - there:.0%}" if there < 0.995 else "less than 1%"
+    return "its end is missing" + (f", {missing} of the picture" if there < 1 else "")
 
 
 def load(path: str | Path, enough: int = 0) -> Image.Image:
