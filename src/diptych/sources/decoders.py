@@ -108,7 +108,7 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
             note = pictures.loaded(picture, preprocessing.enough if preprocessing else _ENOUGH)
             # A JPEG may have come smaller than it is; PIL turns a TIFF upright itself.
             width, height = stated if isinstance(picture, JpegImageFile) else picture.size
-            if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
+            if pictures.orientation(picture) >= 5:  # lies on its side
                 width, height = height, width
             pixels = preprocessing.square(pictures.upright(picture)) if preprocessing else None
             inside = embedded.read(picture, file)  # a PNG may keep its words behind the pixels

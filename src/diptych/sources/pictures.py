@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile, jpeg_factory
 from PIL.TiffImagePlugin import XMP, TiffImageFile
 
@@ -40,6 +40,16 @@ _ROWS = 256  # looked at together
 _JPEG = b"\xff\xd8\xff"
 
 _READ = {*FORMATS, "HEIC"}
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 _WAY_OUT = "save it again as JPEG or PNG, or leave it out"
 
@@ -111,9 +121,18 @@ def decode(data: bytes, name: str | Path, enough: int = 0) -> Image.Image:
 def upright(picture: Image.Image, enough: int = 0) -> Image.Image:
     """What `decode` makes of a picture, of one that is open already."""
     loaded(picture, enough)
-    if picture.getexif().get(0x0112, 1) != 1:  # else it would be copied for nothing
-        picture = ImageOps.exif_transpose(picture)
-    return shown.rgb(picture)
+    turn = _TURNS.get(orientation(picture))
+    return shown.rgb(picture if turn is None else picture.transpose(turn))
+
+
+def orientation(picture: Image.Image) -> int:
+    """EXIF's: how an open picture is turned and mirrored. 1, upright, where it is not said or EXIF does not read."""
+    try:
+        found = picture.getexif().get(0x0112, 1)
+    except Exception:  # the readers inside PIL raise whatever a damaged block makes them stumble on
+        picture._exif = None  # type: ignore[attr-defined]  # so that whoever reads its words stumbles again, and says so
+        return 1
+    return found if found in _TURNS else 1
 
 
 def loaded(picture: Image.Image, enough: int = 0) -> str:
