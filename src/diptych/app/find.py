@@ -424,10 +424,12 @@ def _into(path: Path) -> Path:
     """The collection that a folder is indexed into, or a picture: into that of the nearest folder that has one."""
     if not path.exists():
         raise BadInput(f"{path}: no such folder; is it misspelt, or its disk not mounted?")
+    from diptych.sources.walk import not_unicode
+
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:
-        raise BadInput(f"{path}: its name is not Unicode; rename it") from None
+        raise BadInput(f"{path}: {not_unicode()}") from None
     if not path.is_file():
         return _beside(path)
     folders = Path(os.path.abspath(path)).parents  # noqa: PTH100 - links keep their names
@@ -532,7 +534,7 @@ def _show(
         print_json(facts)
     elif print0:
         for hit in answer.results:
-            write(os.fsencode(hit.path) + b"\0")
+            write(hit.path.encode("utf-8", "surrogateescape") + b"\0")  # as on the disk, whatever the locale
     elif paths:
         for hit in answer.results:
             print_line(quoted(hit.path))
