@@ -132,6 +132,10 @@ def _report(report: Ingested, items: int, where: Path, captions: Path | None, sh
     counted_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
     counted = [f"{number} {what}" for what in counted_of if (number := getattr(report, what))]
     print_line(f"{_number(items, 'picture')} in {where}: {', '.join(counted) or 'none found'}; {report.seconds:.1f} s")
+    if report.reread:
+        print_line(
+            f"{_number(report.reread, 'file')} of an older Diptych read again, since this one reads more of them"
+        )
     if report.words_waiting:
         print_line(f"the words given to {report.words_waiting} of those removed wait for them: diptych forget")
     if report.restored:
@@ -411,7 +415,11 @@ def _texts(file: Path) -> list[str]:
 def _opened(collection: Path | None) -> Collection:
     from diptych.collection import Collection
 
-    return Collection.open(_named(collection) if collection else _near_told(or_last=True))
+    found = Collection.open(_named(collection) if collection else _near_told(or_last=True))
+    if found.read_by_older():
+        again = shlex.join(["diptych", "index", "--collection", str(found.folder)])
+        print_note(f"an older Diptych read these pictures; this one reads more of them: {again}")
+    return found
 
 
 def _named(collection: Path) -> Path:

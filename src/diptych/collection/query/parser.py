@@ -245,7 +245,7 @@ class _Parser:
         return self.token.text.lower() in names and following.kind == "(" and following.glued
 
     def at_column(self) -> str:
-        """`tag:` when the next token is `tag:family`, or the like with another column or what others call it; else ""."""
+        """`tag:` when the next token is `tag:family`, or the like with a column or what others call it; else ""."""
         colon = COLON.match(self.token.text)
         if self.token.kind != "word" or not colon:
             return ""
