@@ -108,3 +108,17 @@ def test_without_standard_output_a_program_says_so_and_without_standard_error_it
 def test_how_a_program_ends(raised: str, code: int, told: bytes) -> None:
     answer = printing(["from diptych.kinds import BadInput", "print_line('before')", f"raise {raised}"])
     assert (answer.returncode, answer.stdout, answer.stderr) == (code, b"before\n", told)
+
+
+def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    options = {"stdout": -1, "stderr": -1, "timeout": 60, **options}
+    return subprocess.run([sys.executable, "-m", "diptych.app.cli", *arguments], **options)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_what_the_library_of_commands_prints_ends_the_same_way(option: str) -> None:
+    with open("/dev/full", "wb") as full:
+        answer = command(option, stdout=full)
+    assert answer.returncode == 1 and b"Traceback" not in answer.stderr
+    assert answer.stderr.count(b"\n") == 1 and b"standard output cannot be written" in answer.stderr

@@ -95,3 +95,8 @@ def test_sixel_draws_every_pixel_in_its_colour(picture):
 @pytest.mark.parametrize("form", ["kitty", "iterm", "sixel"])
 def test_a_picture_that_is_gone_is_nothing(tmp_path, form):
     assert thumbnails.drawn(str(tmp_path / "gone.png"), form) == ""
+
+
+def test_a_closed_standard_output_shows_no_pictures(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    assert thumbnails.form() is None

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from diptych.collection import Collection, Entry
 from diptych.collection.duplicates import Duplicates, Group
+from diptych.collection.same_picture import PREPROCESSING, Glance, same
 from diptych.kinds import BadInput, Space, cosine
 from diptych.parts.fitted import Fitted
 
@@ -114,6 +115,16 @@ def test_copies_are_near_and_other_moments_of_a_scene_are_not(tmp_path: Path) ->
     with Collection.open(tmp_path / ".diptych", Squint()) as collection:
         rows = collection._vectors.of([collection.ids(tmp_path / f"5{name}.jpg")[0] for name in ("", " moved 2")])
     assert rows[0] @ rows[1] > 0.95, "the encoder alone would have taken them for one"
+
+
+def test_one_disc_that_moved_is_no_crop_of_the_scene_and_crops_are() -> None:
+    def glance(picture: Image.Image) -> Glance:
+        return Glance.of(PREPROCESSING.square(picture))
+
+    for seed in range(100, 140):
+        assert same(glance(scene(seed)), glance(scene(seed, 1))) != "cropped", seed
+    for seed in range(100, 105):
+        assert same(glance(scene(seed)), glance(cut(scene(seed), 0.05, 0.05, 0.05, 0.05))) == "cropped", seed
 
 
 def test_bursts_are_of_one_camera_and_seconds_and_the_sharpest_is_kept(tmp_path: Path) -> None:

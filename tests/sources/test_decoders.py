@@ -53,6 +53,15 @@ def test_a_picture_on_its_side_has_the_size_it_has_upright(tmp_path, name, prepr
     assert (found.width, found.height) == (30, 40)
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_a_good_picture_with_exif_that_does_not_read_is_seen_and_the_loss_is_said(tmp_path, name):
+    path = str(paint(tmp_path / name, exif=b"Exif\0\0no header of a TIFF"))
+    for preprocessing in (None, Preprocessing(16)):
+        found = look(path, preprocessing=preprocessing)
+        assert (found.reason, found.width, found.height) == ("", 40, 30)
+        assert found.note == "EXIF left out: damaged"
+
+
 def test_a_jpeg_that_came_smaller_has_the_size_of_its_file(tmp_path):
     path = str(paint(tmp_path / "a.jpg", (1600, 801)))
     for preprocessing in (None, Preprocessing(16, enough=16), Preprocessing(16)):

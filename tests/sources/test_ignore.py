@@ -59,11 +59,13 @@ def test_patterns_leave_out_what_git_ignores(tmp_path):
     for path, is_folder in paths.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).mkdir(exist_ok=True) if is_folder else (tmp_path / path).touch()
+    for path in list(paths):  # the folders on the way, of which a pattern may mean only what lies in them
+        paths |= {path[:end]: True for end in range(len(path)) if path[end] == "/"}
     decided = 0
     for _ in range(150):
         lines = [line for line in (pattern(rng) for _ in range(rng.randrange(1, 5))) if line.strip(" !/")]
         (tmp_path / ".gitignore").write_text("\n".join(lines) + "\n")
-        asked = "\0".join(path + "/" * is_folder for path, is_folder in paths.items())
+        asked = "\0".join(paths)  # a / behind a folder would be matched by the * of a/*
         ask = ["git", "check-ignore", "--no-index", "-z", "--stdin"]
         told = subprocess.run(ask, input=asked, cwd=tmp_path, capture_output=True, text=True, check=False)
         ignored = {path.rstrip("/") for path in told.stdout.split("\0") if path}
@@ -71,6 +73,13 @@ def test_patterns_leave_out_what_git_ignores(tmp_path):
         assert {path for path, is_folder in paths.items() if left_out(rules, path, is_folder)} == ignored, lines
         decided += len(ignored)
     assert decided > 1000
+
+
+def test_what_lies_in_a_folder_is_left_out_and_some_of_it_taken_back():
+    for inside in ("skip/*", "skip/**", "skip/**/*", "/skip/***"):
+        rules = Rules(((Patterns([inside, "!skip/a.jpg"], "here"), ""),))
+        assert not left_out(rules, "skip", True) and not left_out(rules, "skip/a.jpg", False), inside
+        assert left_out(rules, "skip/b.jpg", False) and left_out(rules, "skip/c", True)
 
 
 @pytest.mark.parametrize("written", ["[ab", "a[", "[[:alpha:]]", "[z-a]"])

@@ -159,6 +159,12 @@ def test_a_picture_without_its_end_is_seen_as_far_as_it_goes(form):
             pictures.decode(whole[:-missing], "a")
 
 
+def test_a_missing_part_that_rounds_to_nothing_is_not_called_0_percent():
+    whole = encoded(Image.fromarray(smooth(400, 64)), "BMP")
+    with pictures.opened(io.BytesIO(whole[: -64 * 3]), "a") as picture:
+        assert pictures.loaded(picture) == "its end is missing, less than 1% of the picture"
+
+
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_the_missing_rows_of_a_jpeg_are_known_in_every_mode_and_at_every_size(mode):
     whole = encoded(Image.fromarray(smooth(320, 320)).convert(mode), "JPEG")

@@ -6,7 +6,7 @@ from PIL import Image
 
 from diptych.kinds import BadInput
 from diptych.sources.ignore import FILE
-from diptych.sources.walk import passed_over, pictures, walk
+from diptych.sources.walk import not_unicode, passed_over, pictures, walk
 
 
 def touch(path, content=b"x"):
@@ -219,3 +219,8 @@ def test_a_file_of_patterns_holds_below_it_from_wherever_one_begins_and_what_is_
     touch(tmp_path / "scans" / FILE, b"!b.png\n")
     assert names(walk(tmp_path), tmp_path) == ["c.jpg", "scans/a.jpg", "scans/b.png"]
     assert names(walk(tmp_path, exclude=["/c.jpg", "b.png"]), tmp_path) == ["scans/a.jpg"]
+
+
+def test_a_good_name_that_the_locale_cannot_read_is_not_called_bad(monkeypatch):
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "iso8859-1")
+    assert not_unicode() == "its name is read as iso8859-1 here, and is more than that; set PYTHONUTF8=1"

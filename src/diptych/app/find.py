@@ -132,6 +132,10 @@ def _report(report: Ingested, items: int, where: Path, captions: Path | None, sh
     counted_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
     counted = [f"{number} {what}" for what in counted_of if (number := getattr(report, what))]
     print_line(f"{_number(items, 'picture')} in {where}: {', '.join(counted) or 'none found'}; {report.seconds:.1f} s")
+    if report.reread:
+        print_line(
+            f"{_number(report.reread, 'file')} of an older Diptych read again, since this one reads more of them"
+        )
     if report.words_waiting:
         n = report.words_waiting
         print_line(f"what was given to {n} of those removed is kept for their return; diptych forget lists it")
@@ -412,7 +416,11 @@ def _texts(file: Path) -> list[str]:
 def _opened(collection: Path | None) -> Collection:
     from diptych.collection import Collection
 
-    return Collection.open(_named(collection) if collection else _near_told(or_last=True))
+    found = Collection.open(_named(collection) if collection else _near_told(or_last=True))
+    if found.read_by_older():
+        again = shlex.join(["diptych", "index", "--collection", str(found.folder)])
+        print_note(f"an older Diptych read these pictures; this one reads more of them: {again}")
+    return found
 
 
 def _named(collection: Path) -> Path:
@@ -425,10 +433,12 @@ def _into(path: Path) -> Path:
     """The collection that a folder is indexed into, or a picture: into that of the nearest folder that has one."""
     if not path.exists():
         raise BadInput(f"{path}: no such folder; is it misspelt, or its disk not mounted?")
+    from diptych.sources.walk import not_unicode
+
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:
-        raise BadInput(f"{path}: its name is not Unicode; rename it") from None
+        raise BadInput(f"{path}: {not_unicode()}") from None
     if not path.is_file():
         return _beside(path)
     folders = Path(os.path.abspath(path)).parents  # noqa: PTH100 - links keep their names
@@ -533,7 +543,7 @@ def _show(
         print_json(facts)
     elif print0:
         for hit in answer.results:
-            write(os.fsencode(hit.path) + b"\0")
+            write(hit.path.encode("utf-8", "surrogateescape") + b"\0")  # as on the disk, whatever the locale
     elif paths:
         for hit in answer.results:
             print_line(quoted(hit.path))

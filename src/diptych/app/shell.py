@@ -64,6 +64,10 @@ def run(command: Callable[[], object], name: str) -> None:
     try:
         try:
             command()
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            _lost(error)  # the library of commands writes its help itself, and what has no name is a stream
         finally:
             flush()
     except BadInput as error:

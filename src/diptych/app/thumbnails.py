@@ -29,7 +29,9 @@ NONE = "standard output is no terminal that is known to show pictures (kitty, Gh
 
 def form(environment: Mapping[str, str] = os.environ, terminal: bool | None = None) -> Form | None:
     """How standard output shows pictures; None in a pipe, in tmux or screen, which swallow them, and where unknown."""
-    if not (sys.stdout.isatty() if terminal is None else terminal) or {"TMUX", "STY"} & set(environment):
+    if terminal is None:
+        terminal = sys.stdout is not None and sys.stdout.isatty()
+    if not terminal or {"TMUX", "STY"} & set(environment):
         return None
     term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
     if "KITTY_WINDOW_ID" in environment or term in ("xterm-kitty", "xterm-ghostty") or program == "ghostty":

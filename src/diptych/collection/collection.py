@@ -13,7 +13,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from diptych.collection import background_queries, duplicates, exchange, identity, ingest, verdict, verify, waiting
+from diptych.collection import (
+    background_queries,
+    duplicates,
+    exchange,
+    identity,
+    ingest,
+    outdated,
+    verdict,
+    verify,
+    waiting,
+)
 from diptych.collection import query as language
 from diptych.collection.duplicates import THRESHOLD, Duplicates
 from diptych.collection.identity import EncoderProtocol, Identity
@@ -460,6 +470,11 @@ class Collection:
         sql = "SELECT path, reason FROM items WHERE status = ? AND reason != '' ORDER BY path"
         return [(self._store.full_path(path), reason) for path, reason in self._store.rows(sql, (status,))]
 
+    def read_by_older(self) -> bool:
+        """Whether an older version read its pictures, and this one, which reads more of them, has not indexed since."""
+        with self._reading():
+            return not outdated.begun(self._store)
+
     def status(self) -> dict[str, Any]:
         """Numbers and facts, as plain JSON values."""
         count = self._store.rows
@@ -473,6 +488,7 @@ class Collection:
                 "captions": count("SELECT count(*) FROM captions")[0][0],
                 "tags": count("SELECT count(DISTINCT tag) FROM tags")[0][0],
                 "folders": self._store.roots(),
+                "outdated": len(outdated.ids(self._store)),
                 "waiting": len(waiting.gone(self._store)),
                 "excluded": self.excluded(),
                 "generation": self._store.generation,

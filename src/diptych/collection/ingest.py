@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diptych.collection import matching, waiting
+from diptych.collection import matching, outdated, waiting
 from diptych.collection.identity import EncoderProtocol
 from diptych.collection.matching import Lost
 from diptych.collection.store import Item, Store, Value
@@ -45,6 +45,7 @@ class Ingested:
     encoded           pictures that the encoder was asked for
     unmatched         lines of the captions file whose picture is not in the collection
     unmatched_images  those pictures, as the file names them
+    reread            of those updated or unchanged, files that an older Diptych had read (see `outdated`)
     restored          pictures that have words again which were given before they were away
     newly_failed      of the failures, those that were not known before
     words_waiting     of those removed, the ones whose given words wait for them
@@ -65,6 +66,7 @@ class Ingested:
     encoded: int = 0
     captioned: int = 0
     unmatched: int = 0
+    reread: int = 0
     restored: int = 0
     words_waiting: int = 0
     waiting: int = 0
@@ -140,6 +142,7 @@ def add(
     """
     started = time.perf_counter()
     given = _captions(Path(captions)) if captions else []
+    outdated.mark(vectors.store)
     work = _Work(vectors, encoder, changed, exclude, watching=seen is not None)
     report = work.report
     todo = work.scan([os.fspath(folder) for folder in folders], retry, contents, progress)
@@ -149,8 +152,12 @@ def add(
         report.waiting = len(looks_now) - len(todo)
         seen.clear()
         seen.update(looks_now)
+<<<<<<< HEAD
     todo = work.move(todo)
     work.tell_away()
+=======
+    todo = work.again + work.move(todo)
+>>>>>>> r2
     done = 0
     # Whoever encodes pixels is handed them by the process that looked at the file; no file is decoded twice.
     preprocessing = getattr(encoder(), "preprocessing", None) if todo else None
@@ -194,6 +201,8 @@ class _Work:
     known      kept path -> the item there
     gone       the ids of items whose file was not found
     look       what lies in the folders
+    outdated   the ids of items that an older version read
+    again      the files of those, where they look as before
     moved      kept paths of items that were somewhere else before
     watching   whether this is one look of many: what failed for the moment waits for a run of its own
     """
@@ -212,6 +221,8 @@ class _Work:
         self.known: dict[str, _Known] = {}
         self.look = Survey()
         self.gone: set[int] = set()
+        self.outdated: set[int] = set()
+        self.again: list[Found] = []
         self.moved: set[str] = set()
 
     # ------------------------------------------------------------------------------------------------------ what is new
@@ -236,6 +247,7 @@ class _Work:
             and not below(path, [prefix(folder) for folder in look.closed])
         } | {self.known[path].id for path in look.missing}
         self._record()
+        self.outdated = outdated.ids(self.store)
         todo = []
         for path, file in look.found.items():
             old = self.known.get(path)
@@ -245,12 +257,14 @@ class _Work:
             )
             if old is None or not same or (retry and old.status == "failed"):
                 todo.append(file)
+            elif old.id in self.outdated:
+                self.again.append(file)
             else:
-                self.report.unchanged += 1
+                self.report.unchanged += old.status == "ok"
                 if old.reason:
                     told = self.report.failures if old.status == "failed" else self.report.notes
                     told.append((file.path, old.reason))
-        return todo + self._other_contents(todo, progress) if contents else todo
+        return todo + self._other_contents(todo + self.again, progress) if contents else todo
 
     def _all(self, filed: Sequence[str]) -> list[str]:
         """The folders that the collection was ever given, and the picture files that lie in none of them."""
@@ -412,10 +426,12 @@ class _Work:
             for (item, before), (_, look, _) in zip(items, new, strict=True):
                 row = rows.get(look.digest) if item.status == "ok" else None
                 keeps = before is not None and before.status == item.status == "ok" and before.digest == item.digest
+                keeps = keeps and not self._seen_anew(before, look)
                 self._write(item, None if keeps else row, texts.get(item.path), keeps)
                 if before is not None and (before.digest != item.digest or item.status != "ok"):
                     waiting.keep(self.store, before, "edited" if waiting.covers(item, before) else "gone")
                 told.append((self._count(item, before, look), look.path, item.reason))
+            outdated.done(self.store, [before.id for _, before in items if before is not None])
             back = {item.digest for item, _ in items if item.status == "ok"} & set(awaited)
             waiting.drop(self.store, [str(digest) for digest in back])
             self.report.restored += sum(
@@ -435,6 +451,10 @@ class _Work:
         if look.digest in given or (before.status != "ok" and waiting.shared(self.store, [str(before.digest)])):
             return False
         return not (before.taken and look.taken and before.taken != look.taken)
+
+    def _seen_anew(self, before: Item | None, look: Look) -> bool:
+        """Whether an older version may have seen other pixels in the same file."""
+        return before is not None and before.id in self.outdated and not look.plain
 
     def _item(self, path: str, file: Found, look: Look, before: Item | None) -> Item:
         kept = Item(path)
@@ -466,8 +486,11 @@ class _Work:
         """digest -> the row of the picture, or why it has none."""
         wanted = {look.digest: look for item, look, _ in new if item.status == "ok"}
         rows: dict[str, Array | str] = {}
-        for digest in wanted:
-            twin = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
+        for digest, look in wanted.items():
+            sql = "SELECT id FROM items WHERE digest = ? AND status = 'ok'"
+            if not look.plain:
+                sql += " AND id NOT IN (SELECT item FROM outdated)"
+            twin = self.store.rows(f"{sql} LIMIT 1", (digest,))
             if twin:
                 rows[digest] = self.vectors.of([twin[0][0]])[0]
         missing = {digest: look for digest, look in wanted.items() if digest not in rows}
@@ -503,9 +526,14 @@ class _Work:
         if before is None:
             report.added += 1
             return "added"
-        if before.digest == item.digest:
+        anew = self._seen_anew(before, look)
+        if before.digest == item.digest and not anew:
             report.copied -= 1
         if item.path in self.moved:
+            return ""
+        report.reread += before.id in self.outdated
+        if before.id in self.outdated and not anew and before.crc() == item.crc():
+            report.unchanged += 1
             return ""
         report.updated += 1
         return "updated"

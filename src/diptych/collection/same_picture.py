@@ -8,7 +8,7 @@ pixel in the other, by one rule for all of them. Where something moved, no such 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -30,6 +30,7 @@ _SAME_COLOUR = 6.0  # levels a channel between two pictures of one colour
 _SPREAD, _TILE = 0.14, 0.2  # what the rule may leave unexplained: on the whole, and in any tile; see `same`
 
 _SAVED_AGAIN = 0.7  # times that, where the colours are the same: compression alone explains less
+_ELSEWHERE = 0.06  # of what is left in the worst tile, what is left in the middle one: less is a change of one place
 _HOPELESS = 5.0  # times what is allowed, after the first steps of looking for the window: no two crops are so far apart
 
 Change = Literal["saved again", "recoloured", "cropped"]
@@ -62,18 +63,21 @@ def same(first: Glance, second: Glance) -> Change | None:
 
     They are one when the rule from colours to grey leaves at most 14 % of the deviation of the grey levels unexplained,
     and 20 % of it in the mean of any of 8 x 8 tiles; seven tenths of both where the colours are the same, too. Pictures
-    of a single colour are one when the colour is the same.
+    of a single colour are one when the colour is the same. The window of a crop is looked for only where what is left
+    stands all over the picture: in the middle tile at least 6 % of what is left in the worst.
     """
     flat = [_grey(_resized(glance)).std() < _FLAT for glance in (first, second)]
     apart = np.abs(_tiles(first.small) - _tiles(second.small))
     if any(flat):
         return "saved again" if all(flat) and apart.max() <= _SAME_COLOUR else None
     targets = [_grey(_resized(glance)) for glance in (first, second)]
-    whole = min(_unexplained(first, targets[1]), _unexplained(second, targets[0]))
+    whole, elsewhere = min(_left(first, targets[1]), _left(second, targets[0]))
     if whole <= 1 and apart.mean() <= _SAME_COLOUR:
         return "saved again" if whole <= _SAVED_AGAIN else None
     if whole <= 1:
         return "recoloured"
+    if elsewhere < _ELSEWHERE:  # a crop moves every edge; here something moved, and a window may only hide it
+        return None
     cropped = (_cropped(larger, target) for larger, target in ((first, targets[1]), (second, targets[0])))
     return "cropped" if any(cropped) else None
 
@@ -98,18 +102,32 @@ def _cropped(larger: Glance, target: Array) -> bool:
     return best[0] <= 1
 
 
-def _unexplained(glance: Glance, target: Array, cut: tuple[float, ...] = (0.0,) * 4) -> float:
-    """What the best rule from the colours of a picture leaves of the (32, 32) grey target, in units of what is allowed.
+class _Left(NamedTuple):
+    """What the best rule from the colours of a picture leaves of a grey target.
 
-    cut   the parts to cut off first: left, top, right, bottom
+    part        of what is allowed
+    elsewhere   what is left in the middle one of the tiles, as a part of what is left in the worst
     """
+
+    part: float
+    elsewhere: float
+
+
+def _unexplained(glance: Glance, target: Array, cut: tuple[float, ...] = (0.0,) * 4) -> float:
+    return _left(glance, target, cut).part
+
+
+def _left(glance: Glance, target: Array, cut: tuple[float, ...] = (0.0,) * 4) -> _Left:
+    """target: (32, 32) grey; cut: the parts to cut off first: left, top, right, bottom."""
     source = _resized(glance, cut).reshape(-1, 3) / 255
     grey = _grey(source)
     rule = np.column_stack([np.ones_like(grey), source, grey**2, grey**3])
     products = rule.T @ rule + 1e-3 * np.eye(rule.shape[1])  # a grey picture has three channels that are one
     left = target - (rule @ np.linalg.solve(products, rule.T @ target.ravel())).reshape(target.shape)
-    worst = float(np.abs(_tiles(left[..., None])).max())
-    return max(float(left.std()) / _SPREAD, worst / _TILE) / max(float(target.std()), 1e-6)
+    tiles = np.abs(_tiles(left[..., None]))
+    worst = float(tiles.max())
+    part = max(float(left.std()) / _SPREAD, worst / _TILE) / max(float(target.std()), 1e-6)
+    return _Left(part, float(np.median(tiles)) / max(worst, 1e-6))
 
 
 def _tiles(pixels: Array) -> Array:

@@ -330,6 +330,10 @@ class Store:
         """Run a statement once for each of the values, inside a transaction."""
         self._connection.executemany(sql, values)
 
+    def run(self, sql: str) -> None:
+        """Run a statement, inside a transaction."""
+        self._connection.execute(sql)
+
     def copy_to(self, other: sqlite3.Connection) -> None:
         """Copy everything that is committed into an empty database; others may write meanwhile."""
         with self._typed("where it is copied to"):

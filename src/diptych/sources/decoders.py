@@ -27,7 +27,7 @@ import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
 from diptych.kinds import Array, BadInput
-from diptych.sources import pictures
+from diptych.sources import pictures, shown
 from diptych.sources.metadata import embedded, sidecar
 from diptych.sources.metadata.about import joined
 from diptych.sources.pictures import Preprocessing
@@ -59,6 +59,7 @@ class Look:
     width, height   pixels, as it stands upright
     captions, tags  what is written in it and beside it
     note            what of it, and of the words in it and beside it, could not be read, though the picture can
+    plain           whether it is seen as it is stored, in every version of this program (see `shown.plain`)
     again           whether the reason may lie in the moment and not in the file, which is worth another look later
     pixels          (side, side, 3) uint8, where a preprocessing was asked for
     """
@@ -77,6 +78,7 @@ class Look:
     captions: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     note: str = ""
+    plain: bool = True
     again: bool = False
     pixels: Array | None = field(default=None, compare=False, repr=False)
 
@@ -108,8 +110,9 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
             note = pictures.loaded(picture, preprocessing.enough if preprocessing else _ENOUGH)
             # A JPEG may have come smaller than it is; PIL turns a TIFF upright itself.
             width, height = stated if isinstance(picture, JpegImageFile) else picture.size
-            if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # lies on its side
+            if pictures.orientation(picture) >= 5:  # lies on its side
                 width, height = height, width
+            plain = shown.plain(picture)
             pixels = preprocessing.square(pictures.upright(picture)) if preprocessing else None
             inside = embedded.read(picture, file)  # a PNG may keep its words behind the pixels
     about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it is believed first
@@ -127,6 +130,7 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
         captions=about.captions,
         tags=about.tags,
         note="; ".join(filter(None, (note, *about.notes))),
+        plain=plain,
         pixels=pixels,
     )
 

@@ -38,6 +38,7 @@ USUAL = (
 _PIECE = re.compile(
     r"""(?P<folders>(?:^|(?<=/))\*\*/)      # **/ is any number of folders, none too
       | (?P<inside>(?<=/)\*\*$)             # /** is all that lies inside
+      | (?P<all>(?:^|(?<=/))\*+(?=/|$))      # a part that is only a star has a letter
       | (?P<some>\*+)
       | (?P<one>\?)
       | \[(?P<not>[!^]?)(?P<set>\]?(?:\\.|[^\]\\])*)\]
@@ -143,6 +144,8 @@ def _expression(pattern: str, where: str) -> str:
             pieces.append("(?:.*/)?")
         elif kind == "inside":
             pieces.append(".+")
+        elif kind == "all":
+            pieces.append("[^/]+")
         elif kind == "some":
             pieces.append("[^/]*")
         elif kind == "one":

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile, jpeg_factory
+from PIL.TiffImagePlugin import XMP, TiffImageFile
 
 from diptych.kinds import Array, BadInput, batches
 from diptych.sources import jpeg, magic, shown
@@ -39,6 +40,16 @@ _ROWS = 256  # looked at together
 _JPEG = b"\xff\xd8\xff"
 
 _READ = {*FORMATS, "HEIC"}
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 _WAY_OUT = "save it again as JPEG or PNG, or leave it out"
 
@@ -78,6 +89,9 @@ def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
         with picture:
             if not start.startswith(_JPEG):
                 _check_pixels(picture.size, name)
+            if isinstance(picture, TiffImageFile) and not isinstance(picture.info.get("xmp", b""), bytes):
+                # Declared as text or as longer numbers. PIL looks into it for the orientation, and wants bytes.
+                picture.info["xmp"] = picture.tag_v2._tagdata.get(XMP, b"")
             yield picture
     except BadInput:
         raise
@@ -107,9 +121,18 @@ def decode(data: bytes, name: str | Path, enough: int = 0) -> Image.Image:
 def upright(picture: Image.Image, enough: int = 0) -> Image.Image:
     """What `decode` makes of a picture, of one that is open already."""
     loaded(picture, enough)
-    if picture.getexif().get(0x0112, 1) != 1:  # else it would be copied for nothing
-        picture = ImageOps.exif_transpose(picture)
-    return shown.rgb(picture)
+    turn = _TURNS.get(orientation(picture))
+    return shown.rgb(picture if turn is None else picture.transpose(turn))
+
+
+def orientation(picture: Image.Image) -> int:
+    """EXIF's: how an open picture is turned and mirrored. 1, upright, where it is not said or EXIF does not read."""
+    try:
+        found = picture.getexif().get(0x0112, 1)
+    except Exception:  # the readers inside PIL raise whatever a damaged block makes them stumble on
+        picture._exif = None  # type: ignore[attr-defined]  # so that whoever reads its words stumbles again, and says so
+        return 1
+    return found if found in _TURNS else 1
 
 
 def loaded(picture: Image.Image, enough: int = 0) -> str:
@@ -134,7 +157,8 @@ def loaded(picture: Image.Image, enough: int = 0) -> str:
     there = _without_end(picture)
     if there < MOSTLY:
         raise OSError(f"only {there:.0%} of it is there")
-    return "its end is missing" + (f", {1 - there:.0%} of the picture" if there < 1 else "")
+    missing = f"{1 - there:.0%}" if there < 0.995 else "less than 1%"
+    return "its end is missing" + (f", {missing} of the picture" if there < 1 else "")
 
 
 def load(path: str | Path, enough: int = 0) -> Image.Image:

@@ -7,6 +7,7 @@ what is there. Colours are turned to sRGB (IEC 61966-2-1) by the profile in the 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -29,9 +30,15 @@ _SRGB_GAMMA = 1 / 2.2
 _WHITE_IS_ZERO, _PHOTOMETRIC, _SAMPLE_FORMAT, _NO_DATA = 0, 262, 339, 42113  # of TIFF; the last is GDAL's
 
 
+def plain(picture: Image.Image) -> bool:
+    """Whether a loaded picture is seen as it is stored: 8 bits a colour, opaque, and no profile or gamma but sRGB's."""
+    told = _profile(picture.info, picture.mode) or _gamma(picture.info) or picture.has_transparency_data
+    return picture.mode in ("1", "L", "P", "RGB") and not told
+
+
 def rgb(picture: Image.Image) -> Image.Image:
     """A loaded picture as RGB, what is transparent on white."""
-    profile, gamma = picture.info.get("icc_profile"), picture.info.get("gamma")
+    info, gamma = picture.info, _gamma(picture.info)
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         picture = Image.fromarray(_grey(picture))
     elif picture.has_transparency_data:
@@ -41,11 +48,11 @@ def rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGB")
     if picture.mode == "LAB":
         return _changed(picture, _from_lab())
-    if profile and len(profile) <= _MAX_PROFILE and (to_srgb := _to_srgb(profile, picture.mode)):
+    if to_srgb := _profile(info, picture.mode):
         return _changed(picture, to_srgb)
     if picture.mode != "RGB":
         picture = picture.convert("RGB")
-    if gamma and not profile and "srgb" not in picture.info and abs(gamma / _SRGB_GAMMA - 1) > 0.05:
+    if gamma:
         curve = [round(255 * (value / 255) ** (_SRGB_GAMMA / gamma)) for value in range(256)]
         picture = picture.point(3 * curve)
     return picture
@@ -112,6 +119,19 @@ def _number(text: Any) -> float | None:
         return float(str(text).strip("\0 "))
     except ValueError:
         return None
+
+
+def _profile(info: Mapping[Any, Any], mode: str) -> Any:
+    """The way from the colours of a picture to sRGB; None where there is none to go, or none that reads."""
+    profile = info.get("icc_profile")
+    return _to_srgb(profile, mode) if profile and len(profile) <= _MAX_PROFILE else None
+
+
+def _gamma(info: Mapping[Any, Any]) -> float | None:
+    """Of a PNG that says no more of its colours, where it is not that of sRGB."""
+    gamma: float | None = info.get("gamma")
+    told = info.get("icc_profile") or "srgb" in info
+    return gamma if gamma and not told and abs(gamma / _SRGB_GAMMA - 1) > 0.05 else None
 
 
 def _changed(picture: Image.Image, transform: Any) -> Image.Image:

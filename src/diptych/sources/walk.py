@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,6 +154,14 @@ def passed_over(paths: Iterable[str]) -> list[Passed]:
     return [Passed(path, ending, _looks(path, ending)) for path, ending in endings]
 
 
+def not_unicode() -> str:
+    """Why a name is not read, and the way out: where the locale reads names as something else, it may be a good one."""
+    encoding = sys.getfilesystemencoding().lower()
+    if encoding != "utf-8":
+        return f"its name is read as {encoding} here, and is more than that; set PYTHONUTF8=1"
+    return "its name is not Unicode; rename it"
+
+
 def _looks(path: str, ending: str) -> str:
     if ending in KNOWN or ending in WORDS:
         return ""
@@ -226,7 +235,7 @@ def _listed(
                     if rules.leave_out(entry.name + "/" * entry.is_dir()):
                         tree.left_out.append(entry.path)
                     elif wanted and _spelt(entry.name) != entry.name:
-                        tree.refused.append((_spelt(entry.path), "its name is not Unicode; rename it"))
+                        tree.refused.append((_spelt(entry.path), not_unicode()))
                     elif wanted and target and not os.path.exists(target):  # noqa: PTH110 - a string is all there is
                         tree.refused.append((entry.path, "a link to nothing; bring its target back, or remove it"))
                     elif wanted and target and not _inside(target, real_root):

@@ -723,3 +723,27 @@ def test_every_example_of_the_page_is_what_it_says():
         assert f"`{name}`" in page
     for limit in (f"{LENGTH:,} characters", f"{language.PARTS} terms and conditions", f"{language.DEPTH} levels"):
         assert limit in page
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("tags:family", "tag:family"),
+        ("dog date:2020-05", "taken:2020-05"),
+        ("filename:x.jpg", "name:x.jpg"),
+        ("gps:48.85", "near(48.85, 2.35, 20km)"),
+    ],
+)
+def test_a_column_by_the_name_that_others_give_it_is_no_text(written, wanted):
+    with pytest.raises(BadInput, match=re.escape(f"expected {wanted} (a text with ")):
+        parse(written, metadata={"iso"})
+
+
+@pytest.mark.parametrize("written", ["title: the dog", "note:x", '"tags:family"', "at 2:30"])
+def test_words_with_a_colon_stay_words(written):
+    (term,) = parse(written, metadata={"iso"}).terms
+    assert term.value == written.strip('"')
+
+
+def test_metadata_of_such_a_name_leaves_the_words_alone():
+    assert len(parse("date:2020", metadata={"date"}).terms) == 1

@@ -5,6 +5,7 @@ import struct
 import pytest
 from PIL import Image
 
+from diptych.sources import pictures
 from diptych.sources.metadata import embedded, xmp
 from diptych.sources.metadata.about import About, joined
 
@@ -93,14 +94,17 @@ def test_xmp_in_a_plain_text_of_a_png_keeps_its_letters():
     assert read(png(**{"XML:com.adobe.xmp": text.encode().decode("latin-1")})).tags == ("Zürich",)
 
 
-def test_xmp_in_a_tiff_may_be_declared_as_numbers_or_undefined():
-    text = packet("dog").ljust(100)
+@pytest.mark.parametrize(("kind", "size"), [(1, 1), (2, 1), (3, 2), (4, 4), (5, 8), (7, 1), (9, 4), (11, 4), (12, 8)])
+def test_xmp_in_a_tiff_may_be_declared_as_anything(kind, size):
+    text = packet("dog").ljust(400)
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "TIFF", tiffinfo={700: text})
-    for kind in (1, 7):  # PIL reads no picture whose XMP is of longer numbers
-        declared = struct.pack("<HHI", 700, kind, len(text))
-        data = file.getvalue().replace(struct.pack("<HHI", 700, 1, len(text)), declared)
-        assert declared in data and read(data) == About(tags=("dog",))
+    declared = struct.pack("<HHI", 700, kind, len(text) // size)
+    data = file.getvalue().replace(struct.pack("<HHI", 700, 1, len(text)), declared)
+    assert declared in data
+    with pictures.opened(file := io.BytesIO(data), "a.tif") as picture:
+        assert pictures.upright(picture).size == (8, 8)
+        assert joined(embedded.read(picture, file)) == About(tags=("dog",))
 
 
 def test_texts_of_a_png_are_captions_by_their_names():

@@ -245,9 +245,13 @@ class _Parser:
         return self.token.text.lower() in names and following.kind == "(" and following.glued
 
     def at_column(self) -> str:
-        """`tag:` when the next token is `tag:family`, or the like with another column; else nothing."""
+        """`tag:` when the next token is `tag:family`, or the like with a column or what others call it; else ""."""
         colon = COLON.match(self.token.text)
-        return colon[1] if self.token.kind == "word" and colon and colon[1][:-1].lower() in COLUMNS else ""
+        if self.token.kind != "word" or not colon:
+            return ""
+        name, glued = colon[1][:-1].lower(), len(colon[1]) < len(self.token.text)
+        others = name in COLUMN_OF and glued and name not in (self.metadata or ())  # `title: ` begins many a text
+        return colon[1] if name in COLUMNS or others else ""
 
     def at_filter(self) -> bool:
         kind = self.token.kind
@@ -299,6 +303,9 @@ class _Parser:
     def equality(self) -> Comparison:
         """`tag:family`, which is `tag = family`."""
         column = self.at_column()
+        if called := COLUMN_OF.get(column[:-1].lower()):
+            as_here = called if "(" in called else f"{called}:{self.token.text[len(column) :]}"
+            self.bad(f"{as_here} (a text with {column} goes in quotes)")
         self.cut(len(column))
         if not self.token.glued:
             self.bad(f"a value right after {column} (a text with {column} goes in quotes)")

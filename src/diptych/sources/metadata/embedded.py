@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from diptych.sources.metadata import exif, iptc, xmp
@@ -29,6 +30,8 @@ def read(picture: Image.Image, file: BinaryIO) -> list[About]:
     file   that it was opened from. It is read here, so the pixels have to be loaded before; besides, the chunks of a
            PNG that stand behind them are only then known.
     """
+    if isinstance(picture, JpegImageFile):
+        picture._exif = None  # PIL has looked for the resolution there, and kept to itself what it stumbled over
     try:
         block = picture.getexif()
         found = [exif.read(block)]
