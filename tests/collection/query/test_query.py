@@ -7,6 +7,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -255,7 +256,7 @@ def check(written):
     assert again == query
     assert str(again) == str(query)
     if query.where:
-        query.where.sql()
+        query.where.passing(lambda sql, values: np.ones(1, dtype=bool))
     return True
 
 
@@ -363,8 +364,12 @@ def collection(rows):
 
 
 def selected(connection, where):
-    condition, values = where.sql()
-    return {row[0] for row in connection.execute(f"SELECT id FROM items WHERE {condition}", values)}
+    ids = np.array([row[0] for row in connection.execute("SELECT id FROM items")], dtype=np.int64)
+
+    def select(sql, values):
+        return np.isin(ids, [row[0] for row in connection.execute(sql, values)])
+
+    return set(ids[where.passing(select)].tolist())
 
 
 def kilometres(a, b):
@@ -498,7 +503,7 @@ def test_sql_selects_what_the_filter_means(rows, filters):
 def test_what_a_person_writes_never_enters_the_sql(key, value):
     where = parse(str(AllOf((Comparison(Field(key, True), "=", value), tagged(value), Has(Field(key, True)))))).where
     plain = AllOf((Comparison(Field("k", True), "=", "v"), tagged("v"), Has(Field("k", True))))
-    assert where.sql()[0] == plain.sql()[0]
+    assert [part.sql()[0] for part in where.parts] == [part.sql()[0] for part in plain.parts]
     connection = collection([])
     connection.execute("INSERT INTO items(id) VALUES (1), (2)")
     connection.execute("INSERT INTO metadata VALUES (1, ?, ?)", (key, value))

@@ -1,7 +1,7 @@
 """What a query is: terms that rank the items, and filters that decide which items may appear.
 
-`str` writes each in its canonical form, which parses back to an equal one. `Filter.sql` gives a parameterised condition
-over the tables of a collection:
+`str` writes each in its canonical form, which parses back to an equal one. `Filter.passing` asks for the items by
+parameterised SELECTs over the tables of a collection:
 
     items(id, path, name, folder, size, width, height, taken, camera, lat, lon)   taken: local time, ISO 8601 with T
     captions(item, text)   tags(item, tag)   metadata(item, key, value)
@@ -10,16 +10,22 @@ over the tables of a collection:
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
+import numpy as np
+
 from diptych.collection.query.sql import EARTH, folded
 from diptych.collection.query.tokens import PLAIN_KEY, PLAIN_PATH, PLAIN_TEXT, QUOTED_WEIGHT
+from diptych.kinds import Array
 
 Value = str | float
 Sql = tuple[str, tuple[Value, ...]]
+Select = Callable[[str, tuple[Value, ...]], Array]
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,28 @@ class Filter(ABC):
     """A condition on items. `str` writes it in the query language."""
 
     @abstractmethod
-    def sql(self) -> Sql:
-        """(condition, parameters) for a WHERE over `items`. The connection must be known to `register`.
+    def passing(self, select: Select) -> Array:
+        """(n,) bool, whether each item passes.
 
-        The condition holds constants of this module and `?` alone, whatever the query was. It may be NULL for an item
-        that lacks the field, which WHERE takes for false.
+        select   runs a SELECT of ids with its values, and gives (n,) bool, which of the items it named
+
+        Each comparison is a SELECT of its own, so that an index answers it; AND, OR and NOT join masks. One condition
+        for all would have SQLite look every item up again for each part of it.
         """
+
+
+class Leaf(Filter):
+    """A filter that is one SELECT."""
+
+    @abstractmethod
+    def sql(self) -> Sql:
+        """(SELECT of ids, parameters). The connection must be known to `register`.
+
+        The SELECT holds constants of this module and `?` alone, whatever the query was.
+        """
+
+    def passing(self, select: Select) -> Array:
+        return select(*self.sql())
 
 
 @dataclass(frozen=True)
@@ -120,19 +142,17 @@ class Field:
         return "anything" if self.metadata else COLUMNS[self.name].holds
 
     def some(self, test: str, *values: Value) -> Sql:
-        """Whether some value of the item passes `test`, in which {} stands for the value."""
+        """The items of which some value passes `test`, in which {} stands for the value."""
         if self.metadata:
-            passing = f"SELECT metadata.item FROM metadata WHERE metadata.key = ? AND {test.format('metadata.value')}"
-            return f"items.id IN ({passing})", (self.name, *values)
+            test = test.format("metadata.value")
+            return f"SELECT metadata.item FROM metadata WHERE metadata.key = ? AND {test}", (self.name, *values)
         column = COLUMNS[self.name]
-        test = test.format(column.value)
-        if column.table != "items":
-            test = f"items.id IN (SELECT {column.table}.item FROM {column.table} WHERE {test})"
-        return test, values
+        id = "id" if column.table == "items" else "item"
+        return f"SELECT {column.table}.{id} FROM {column.table} WHERE {test.format(column.value)}", values
 
 
 @dataclass(frozen=True)
-class Has(Filter):
+class Has(Leaf):
     """The item has the field."""
 
     field: Field
@@ -145,7 +165,7 @@ class Has(Filter):
 
 
 @dataclass(frozen=True)
-class Comparison(Filter):
+class Comparison(Leaf):
     """Some value of the field compares so, by = != < <= > >= or ~.
 
     `!=` means that the item has the field and no value of it is equal.
@@ -162,20 +182,45 @@ class Comparison(Filter):
         value = _quoted(self.value) if isinstance(self.value, str) else number(self.value)
         return f"{self.field} {self.operator} {value}"
 
-    def sql(self) -> Sql:
+    def passing(self, select: Select) -> Array:
         if self.operator == "!=":
-            return AllOf((Has(self.field), Not(replace(self, operator="=")))).sql()
+            return Has(self.field).passing(select) & ~replace(self, operator="=").passing(select)
+        return super().passing(select)
+
+    def sql(self) -> Sql:
+        """Not of `!=`, which is two."""
         if isinstance(self.value, float):
             test = f"diptych_number({{}}) {self.operator} ?" if self.field.metadata else f"{{}} {self.operator} ?"
             return self.field.some(test, self.value)
         if self.field.holds == "date":
-            return self.field.some(f"substr({{}}, 1, {len(self.value)}) {self.operator} ?", self.value)
-        test = "instr(diptych_fold({}), ?) > 0" if self.operator == "~" else f"diptych_fold({{}}) {self.operator} ?"
-        return self.field.some(test, folded(self.value))
+            return self._of_date(self.value)
+        value = folded(self.value)
+        if self.operator != "~":
+            return self.field.some(f"diptych_fold({{}}) {self.operator} ?", value)
+        holds = "instr(diptych_fold({}), ?) > 0"
+        if self.field.metadata or "\0" in value:
+            return self.field.some(holds, value)
+        # LIKE knows no case but that of ASCII, and is ten times as fast: only other texts are folded.
+        plain = "length({0}) = length(CAST({0} AS BLOB))"
+        if not value.isascii():
+            return self.field.some(f"NOT {plain} AND {holds.format('{0}')}", value)
+        escaped = re.sub(r"([%_\\])", r"\\\1", value)
+        test = f"CASE WHEN {plain} THEN {{0}} LIKE ? ESCAPE '\\' ELSE {holds.format('{0}')} END"
+        return self.field.some(test, f"%{escaped}%", value)
+
+    def _of_date(self, written: str) -> Sql:
+        """What begins with a date lies from the date itself to the next text of its length: a range of an index."""
+        beyond = written[:-1] + chr(ord(written[-1]) + 1)
+        if self.operator == "=":
+            return self.field.some("{0} >= ? AND {0} < ?", written, beyond)
+        operator, bound = {"<": ("<", written), ">=": (">=", written), "<=": ("<", beyond), ">": (">=", beyond)}[
+            self.operator
+        ]
+        return self.field.some(f"{{}} {operator} ?", bound)
 
 
 @dataclass(frozen=True)
-class Near(Filter):
+class Near(Leaf):
     """Taken at most `km` from a place, along the great circle; latitude and longitude in degrees."""
 
     lat: float
@@ -202,7 +247,8 @@ class Near(Filter):
             else:
                 box += " AND items.lon BETWEEN ? AND ?"
             bounds += [west, east]
-        return f"({box} AND diptych_km(items.lat, items.lon, ?, ?) <= ?)", (*bounds, self.lat, self.lon, self.km)
+        circle = "diptych_km(items.lat, items.lon, ?, ?) <= ?"
+        return f"SELECT items.id FROM items WHERE {box} AND {circle}", (*bounds, self.lat, self.lon, self.km)
 
 
 @dataclass(frozen=True)
@@ -214,9 +260,8 @@ class Not(Filter):
     def __str__(self) -> str:
         return f"NOT {_grouped(self.part, AllOf, AnyOf)}"
 
-    def sql(self) -> Sql:
-        condition, values = self.part.sql()
-        return f"({condition}) IS NOT TRUE", values  # NOT NULL is NULL, and would lose the items without the field
+    def passing(self, select: Select) -> Array:
+        return ~self.part.passing(select)
 
 
 @dataclass(frozen=True)
@@ -228,8 +273,8 @@ class AllOf(Filter):
     def __str__(self) -> str:
         return " AND ".join(_grouped(part, AnyOf) for part in self.parts)
 
-    def sql(self) -> Sql:
-        return _joined(" AND ", self.parts)
+    def passing(self, select: Select) -> Array:
+        return np.logical_and.reduce([part.passing(select) for part in self.parts])
 
 
 @dataclass(frozen=True)
@@ -241,13 +286,8 @@ class AnyOf(Filter):
     def __str__(self) -> str:
         return " OR ".join(map(str, self.parts))
 
-    def sql(self) -> Sql:
-        return _joined(" OR ", self.parts)
-
-
-def _joined(between: str, parts: tuple[Filter, ...]) -> Sql:
-    conditions, values = zip(*(part.sql() for part in parts), strict=True)
-    return f"({between.join(conditions)})", tuple(value for some in values for value in some)
+    def passing(self, select: Select) -> Array:
+        return np.logical_or.reduce([part.passing(select) for part in self.parts])
 
 
 def flat(kind: type[AllOf] | type[AnyOf], parts: list[Filter]) -> Filter:
