@@ -19,8 +19,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Self
 
+import numpy as np
+
 from diptych.collection import query
-from diptych.kinds import BadInput, batches
+from diptych.kinds import BadInput, Ints, batches
 from diptych.sources.exif import Words
 
 FILE, LOCK = "diptych.db", "diptych.lock"
@@ -63,8 +65,33 @@ SCHEMA = (
         crc INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE mounts (path TEXT PRIMARY KEY, disk INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE INDEX items_taken ON items (taken);
+    CREATE INDEX items_year ON items (CAST(substr(taken, 1, 4) AS INTEGER), taken)
+        WHERE CAST(substr(taken, 1, 4) AS INTEGER) IS NOT NULL;
+    CREATE INDEX items_month ON items (CAST(substr(taken, 6, 2) AS INTEGER), taken)
+        WHERE CAST(substr(taken, 6, 2) AS INTEGER) IS NOT NULL;
+    CREATE INDEX items_width ON items (width) WHERE width IS NOT NULL;
+    CREATE INDEX items_height ON items (height) WHERE height IS NOT NULL;
+    CREATE INDEX items_size ON items (size) WHERE size IS NOT NULL;
+    CREATE INDEX items_lat ON items (lat, lon) WHERE lat IS NOT NULL;
+    CREATE INDEX items_lon ON items (lon) WHERE lon IS NOT NULL;
+    CREATE INDEX items_camera ON items (diptych_fold(camera), camera) WHERE diptych_fold(camera) IS NOT NULL;
+    CREATE INDEX items_name ON items (diptych_fold(name), name);
+    CREATE INDEX items_folder ON items (diptych_fold(folder), folder);
+    DROP INDEX tags_tag;
+    CREATE INDEX tags_tag ON tags (diptych_fold(tag), tag);
+    DROP INDEX metadata_key;
+    CREATE INDEX metadata_text ON metadata (key, diptych_fold(value), value);
+    CREATE INDEX metadata_number ON metadata (key, diptych_number(value), value)
+        WHERE diptych_number(value) IS NOT NULL;
+    """,
 )
-"""What brings an empty file to version 1, that to version 2, and so on."""
+"""What brings an empty file to version 1, that to version 2, and so on.
+
+Each comparison of a filter has an index that holds all it asks for, the column as it is besides what is made of it:
+SQLite before 3.41 would fetch the row to have it.
+"""
 
 _APPLICATION = 0x44697074  # "Dipt", by which `file` and other programs know the format
 _COLUMNS = "digest, size, mtime_ns, beside_at, width, height, taken, camera, lat, lon"
@@ -320,6 +347,11 @@ class Store:
             cursor = self._connection.execute(sql, values)
             while block := cursor.fetchmany(size):
                 yield block
+
+    def ids(self, sql: str, values: Sequence[Any] = ()) -> Ints:
+        """(n,) the column `id` of a SELECT, in its order; as one text, which costs a quarter of what n rows cost."""
+        ((text, n),) = self.rows(f"SELECT group_concat(CAST(id AS INTEGER)), count(*) FROM ({sql})", values)
+        return np.fromstring(text, dtype=np.int64, sep=",", count=n) if n else np.empty(0, dtype=np.int64)
 
     def change(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         """Run a statement once for each of the values, inside a transaction."""

@@ -97,7 +97,7 @@ class Index(ABC):
         return scores, ids
 
     def rows(self, ids: npt.ArrayLike) -> Array:
-        """(n, dims) the rows of these ids as they are kept, float32 or bytes. Raises BadInput for one not in the index."""
+        """(n, dims) the rows of these ids as the index has them, float32 or bytes. Raises BadInput for a strange id."""
         names = checked_ids(ids, "ids")
         places = self._rows.find(names)
         if (places < 0).any():

@@ -33,8 +33,8 @@ FEW = 2000
 """Up to this many rows are scored one by one when a search is restricted to them."""
 
 SCANNED = 100_000
-"""Up to this many rows, all their codes are scanned when a search is restricted to them: a filter may let pass what lies
-in none of the cells nearest to the query, and a scan of so many takes no longer than finding that out."""
+"""Up to this many rows, all their codes are scanned when a search is restricted to them: a filter may let pass what
+lies in none of the cells nearest to the query, and a scan of so many takes no longer than finding that out."""
 
 TUNED_K = 10
 """Recall is measured at this many answers."""
@@ -295,7 +295,7 @@ class IVF(Index):
         if k <= TUNED_K or tuned >= n:
             return tuned
         first, last, here = (math.sqrt(2 * math.log(n / rank)) for rank in (TUNED_K, tuned, k))
-        return max(k, math.ceil(n * math.exp(-max(0.0, here - (first - last)) ** 2 / 2)))
+        return max(k, math.ceil(n * math.exp(-(max(0.0, here - (first - last)) ** 2) / 2)))
 
     def _candidates(self, asked: Array, probes: int, depth: int, among: Ints | None = None) -> Ints:
         """(n_q, depth) ids, best code first, -1 where the cells run out."""
@@ -426,10 +426,11 @@ def _selector(ids: Ints) -> Any:
 
     most = int(ids.max()) + 1
     if most > 64 * len(ids) + 1_000_000:
-        return faiss.IDSelectorBatch(ids)
+        return faiss.IDSelectorBatch(ids.astype(np.int64))
     allowed = np.zeros(most, dtype=bool)
     allowed[ids] = True
-    return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+    selector: Any = faiss.IDSelectorBitmap
+    return selector(np.packbits(allowed, bitorder="little"))
 
 
 def _some(total: int, most: int, rng: np.random.Generator) -> Ints:

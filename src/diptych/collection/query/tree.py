@@ -90,7 +90,7 @@ class Leaf(Filter):
 
     @abstractmethod
     def sql(self) -> Sql:
-        """(SELECT of ids, parameters). The connection must be known to `register`.
+        """(SELECT of one column `id`, parameters). The connection must be known to `register`.
 
         The SELECT holds constants of this module and `?` alone, whatever the query was.
         """
@@ -145,10 +145,10 @@ class Field:
         """The items of which some value passes `test`, in which {} stands for the value."""
         if self.metadata:
             test = test.format("metadata.value")
-            return f"SELECT metadata.item FROM metadata WHERE metadata.key = ? AND {test}", (self.name, *values)
+            return f"SELECT metadata.item AS id FROM metadata WHERE metadata.key = ? AND {test}", (self.name, *values)
         column = COLUMNS[self.name]
-        id = "id" if column.table == "items" else "item"
-        return f"SELECT {column.table}.{id} FROM {column.table} WHERE {test.format(column.value)}", values
+        item = "items.id" if column.table == "items" else f"{column.table}.item"
+        return f"SELECT {item} AS id FROM {column.table} WHERE {test.format(column.value)}", values
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class Near(Leaf):
                 box += " AND items.lon BETWEEN ? AND ?"
             bounds += [west, east]
         circle = "diptych_km(items.lat, items.lon, ?, ?) <= ?"
-        return f"SELECT items.id FROM items WHERE {box} AND {circle}", (*bounds, self.lat, self.lon, self.km)
+        return f"SELECT items.id AS id FROM items WHERE {box} AND {circle}", (*bounds, self.lat, self.lon, self.km)
 
 
 @dataclass(frozen=True)
@@ -274,7 +274,7 @@ class AllOf(Filter):
         return " AND ".join(_grouped(part, AnyOf) for part in self.parts)
 
     def passing(self, select: Select) -> Array:
-        return np.logical_and.reduce([part.passing(select) for part in self.parts])
+        return np.asarray(np.all([part.passing(select) for part in self.parts], axis=0))
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ class AnyOf(Filter):
         return " OR ".join(map(str, self.parts))
 
     def passing(self, select: Select) -> Array:
-        return np.logical_or.reduce([part.passing(select) for part in self.parts])
+        return np.asarray(np.any([part.passing(select) for part in self.parts], axis=0))
 
 
 def flat(kind: type[AllOf] | type[AnyOf], parts: list[Filter]) -> Filter:
