@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from collection_world import Palette, album, paint
 
 from diptych.collection import Collection
+from diptych.collection.store import SCHEMA
 from diptych.kinds import BadInput
 
 

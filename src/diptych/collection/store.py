@@ -22,6 +22,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 from diptych.collection import query
+from diptych.collection.query.sql import folding
 from diptych.kinds import BadInput, Ints, batches
 from diptych.sources.exif import Words
 
@@ -65,32 +66,23 @@ SCHEMA = (
         crc INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE mounts (path TEXT PRIMARY KEY, disk INTEGER NOT NULL) WITHOUT ROWID;
     """,
-    """
+    f"""
     CREATE INDEX items_taken ON items (taken);
-    CREATE INDEX items_year ON items (CAST(substr(taken, 1, 4) AS INTEGER), taken)
-        WHERE CAST(substr(taken, 1, 4) AS INTEGER) IS NOT NULL;
-    CREATE INDEX items_month ON items (CAST(substr(taken, 6, 2) AS INTEGER), taken)
-        WHERE CAST(substr(taken, 6, 2) AS INTEGER) IS NOT NULL;
     CREATE INDEX items_width ON items (width) WHERE width IS NOT NULL;
     CREATE INDEX items_height ON items (height) WHERE height IS NOT NULL;
     CREATE INDEX items_size ON items (size) WHERE size IS NOT NULL;
     CREATE INDEX items_lat ON items (lat, lon) WHERE lat IS NOT NULL;
     CREATE INDEX items_lon ON items (lon) WHERE lon IS NOT NULL;
-    CREATE INDEX items_camera ON items (diptych_fold(camera), camera) WHERE diptych_fold(camera) IS NOT NULL;
-    CREATE INDEX items_name ON items (diptych_fold(name), name);
-    CREATE INDEX items_folder ON items (diptych_fold(folder), folder);
+    CREATE INDEX items_camera ON items ({folding("camera")}, camera) WHERE camera IS NOT NULL;
     DROP INDEX tags_tag;
-    CREATE INDEX tags_tag ON tags (diptych_fold(tag), tag);
-    DROP INDEX metadata_key;
-    CREATE INDEX metadata_text ON metadata (key, diptych_fold(value), value);
-    CREATE INDEX metadata_number ON metadata (key, diptych_number(value), value)
-        WHERE diptych_number(value) IS NOT NULL;
+    CREATE INDEX tags_tag ON tags ({folding("tag")}, tag);
+    CREATE INDEX metadata_text ON metadata (key, {folding("value")}, value) WHERE typeof(value) = 'text';
     """,
 )
 """What brings an empty file to version 1, that to version 2, and so on.
 
-Each comparison of a filter has an index that holds all it asks for, the column as it is besides what is made of it:
-SQLite before 3.41 would fetch the row to have it.
+Most comparisons of a filter are a range of an index that holds all they ask for, so that no row is read: the column as
+it is besides what is made of it, which SQLite before 3.41 would fetch.
 """
 
 _APPLICATION = 0x44697074  # "Dipt", by which `file` and other programs know the format

@@ -336,7 +336,7 @@ CREATE TABLE items(id INTEGER PRIMARY KEY, path TEXT, name TEXT, folder TEXT, si
                    height INTEGER, taken TEXT, camera TEXT, lat REAL, lon REAL);
 CREATE TABLE captions(item INTEGER, text TEXT);
 CREATE TABLE tags(item INTEGER, tag TEXT);
-CREATE TABLE metadata(item INTEGER, key TEXT, value TEXT);
+CREATE TABLE metadata(item INTEGER, key TEXT, value);
 """
 SCALARS = ("path", "name", "folder", "size", "width", "height", "taken", "camera", "lat", "lon")
 WORDS = ["dog", "DOG", "Straße", "STRASSE", "x'; DROP TABLE items; --", "%", "a_b", "", "12", "Ünal", "ünal", "0"]

@@ -34,6 +34,15 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
+def folding(column: str) -> str:
+    """SQL for `folded` of a column of text. Python is only asked where a text is not ASCII: calls cost more than texts.
+
+    The length counts characters up to a zero, so a text that holds one is not taken for ASCII.
+    """
+    plain = f"length({column}) = length(CAST({column} AS BLOB))"
+    return f"CASE WHEN {plain} THEN lower({column}) ELSE diptych_fold({column}) END"
+
+
 def _fold(value: str | float | bytes | None) -> str | None:
     return None if value is None or isinstance(value, bytes) else folded(str(value))
 

@@ -10,7 +10,6 @@ parameterised SELECTs over the tables of a collection:
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from diptych.collection.query.sql import EARTH, folded
+from diptych.collection.query.sql import EARTH, folded, folding
 from diptych.collection.query.tokens import PLAIN_KEY, PLAIN_PATH, PLAIN_TEXT, QUOTED_WEIGHT
 from diptych.kinds import Array
 
@@ -150,6 +149,28 @@ class Field:
         item = "items.id" if column.table == "items" else f"{column.table}.item"
         return f"SELECT {item} AS id FROM {column.table} WHERE {test.format(column.value)}", values
 
+    def text(self, test: str, value: str) -> Sql:
+        """The items of which some value passes `test`, in which {} stands for the value folded."""
+        if not self.metadata:
+            return self.some(test.format(folding("{0}")), value)
+        texts = self.some(f"typeof({{0}}) = 'text' AND {test.format(folding('{0}'))}", value)
+        return _either(texts, self.some(f"typeof({{0}}) != 'text' AND {test.format('diptych_fold({0})')}", value))
+
+    def number(self, operator: str, value: float) -> Sql:
+        """The items of which some value is a number, or a text that reads as one, and compares so."""
+        if not self.metadata:
+            return self.some(f"{{}} {operator} ?", value)
+        test = f"diptych_number({{0}}) {operator} ?"
+        if abs(value) >= 2**53:  # SQLite would tell apart what is one number as a float
+            return self.some(test, value)
+        # To SQLite every number is less than any text.
+        numbers = self.some(f"{{0}} {operator} ? AND {{0}} < ''", value)
+        return _either(numbers, self.some(f"{{0}} >= '' AND {test}", value))
+
+
+def _either(one: Sql, other: Sql) -> Sql:
+    return f"{one[0]} UNION ALL {other[0]}", (*one[1], *other[1])
+
 
 @dataclass(frozen=True)
 class Has(Leaf):
@@ -190,23 +211,11 @@ class Comparison(Leaf):
     def sql(self) -> Sql:
         """Not of `!=`, which is two."""
         if isinstance(self.value, float):
-            test = f"diptych_number({{}}) {self.operator} ?" if self.field.metadata else f"{{}} {self.operator} ?"
-            return self.field.some(test, self.value)
+            return self.field.number(self.operator, self.value)
         if self.field.holds == "date":
             return self._of_date(self.value)
-        value = folded(self.value)
-        if self.operator != "~":
-            return self.field.some(f"diptych_fold({{}}) {self.operator} ?", value)
-        holds = "instr(diptych_fold({}), ?) > 0"
-        if self.field.metadata or "\0" in value:
-            return self.field.some(holds, value)
-        # LIKE knows no case but that of ASCII, and is ten times as fast: only other texts are folded.
-        plain = "length({0}) = length(CAST({0} AS BLOB))"
-        if not value.isascii():
-            return self.field.some(f"NOT {plain} AND {holds.format('{0}')}", value)
-        escaped = re.sub(r"([%_\\])", r"\\\1", value)
-        test = f"CASE WHEN {plain} THEN {{0}} LIKE ? ESCAPE '\\' ELSE {holds.format('{0}')} END"
-        return self.field.some(test, f"%{escaped}%", value)
+        test = "instr({}, ?) > 0" if self.operator == "~" else f"{{}} {self.operator} ?"
+        return self.field.text(test, folded(self.value))
 
     def _of_date(self, written: str) -> Sql:
         """What begins with a date lies from the date itself to the next text of its length: a range of an index."""
