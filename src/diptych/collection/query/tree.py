@@ -152,7 +152,7 @@ class Field:
     def text(self, test: str, value: str) -> Sql:
         """The items of which some value passes `test`, in which {} stands for the value folded."""
         if not self.metadata:
-            return self.some(test.format(folding("{0}")), value)
+            return self.some(f"{{0}} IS NOT NULL AND {test.format(folding('{0}'))}", value)
         texts = self.some(f"typeof({{0}}) = 'text' AND {test.format(folding('{0}'))}", value)
         return _either(texts, self.some(f"typeof({{0}}) != 'text' AND {test.format('diptych_fold({0})')}", value))
 
