@@ -202,7 +202,9 @@ def test_a_collection_of_version_1_forgets_the_names_of_links_and_of_where_it_wa
             connection.executescript(
                 "DROP TABLE waiting; DROP TABLE mounts; DELETE FROM roots; PRAGMA user_version = 1"
             )
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql != ''").fetchall():
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'index' AND sql != ''"
+            ).fetchall():
                 connection.execute(f"DROP INDEX {name}")
             for index in re.findall(r"CREATE (?:UNIQUE )?INDEX [^;]*", SCHEMA[0]):
                 connection.execute(index)

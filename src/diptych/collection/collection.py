@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,8 +29,11 @@ from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
 from diptych.collection.waiting import Waiting
 from diptych.encoders import shelf
-from diptych.kinds import Array, BadInput, Progress, batches
+from diptych.kinds import Array, BadInput, Progress
 from diptych.sources.decoders import SECONDS
+
+ENTRIES = 5000
+"""Entries between two commits of `Collection.put`."""
 
 
 @dataclass(frozen=True)
@@ -187,10 +191,12 @@ class Collection:
     def put(self, entries: Iterable[Entry]) -> list[int]:
         """Write items whose vectors, captions, tags or metadata are given; their ids.
 
-        An entry with the path of an item takes its place and keeps its id. A thousand at a time are committed together.
+        An entry with the path of an item takes its place and keeps its id. Some thousands at a time are committed
+        together, and no more are asked for before.
         """
         ids: list[int] = []
-        for some in batches(list(entries), 1000):
+        rest = iter(entries)
+        while some := list(islice(rest, ENTRIES)):
             ids += ingest.give(self._vectors, self._encoding, some)[0]
         self._catch_up()
         return ids

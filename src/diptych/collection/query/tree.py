@@ -159,13 +159,22 @@ class Field:
     def number(self, operator: str, value: float) -> Sql:
         """The items of which some value is a number, or a text that reads as one, and compares so."""
         if not self.metadata:
+            if self.name == "year" and operator in ("=", ">", ">=") and 1000 <= value < 10_000:
+                # Such a year is four digits, so that dates in it and after it are a range of an index.
+                first, beyond = str(int(value)), _beyond(str(int(value))) if operator == "=" else ":"
+                return self.some(f"items.taken >= ? AND items.taken < ? AND {{}} {operator} ?", first, beyond, value)
             return self.some(f"{{}} {operator} ?", value)
         test = f"diptych_number({{0}}) {operator} ?"
         if abs(value) >= 2**53:  # SQLite would tell apart what is one number as a float
             return self.some(test, value)
         # To SQLite every number is less than any text.
-        numbers = self.some(f"{{0}} {operator} ? AND {{0}} < ''", value)
+        numbers = self.some(f"{{0}} {operator} ?" + " AND {0} < ''" * (operator in (">", ">=")), value)
         return _either(numbers, self.some(f"{{0}} >= '' AND {test}", value))
+
+
+def _beyond(text: str) -> str:
+    """What all texts that begin so are less than."""
+    return text[:-1] + chr(ord(text[-1]) + 1)
 
 
 def _either(one: Sql, other: Sql) -> Sql:
@@ -219,7 +228,7 @@ class Comparison(Leaf):
 
     def _of_date(self, written: str) -> Sql:
         """What begins with a date lies from the date itself to the next text of its length: a range of an index."""
-        beyond = written[:-1] + chr(ord(written[-1]) + 1)
+        beyond = _beyond(written)
         if self.operator == "=":
             return self.field.some("{0} >= ? AND {0} < ?", written, beyond)
         operator, bound = {"<": ("<", written), ">=": (">=", written), "<=": ("<", beyond), ">": (">=", beyond)}[
