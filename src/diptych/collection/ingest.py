@@ -513,7 +513,7 @@ def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequ
     wanted = {
         item.path: item.captions
         for item, *_ in work
-        if item.path not in old or old[item.path].captions != item.captions
+        if item.captions != (old[item.path].captions if item.path in old else ())
     }
     texts = encoded_texts(vectors, encoder, wanted)
     with store.transaction():

@@ -34,6 +34,7 @@ HIDDEN = ".diptych"
 """Name of a collection that lies in the folder of its pictures, and moves with it."""
 
 Value = str | int | float
+Entries = tuple[list[tuple[str, bool]], list[tuple[str, bool]]]
 
 WORDS = (
     "CREATE VIRTUAL TABLE words USING fts5 (name, captions, tags, tokenize = 'porter unicode61 remove_diacritics 2')"
@@ -89,6 +90,7 @@ it is besides what is made of it, which SQLite before 3.41 would fetch.
 
 _APPLICATION = 0x44697074  # "Dipt", by which `file` and other programs know the format
 _COLUMNS = "digest, size, mtime_ns, beside_at, width, height, taken, camera, lat, lon"
+_json = json.JSONEncoder().encode  # `json.dumps`, without looking for settings each time
 _columns = attrgetter(*_COLUMNS.split(", "))
 
 
@@ -142,7 +144,7 @@ class Item:
     def tags(self) -> tuple[str, ...]:
         return tuple(sorted({*self.given.tags, *self.found.tags}))
 
-    def entries(self) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    def entries(self) -> Entries:
         """Captions and tags, each with whether it was given; what was given and found counts as given."""
         captions, tags = set(self.given.captions), set(self.given.tags)
         return [(text, text in captions) for text in self.captions], [(tag, tag in tags) for tag in self.tags]
@@ -152,10 +154,11 @@ class Item:
         name = self.path.rpartition("/")[2]
         return name.rpartition(".")[0] or name, "\n".join(self.captions), "\n".join(self.tags)
 
-    def crc(self) -> int:
-        """A checksum of everything that is kept of it besides its vectors."""
-        facts = [self.path, self.status, self.reason, *_columns(self), *self.entries(), sorted(self.metadata.items())]
-        return zlib.crc32(json.dumps(facts).encode())
+    def crc(self, entries: Entries | None = None) -> int:
+        """A checksum of everything that is kept of it besides its vectors. entries: its own, where they are at hand."""
+        said = entries or self.entries()
+        facts = [self.path, self.status, self.reason, *_columns(self), *said, sorted(self.metadata.items())]
+        return zlib.crc32(_json(facts).encode())
 
 
 class Store:
@@ -438,7 +441,8 @@ class Store:
         last = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'items'")
         new = count((last[0][0] if last else 0) + 1)
         ids = [item.id or next(new) for item in items]
-        whole = [(*_written(item), *_columns(item)) for item in items]
+        said = [item.entries() for item in items]
+        whole = [(*_written(item, entries), *_columns(item)) for item, entries in zip(items, said, strict=True)]
         old = [(id, place) for place, id in enumerate(ids) if items[place].id]
         many = self._connection.executemany
         names = f"path, name, folder, status, reason, crc, {_COLUMNS}".split(", ")
@@ -453,13 +457,15 @@ class Store:
             f"INSERT INTO items (id, changed, {', '.join(names)}) VALUES (?, ?{', ?' * len(names)})",
             [(id, self._writing, *row) for id, row, item in zip(ids, whole, items, strict=True) if not item.id],
         )
-        said = [(id, item, *item.entries()) for id, item in zip(ids, items, strict=True)]
-        captions = [(id, row, *text) for id, _, texts, _ in said for row, text in enumerate(texts)]
+        captions = [
+            (id, row, *text) for id, (texts, _) in zip(ids, said, strict=True) for row, text in enumerate(texts)
+        ]
         many("INSERT INTO captions VALUES (?, ?, ?, ?)", captions)
-        many("INSERT INTO tags VALUES (?, ?, ?)", [(id, *tag) for id, _, _, tags in said for tag in tags])
-        metadata = [(id, *entry) for id, item, _, _ in said for entry in item.metadata.items()]
+        tags = [(id, *tag) for id, (_, some) in zip(ids, said, strict=True) for tag in some]
+        many("INSERT INTO tags VALUES (?, ?, ?)", tags)
+        metadata = [(id, *entry) for id, item in zip(ids, items, strict=True) for entry in item.metadata.items()]
         many("INSERT INTO metadata VALUES (?, ?, ?)", metadata)
-        words = [(id, *item.searchable()) for id, item, _, _ in said if item.status == "ok"]
+        words = [(id, *item.searchable()) for id, item in zip(ids, items, strict=True) if item.status == "ok"]
         many("INSERT INTO words (rowid, name, captions, tags) VALUES (?, ?, ?, ?)", words)
         return ids
 
@@ -478,10 +484,10 @@ class Store:
         return gone
 
 
-def _written(item: Item) -> tuple[str, str, str, str, str, int]:
+def _written(item: Item, entries: Entries) -> tuple[str, str, str, str, str, int]:
     """What is kept of an item besides its `_COLUMNS`: path, name, folder, status, reason, checksum."""
     folder, _, name = item.path.rpartition("/")
-    return item.path, name, folder, item.status, item.reason, item.crc()
+    return item.path, name, folder, item.status, item.reason, item.crc(entries)
 
 
 def _reading(address: str) -> sqlite3.Connection:
