@@ -188,16 +188,20 @@ class Collection:
                 trouble = str(error)
             time.sleep(max(every, 9 * (time.monotonic() - started)))
 
-    def put(self, entries: Iterable[Entry]) -> list[int]:
+    def put(self, entries: Iterable[Entry], progress: Progress | None = None) -> list[int]:
         """Write items whose vectors, captions, tags or metadata are given; their ids.
 
         An entry with the path of an item takes its place and keeps its id. Some thousands at a time are committed
         together, and no more are asked for before.
+
+        progress   told the number of entries that are durable; the index is brought up to date behind the last
         """
         ids: list[int] = []
         rest = iter(entries)
         while some := list(islice(rest, ENTRIES)):
             ids += ingest.give(self._vectors, self._encoding, some)[0]
+            if progress:
+                progress("entries", len(ids), len(ids))
         self._catch_up()
         return ids
 
