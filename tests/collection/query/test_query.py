@@ -549,6 +549,54 @@ def test_metadata_of_any_storage_class_compares():
     assert selected(connection, parse("NOT has(iso)").where) == {6}
 
 
+def test_years_numbers_and_texts_at_the_edges_of_their_ranges():
+    taken = [
+        "2019-12-31T23",
+        "2020-01-01T00",
+        "2020-12-31T23",
+        "2021",
+        "9999-12-31",
+        "0099-01-01",
+        "20x",
+        "abc",
+        "",
+        None,
+    ]
+    rows = [dict.fromkeys(SCALARS) | {"id": id, "taken": at} for id, at in enumerate(taken)]
+    names = ["K2\u212a", "a\0\u00c4", "A_B%", "axb", "STRASSE", "stra\u00dfe"]
+    rows += [dict.fromkeys(SCALARS) | {"id": 20 + id, "name": name} for id, name in enumerate(names)]
+    numbers = [2**53 + 1, 3, 3.0, "3", " 3e0 ", "x", "", -1e300, "-5"]
+    words = {"caption": [], "tag": [], "metadata": []}
+    connection = collection([row | words for row in rows])
+    connection.executemany("INSERT INTO metadata VALUES (?, 'n', ?)", enumerate(numbers))
+    true = {
+        "year = 2020": {1, 2},
+        "year >= 2020": {1, 2, 3, 4},
+        "year > 2020": {3, 4},
+        "year = 9999": {4},
+        "year < 2020": {0, 5, 6, 7, 8},
+        "year != 2020": {0, 3, 4, 5, 6, 7, 8},
+        "year = 99": {5},
+        "year = 20": {6},
+        "taken <= 2020": {0, 1, 2, 5, 8},
+        "taken > 2020": {3, 4, 6, 7},
+        "name ~ k2k": {20},
+        "name ~ \u00e4": {21},
+        "name ~ a_b%": {22},
+        'name ~ "%"': {22},
+        "name = strasse": {24, 25},
+        "n = 3": {1, 2, 3, 4},
+        "n > 3": {0},
+        "n < 3": {7, 8},
+        "n <= -5": {7, 8},
+        "n = 9007199254740993": {0},
+        'n = "3"': {1, 3},
+        "n ~ 3": {0, 1, 2, 3, 4, 7},
+    }
+    for written, ids in true.items():
+        assert selected(connection, parse(written).where) == ids, written
+
+
 def test_the_largest_query_runs():
     connection = collection([])
     for joint in (" AND ", " OR "):
