@@ -119,13 +119,13 @@ def test_a_filter_that_lets_pass_what_is_far_from_the_query_finds_it(cones: Cone
         mask = np.zeros(60_000, dtype=bool)
         mask[far * 3] = True
         found = index.search(cones[3][row : row + 1], 10, mask)[1]
-        assert recall(found, far[None, -10:] * 3) >= 0.7
+        assert recall(found, far[None, -10:] * 3) >= 0.9
 
 
 def test_deep_pages_score_fewer_candidates_and_keep_recall(cones: Cones, index: IVF) -> None:
     assert index._depth(10) == 10 * index.candidates and index._depth(3) == index._depth(10)
     depths = [index._depth(k) / k for k in (10, 100, 1000, 5000)]
-    assert depths == sorted(depths, reverse=True) and depths[-1] < depths[0] / 2 and depths[-1] >= 1
+    assert depths == sorted(depths, reverse=True) and depths[-1] >= 1
     for k in (100, 2000):
         assert recall(index.search(cones[3][:50], k)[1], exact(cones).search(cones[3][:50], k)[1]) >= 0.95
 

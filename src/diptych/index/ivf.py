@@ -32,9 +32,9 @@ from diptych.kinds import Array, BadInput, Floats, Ints, Space
 FEW = 2000
 """Up to this many rows are scored one by one when a search is restricted to them."""
 
-SCANNED = 100_000
-"""Up to this many rows, all their codes are scanned when a search is restricted to them: a filter may let pass what
-lies in none of the cells nearest to the query, and a scan of so many takes no longer than finding that out."""
+SCANNED, DEEP = 20_000, 1000
+"""Up to so many rows, all their codes are scanned when a search is restricted to them, and so many candidates scored: a
+filter may let pass what lies in none of the cells nearest to the query, close together far down its ranking."""
 
 TUNED_K = 10
 """Recall is measured at this many answers."""
@@ -270,9 +270,10 @@ class IVF(Index):
         # Answers further down, and those left by a filter, lie in more cells than the ten that were tuned for.
         spread = max(1.0, k / TUNED_K) ** 0.5 * len(self) / allowed
         probes = min(self._lists.nlist, round(self.probes * spread))
+        depth = self._depth(k)
         if places is not None and allowed <= SCANNED:
-            probes = self._lists.nlist
-        depth = min(allowed, self._depth(k))
+            probes, depth = self._lists.nlist, max(depth, DEEP)
+        depth = min(allowed, depth)
         among = None if places is None else self._rows.ids[places]
         scores = np.empty((len(queries), k), dtype=np.float32)
         ids = np.empty((len(queries), k), dtype=np.int64)
