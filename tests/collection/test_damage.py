@@ -45,8 +45,7 @@ def told(collection: Collection) -> list[object]:
 
 def flipped(file: Path, rng: np.random.Generator) -> int:
     data = bytearray(file.read_bytes())
-    used = np.flatnonzero(np.frombuffer(data, np.uint8))  # most of a page that is not full is zeros, and means nothing
-    place = int(rng.choice(used))
+    place = int(rng.choice(np.flatnonzero(np.frombuffer(data, dtype=np.uint8))))  # most zeros are room for more
     data[place] ^= 1 << int(rng.integers(0, 8))
     file.write_bytes(data)
     return place

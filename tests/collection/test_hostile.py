@@ -56,7 +56,7 @@ def with_mounts(script: str, disk: Path) -> dict[str, object]:
 
 def test_a_disk_that_fills_up_is_said_and_what_was_there_is_still_found(tmp_path):
     script = """
-mount("-t", "tmpfs", "-o", "size=2m", "tmpfs")
+mount("-t", "tmpfs", "-o", "size=3m", "tmpfs")
 album(disk / "pictures")
 errors = []
 with Collection.open(disk / "c", Palette(), write=True) as collection:

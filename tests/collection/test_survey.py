@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from collection_world import Palette, album, paint
 
 from diptych.collection import Collection
+from diptych.collection.store import SCHEMA
 from diptych.kinds import BadInput
 
 
@@ -338,6 +340,12 @@ def test_a_collection_of_version_1_forgets_the_names_of_links_and_of_where_it_wa
             connection.executescript(
                 "DROP TABLE waiting; DROP TABLE mounts; DELETE FROM roots; PRAGMA user_version = 1"
             )
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'index' AND sql != ''"
+            ).fetchall():
+                connection.execute(f"DROP INDEX {name}")
+            for index in re.findall(r"CREATE (?:UNIQUE )?INDEX [^;]*", SCHEMA[0]):
+                connection.execute(index)
             connection.execute("INSERT INTO roots VALUES (?)", (str(old),))
             collection.close()
             collection = opened(tmp_path / "P" / ".diptych")

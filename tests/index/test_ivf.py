@@ -96,6 +96,48 @@ def test_among_few_is_exact_and_among_many_keeps_recall(
         assert recall(found, exact(cones).search(cones[3], 10, among=some)[1]) >= 0.94
 
 
+def test_a_mask_is_the_ids_it_names(cones: Cones, index: IVF) -> None:
+    rng = np.random.default_rng(8)
+    for one in (index, exact(cones)):
+        for share in (0.001, 0.3):
+            mask = rng.random(60_000) < share
+            for mine, other in zip(
+                one.search(cones[3][:20], 10, mask),
+                one.search(cones[3][:20], 10, np.flatnonzero(mask)),
+                strict=True,
+            ):
+                np.testing.assert_array_equal(mine, other)
+        short = one.search(cones[3][:5], 30, np.ones(61, dtype=bool))[1]
+        assert (np.sort(short[:, :21]) == np.arange(21) * 3).all() and (short[:, 21:] == -1).all()
+
+
+def test_a_filter_that_lets_pass_what_is_far_from_the_query_finds_it(cones: Cones, index: IVF) -> None:
+    """Nothing that passes is in the cells that a query would probe."""
+    scores, reached = cones[3][:40] @ cones[0].T, []
+    for row, values in enumerate(scores):
+        far = np.argsort(values)[:8000]
+        mask = np.zeros(60_000, dtype=bool)
+        mask[far * 3] = True
+        found = index.search(cones[3][row : row + 1], 10, mask)[1]
+        reached.append(recall(found, far[None, -10:] * 3))
+    assert np.mean(reached) >= 0.9
+
+
+def test_deep_pages_score_fewer_candidates_and_keep_recall(cones: Cones, index: IVF) -> None:
+    assert index._depth(10) == 10 * index.candidates and index._depth(3) == index._depth(10)
+    depths = [index._depth(k) / k for k in (10, 100, 1000, 5000)]
+    assert depths == sorted(depths, reverse=True) and depths[-1] >= 1
+    for k in (100, 2000):
+        assert recall(index.search(cones[3][:50], k)[1], exact(cones).search(cones[3][:50], k)[1]) >= 0.95
+
+
+def test_rows_are_given_back(cones: Cones, index: IVF) -> None:
+    np.testing.assert_allclose(index.rows([9, 3]), cones[0][[3, 1]], atol=1e-3)
+    assert index.rows([9]).dtype == np.float32
+    with pytest.raises(BadInput, match="4 is not in the index"):
+        index.rows([3, 4])
+
+
 def test_more_answers_than_the_probed_cells_hold_are_all_found(cones: Cones, index: IVF) -> None:
     scores, ids = index.search(cones[3][:2], 20_005)
     assert (ids[:, :20_000] >= 0).all() and (ids[:, 20_000:] == -1).all() and np.isneginf(scores[:, 20_000:]).all()

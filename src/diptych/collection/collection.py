@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,9 +39,12 @@ from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
 from diptych.collection.waiting import Waiting
 from diptych.encoders import shelf
-from diptych.kinds import Array, BadInput, Progress, batches
+from diptych.kinds import Array, BadInput, Progress
 from diptych.sources import ignore
 from diptych.sources.decoders import SECONDS
+
+ENTRIES = 5000
+"""Entries between two commits of `Collection.put`."""
 
 
 @dataclass(frozen=True)
@@ -236,14 +240,20 @@ class Collection:
                 trouble = str(error)
             time.sleep(max(every, 9 * (time.monotonic() - started)))
 
-    def put(self, entries: Iterable[Entry]) -> list[int]:
+    def put(self, entries: Iterable[Entry], progress: Progress | None = None) -> list[int]:
         """Write items whose vectors, captions, tags or metadata are given; their ids.
 
-        An entry with the path of an item takes its place and keeps its id. A thousand at a time are committed together.
+        An entry with the path of an item takes its place and keeps its id. Some thousands at a time are committed
+        together, and no more are asked for before.
+
+        progress   told the number of entries that are durable; the index is brought up to date behind the last
         """
         ids: list[int] = []
-        for some in batches(list(entries), 1000):
+        rest = iter(entries)
+        while some := list(islice(rest, ENTRIES)):
             ids += ingest.give(self._vectors, self._encoding, some)[0]
+            if progress:
+                progress("entries", len(ids), len(ids))
         self._catch_up()
         return ids
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from diptych.collection.identity import EncoderProtocol, Identity
-from diptych.collection.ingest import BATCH, Entry, encoded, encoded_texts, write
+from diptych.collection.ingest import BATCH, Entry, Written, encoded, encoded_texts, write
 from diptych.collection.store import FILE, Damaged, Item, OtherEncoder, Store
 from diptych.collection.vectors import Vectors
 from diptych.kinds import Array, BadInput, Progress, batches
@@ -65,7 +65,7 @@ def encode_anew(
         with store.transaction():
             for item, row in zip(items, rows, strict=True):
                 if isinstance(row, str):
-                    write(new, replace(item, status="failed", reason=row, digest=None), None, None)
+                    write(new, [Written(replace(item, status="failed", reason=row, digest=None))])
                 else:
                     new.put("image", [item.id], [0], row[None])
                     mine = texts[item.path]

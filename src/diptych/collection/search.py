@@ -21,13 +21,16 @@ from diptych.collection.regions import Region
 from diptych.collection.vectors import Vectors
 from diptych.collection.verdict import SAMPLE, TOP, Background, Calibration, Thresholds, Verdict
 from diptych.index.files import DamagedIndex
-from diptych.kinds import Array, BadInput, Floats, Ints
+from diptych.kinds import Array, BadInput, Floats, Ints, batches
 
 RANK = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009)."""
 
 DEPTH = 100
 """Candidates looked at, at the least, where the order of the vectors alone does not decide."""
+
+FILTERS = 8
+"""Filters whose items are kept."""
 
 # Words that say nothing about a picture: a keyword match is about the others.
 _STOP_WORDS = (
@@ -73,6 +76,24 @@ class Answer:
     seconds: float
 
 
+@dataclass
+class Passing:
+    """What a filter lets pass.
+
+    mask         (m,) bool, whether each id passes; ids (n,) those that do
+    thresholds   of words asked with this filter, once they were
+    """
+
+    mask: Array
+    ids: Ints
+    thresholds: Thresholds | None = None
+
+    def of(self, ids: Ints) -> Ints:
+        """Those of these ids that pass, in their order."""
+        ids = ids[(ids >= 0) & (ids < len(self.mask))]
+        return ids[self.mask[ids]]
+
+
 @dataclass(frozen=True)
 class SearchParams:
     """How a query is to be answered.
@@ -106,12 +127,16 @@ class SearchParams:
 
 
 class Search:
-    """What is kept between two queries: the index, and the pictures that stand for the collection."""
+    """What is kept between two queries: the index, the pictures that stand for the collection, what the last filters
+    let pass, and in which order all were taken."""
 
     def __init__(self, vectors: Vectors, nearest: Nearest, encoder: Callable[[], EncoderProtocol]) -> None:
         self.vectors, self.store, self.nearest, self.encoder = vectors, vectors.store, nearest, encoder
         self._rated: tuple[int, Calibration, Background] | None = None
         self._sampled: tuple[int, Ints, Array] | None = None
+        self._kept_at = -1
+        self._passed: dict[Filter | None, Passing] = {}
+        self._latest: Ints | None = None
 
     def answer(self, query: Query, params: SearchParams) -> Answer:
         """Inside a snapshot."""
@@ -123,7 +148,7 @@ class Search:
             return self._answered(query, params, started)
 
     def _answered(self, query: Query, params: SearchParams, started: float) -> Answer:
-        among = self._among(query.where, params.without)
+        among = None if query.where is None else self._passing(query.where)
         rows = self.rows((*query.terms, *query.never))
         terms, never = rows[: len(query.terms)], rows[len(query.terms) :]
         if query.terms:
@@ -136,18 +161,17 @@ class Search:
         if params.diverse and vector is not None and len(ids):
             order = _diverse(self.vectors, self.vectors.of(ids.tolist()), scores, params.need, params.diverse)
             ids, scores = ids[order], scores[order]
-        verdicts = self._verdicts(query, terms, never, ids, scores, params.need, keyword_hits, among)
         page = slice(params.offset, params.need)
+        verdict, verdicts = self._verdicts(query, terms, never, ids, scores, page, keyword_hits, among)
         reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits)
         items = self.store.items(ids[page].tolist())
         hits = [
             Hit(item.id, self.store.full_path(item.path), float(score), verdict, reasons[item.id])
-            for item, score, verdict in zip(items, scores[page], verdicts[page], strict=True)
+            for item, score, verdict in zip(items, scores[page], verdicts, strict=True)
         ]
         if params.regions and vector is not None:
             hits = [self._with_region(hit, vector) for hit in hits]
-        best: Verdict = min(verdicts[: params.need], key=BEST_FIRST.index, default="none")
-        return Answer(query.text, best, tuple(hits), time.perf_counter() - started)
+        return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started)
 
     def region(self, path: str, query: Query) -> Region:
         """The part of a picture file that answers best. Raises BadInput where nothing is asked that could be seen."""
@@ -234,28 +258,51 @@ class Search:
         weights = np.array([term.weight for term in terms], dtype=np.float64)
         return self.vectors.space.normalise((weights @ rows)[None])
 
-    def _among(self, where: Filter | None, without: frozenset[int]) -> Ints | None:
-        """The ids that may be answers; None for all."""
-        if where is None and not without:
-            return None
-        condition, values = where.sql() if where else ("1", ())
-        found = self.store.rows(f"SELECT items.id FROM items WHERE items.status = 'ok' AND ({condition})", values)
-        return np.array([id for (id,) in found if id not in without], dtype=np.int64)
+    def _passing(self, where: Filter | None) -> Passing:
+        """The items that a filter lets pass; None: all that can be found.
+
+        Those of the last few filters are kept, since a person pages, and refines.
+        """
+        self._of_this_generation()
+        if where in self._passed:
+            return self._passed[where]
+        (last,) = self.store.rows("SELECT max(id) FROM items")[0]
+
+        def named(ids: Ints) -> Array:
+            mask = np.zeros((last or 0) + 1, dtype=bool)
+            mask[ids[(ids >= 0) & (ids < len(mask))]] = True
+            return mask
+
+        if where is None:
+            mask = named(self.nearest.current().ids)
+        else:
+            passes = where.passing(lambda sql, values: named(self.store.ids(sql, values)))
+            mask = passes & self._passing(None).mask
+        while len(self._passed) >= FILTERS:
+            del self._passed[next(iter(self._passed))]
+        self._passed[where] = found = Passing(mask, np.flatnonzero(mask))
+        return found
+
+    def _of_this_generation(self) -> None:
+        """Forget what was found out before the last change."""
+        if self._kept_at != (generation := self.store.generation):
+            self._kept_at, self._passed, self._latest = generation, {}, None
 
     # ------------------------------------------------------------------------------------------------------------ order
 
     def _ranked(
-        self, query: Query, vector: Array, never: Array, among: Ints | None, params: SearchParams
+        self, query: Query, vector: Array, never: Array, among: Passing | None, params: SearchParams
     ) -> tuple[Ints, Floats, set[int]]:
         """(ids, scores, those that the query's words are said of) of the first `need` answers and perhaps more."""
         index = self.nearest.current()
         keyword_hits = self._keyword_hits(query, among, max(DEPTH, params.need)) if params.keywords else []
         simple = not (keyword_hits or len(never) or params.diverse)
-        depth = max(params.need, TOP) if simple else max(4 * params.need, DEPTH)
-        most = len(index) if among is None else len(among)
+        without = np.array(sorted(params.without), dtype=np.int64)
+        depth = (max(params.need, TOP) if simple else max(4 * params.need, DEPTH)) + len(without)
+        mask, most = (None, len(index)) if among is None else (among.mask, len(among.ids))
         while True:
-            found_scores, found = index.search(vector, max(1, min(depth, most)), among)
-            real = found[0] >= 0
+            found_scores, found = index.search(vector, max(1, min(depth, most)), mask)
+            real = (found[0] >= 0) & ~np.isin(found[0], without)
             ids, scores = found[0][real], found_scores[0][real].astype(np.float64)
             if keyword_hits:
                 ids, scores = self._fused(vector, ids, scores, keyword_hits, params.keywords)
@@ -266,16 +313,15 @@ class Search:
                 return ids, scores, set(keyword_hits)
             depth *= 4
 
-    def _keyword_hits(self, query: Query, among: Ints | None, depth: int) -> list[int]:
+    def _keyword_hits(self, query: Query, among: Passing | None, depth: int) -> list[int]:
         """The items that all words of the texts asked for are said of, best first (BM25)."""
         match = _match([term.value for term in query.terms if term.kind == "text" and term.weight > 0])
         if not match:
             return []
-        sql = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank, rowid"
+        sql = "SELECT rowid AS id FROM words WHERE words MATCH ? ORDER BY rank, rowid"
         if among is None:
             return [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth))]
-        may = set(among.tolist())
-        return [id for (id,) in self.store.rows(sql, (match,)) if id in may][:depth]
+        return list(map(int, among.of(self.store.ids(sql, (match,)))[:depth]))
 
     def _fused(
         self, vector: Array, ids: Ints, scores: Floats, keyword_hits: Sequence[int], weight: float
@@ -293,18 +339,20 @@ class Search:
         order = np.lexsort((ids, -((1 - weight) * by_vector + weight * by_word)))
         return ids[order], scores[order]
 
-    def _listed(self, query: Query, never: Array, among: Ints | None, params: SearchParams) -> Ints:
+    def _listed(self, query: Query, never: Array, among: Passing | None, params: SearchParams) -> Ints:
         """Without a term to rank by: the latest first."""
-        sql = "SELECT id FROM items WHERE status = 'ok' ORDER BY taken DESC, id DESC"
-        may = None if among is None else set(among.tolist())
-        ids = np.array([id for (id,) in self.store.rows(sql) if may is None or id in may], dtype=np.int64)
-        kept: list[int] = []
-        for start in range(0, len(ids), 1000):
-            some = ids[start : start + 1000]
-            kept += some[~self._shows(query.never, never, some)].tolist() if len(never) else some.tolist()
-            if len(kept) >= params.need:
+        self._of_this_generation()
+        if self._latest is None:
+            self._latest = self.store.ids("SELECT id FROM items ORDER BY taken DESC, id DESC")
+        ids = (among or self._passing(None)).of(self._latest)
+        if not len(never):
+            return ids[: params.need]
+        kept = [ids[:0]]
+        for some in batches(ids, 1000):
+            kept.append(some[~self._shows(query.never, never, some)])
+            if sum(map(len, kept)) >= params.need:
                 break
-        return np.array(kept[: params.need], dtype=np.int64)
+        return np.concatenate(kept)[: params.need]
 
     def _shows(self, terms: Sequence[Term], rows: Array, ids: Ints) -> Array:
         """(n,) whether an item shows any of the things that no answer may show, or they are said of it."""
@@ -351,56 +399,89 @@ class Search:
         never: Array,
         ids: Ints,
         scores: Floats,
-        need: int,
+        page: slice,
         keyword_hits: set[int],
-        among: Ints | None,
-    ) -> list[Verdict]:
-        """Of the first `need` of these hits, all of which were found. rows, never: those of the query's terms."""
-        terms, n = query.terms, min(need, len(ids))
+        among: Passing | None,
+    ) -> tuple[Verdict, list[Verdict]]:
+        """Of these hits up to the end of the page: that of the best, and those of the page.
+
+        rows, never   those of the query's terms
+        """
+        terms, n = query.terms, min(page.stop, len(ids))
+        if not n:
+            return "none", []
+        on_page = range(n)[page]
         if not len(terms):
-            return ["match"] * n
-        each: list[Verdict] = ["unrated"] * n
+            return "match", ["match"] * len(on_page)
+        best: Verdict = "unrated"
+        each: list[Verdict] = ["unrated"] * len(on_page)
         calibration, absent = self._rating()
         words = [place for place, term in enumerate(terms) if term.kind == "text" and term.weight > 0]
         if words and len(words) == len(terms) and not absent.knows(rows).any():
-            each = ["none"] * n
-        elif words and calibration.text and len(absent.rows) and n:  # a move to another encoder may have been stopped
-            null, weights = self._in_place(terms, rows, words, absent.rows), [terms[place].weight for place in words]
-            searched = len(self.nearest.current()) if among is None else len(among)
-            thresholds = calibration.text
-            if among is not None or len(never) or len(words) < len(terms):
-                # It asks in a way of its own, so what absent things reach is measured for it alone.
-                some, items = self._sample() if among is None else self._evenly(among)
-                if len(never):
-                    items = items[~self._shows(query.never, never, some)]
-                usual = calibration.usual or np.zeros(len(null))  # of a collection that was measured without it
-                turned = [np.roll(usual, turn) for turn in range(len(words))]  # as `_in_place` puts them
-                raised = np.average(turned, axis=0, weights=weights)
-                thresholds = judge.of_absent(self.vectors.space, null, items, raised, calibration.points)
-                if searched > len(some):
-                    thresholds = thresholds.raised(calibration.shift)
+            best, each = "none", ["none"] * len(on_page)
+        elif words and calibration.text and len(absent.rows):  # a move to another encoder may have been stopped
+            thresholds, null = self._thresholds(query, rows, never, words, among)
+            weights = [terms[place].weight for place in words]
             by = float(np.average(absent.raised(rows[words]), weights=weights))
-            each = self._of_words(thresholds, null, ids, scores, by, n, judge.best_of(searched))
+            searched = len(self.nearest.current()) if among is None else len(among.ids)
+            best, each = self._of_words(thresholds, null, ids, scores, by, n, on_page, judge.best_of(searched))
         elif not words and calibration.picture and any(term.kind != "text" for term in terms):
             thresholds = self._of_pictures(calibration.picture, terms, rows)
-            each = [thresholds.of(score) for score in scores[:n].tolist()]
-        return ["match" if id in keyword_hits else verdict for id, verdict in zip(ids[:n].tolist(), each, strict=True)]
+            best = thresholds.of(float(scores[:n].max()))
+            each = [thresholds.of(score) for score in scores[:n][page].tolist()]
+        if keyword_hits and not keyword_hits.isdisjoint(ids[:n].tolist()):
+            best = "match"
+        on_page_ids = ids[:n][page].tolist()
+        return best, ["match" if id in keyword_hits else one for id, one in zip(on_page_ids, each, strict=True)]
+
+    def _thresholds(
+        self, query: Query, rows: Array, never: Array, words: Sequence[int], among: Passing | None
+    ) -> tuple[Thresholds, Array]:
+        """For a query with words at these places of its terms; and absent things in their place."""
+        terms = query.terms
+        calibration, absent = self._rating()
+        assert calibration.text is not None
+        null = self._in_place(terms, rows, words, absent.rows)
+        if among is None and not len(never) and len(words) == len(terms):
+            return calibration.text, null
+        plain = null is absent.rows and not len(never)  # so that what it asks for makes no difference
+        if plain and among is not None and among.thresholds is not None:
+            return among.thresholds, null
+        # It asks in a way of its own, so what absent things reach is measured for it alone.
+        some, items = self._sample() if among is None else self._evenly(among.ids)
+        if len(never):
+            items = items[~self._shows(query.never, never, some)]
+        usual = calibration.usual or np.zeros(len(null))  # of a collection that was measured without it
+        turned = [np.roll(usual, turn) for turn in range(len(words))]  # as `_in_place` puts them
+        raised = np.average(turned, axis=0, weights=[terms[place].weight for place in words])
+        thresholds = judge.of_absent(self.vectors.space, null, items, raised, calibration.points)
+        if (len(self.nearest.current()) if among is None else len(among.ids)) > len(some):
+            thresholds = thresholds.raised(calibration.shift)
+        if plain and among is not None:
+            among.thresholds = thresholds
+        return thresholds, null
 
     def _of_words(
-        self, thresholds: Thresholds, null: Array, ids: Ints, scores: Floats, by: float, n: int, k: int
-    ) -> list[Verdict]:
-        """The first n hits, against absent things in the place of the words; their answer is as high as the k best.
+        self, thresholds: Thresholds, null: Array, ids: Ints, scores: Floats, by: float, n: int, page: range, k: int
+    ) -> tuple[Verdict, list[Verdict]]:
+        """Of the best of the first n hits, and of those of the page, against absent things in the place of the words;
+        their answer is as high as the k best.
 
         by   what is added to each z-score
         """
-        best = np.argsort(-scores)[:k]
-        rated = np.array(sorted({*best.tolist(), *range(n)}))  # np.union1d would load all of numpy.ma
+        top = np.argsort(-scores)[:k]
+        # The best of the first n is as good as their answer where that is made of them: others are not looked at.
+        shown = page if top.max() < n else range(n)
+        rated = np.array(sorted({*top.tolist(), *shown}))  # np.union1d would load all of numpy.ma
         z_scores = np.empty(len(ids))
         items = self.vectors.of(ids[rated].tolist())
         z_scores[rated] = judge.z_scores(self.vectors.space, scores[rated], items, null) + by
         # No hit is better than the answer it is in.
-        most = thresholds.of(float(z_scores[best].mean()))
-        return [max(most, thresholds.of(z_score), key=BEST_FIRST.index) for z_score in z_scores[:n].tolist()]
+        most = thresholds.of(float(z_scores[top].mean()))
+        each = [max(most, thresholds.of(z_score), key=BEST_FIRST.index) for z_score in z_scores[shown].tolist()]
+        if shown is page:
+            return most, each
+        return min(each, key=BEST_FIRST.index), each[page.start : page.stop]
 
     def _of_pictures(self, plain: Thresholds, terms: Sequence[Term], rows: Array) -> Thresholds:
         """For a query of pictures: what pictures drawn at random score when they are in their place."""
@@ -413,8 +494,8 @@ class Search:
 
     def _evenly(self, among: Ints) -> tuple[Ints, Array]:
         """At most SAMPLE of these items, from all over: ids, rows."""
-        some = np.sort(among)[np.linspace(0, len(among) - 1, min(SAMPLE, len(among))).astype(int)]
-        return some, self.vectors.of(some.tolist())
+        some = among[np.linspace(0, len(among) - 1, min(SAMPLE, len(among))).astype(int)]
+        return some, self.nearest.current().rows(some)
 
     def _in_place(self, terms: Sequence[Term], rows: Array, places: Sequence[int], others: Array) -> Array:
         """(k, d) the query with other rows at these places, each time others of the (k, d) that are given."""

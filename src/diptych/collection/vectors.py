@@ -55,7 +55,7 @@ class Vectors:
             raise BadInput("rows hold NaN or infinity; the encoder, or what was given in its place, is broken")
         return np.ascontiguousarray(rows, dtype=self.identity.dtype)
 
-    def put(self, side: Side, items: Sequence[int], numbers: Sequence[int], rows: Array) -> None:
+    def put(self, side: Side, items: Sequence[int], numbers: Sequence[int], rows: Array | Sequence[Array]) -> None:
         """Write rows: `numbers` count the rows within an item. The item's old ones must be gone; see `drop`."""
         data = [row.tobytes() for row in rows]
         self.store.change(
@@ -82,6 +82,8 @@ class Vectors:
         kind, width = self.identity.dtype, self.identity.width
         for block in self.store.blocks(sql, (side, self.encoder, *values)):
             items, numbers, blobs, crcs = zip(*block, strict=True)
+            if not all(isinstance(number, int) for number in (*items, *numbers)):
+                raise self.store.damaged("the place of a vector is no number")
             for item, blob, crc in zip(items, blobs, crcs, strict=True):
                 if not isinstance(blob, bytes) or len(blob) != kind.itemsize * width or zlib.crc32(blob) != crc:
                     raise self.store.damaged(f"a vector of item {item}: checksum differs")

@@ -270,8 +270,9 @@ def of_absent(space: Space, null: Array, items: Array, raised: Floats, points: t
     """
     if not len(items):  # nothing passes, so nothing is high
         return Thresholds(float("inf"), float("inf"), 0.0, 0.0, None, len(null))
-    scores = space.score(null, items).astype(np.float64)
-    return _of_text(_best(scores, _against_others(scores), best_of(len(items))) + raised, points, None)
+    scores, k = space.score(null, items), best_of(len(items))
+    best = np.argpartition(scores, -k, axis=1)[:, -k:]
+    return _of_text(_against_others(scores.astype(np.float64), best).mean(axis=1) + raised, points, None)
 
 
 def of_pairs(space: Space, rows: Array, sample: Array, own: Ints) -> Thresholds:
@@ -335,18 +336,17 @@ def _answers(vectors: Vectors, queries: Array, null: Array, k: int) -> Floats:
     return np.asarray(best[1].mean(axis=1))
 
 
-def _against_others(scores: Floats) -> Floats:
-    """(k, n) how many deviations each score lies above the other k - 1 of its picture."""
-    others = len(scores) - 1
-    mean = (scores.sum(axis=0) - scores) / others
-    square = (np.square(scores).sum(axis=0) - np.square(scores)) / others
+def _against_others(scores: Floats, places: Ints | None = None) -> Floats:
+    """(k, n) how many deviations each score lies above the other k - 1 of its picture.
+
+    places   (k, m) the pictures that are asked for in each row; None: all
+    """
+    others, total, squares = len(scores) - 1, scores.sum(axis=0), np.square(scores).sum(axis=0)
+    if places is not None:
+        scores, total, squares = np.take_along_axis(scores, places, 1), total[places], squares[places]
+    mean = (total - scores) / others
+    square = (squares - np.square(scores)) / others
     return np.asarray((scores - mean) / _some(np.sqrt(np.maximum(square - np.square(mean), 0))))
-
-
-def _best(scores: Floats, above: Floats, k: int) -> Floats:
-    """(k,) mean z-score of the k pictures that score highest with each query."""
-    places = np.argpartition(scores, -k, axis=1)[:, -k:]
-    return np.asarray(np.take_along_axis(above, places, 1).mean(axis=1))
 
 
 def _some(deviation: Floats) -> Floats:

@@ -78,7 +78,8 @@ class Index(ABC):
     def search(self, queries: Array, k: int, among: npt.ArrayLike | None = None) -> tuple[Floats, Ints]:
         """The k nearest to each of (n_q, dims) normalised queries, score falling, ties by rising id.
 
-        among   ids to choose from; those that are not in the index are passed over
+        among   ids to choose from; those that are not in the index are passed over. Where they are many, a mask is
+                quicker: (m,) bool, whether each id from 0 to m - 1 may be an answer
 
         Returns scores (n_q, k) float32, higher is nearer, and ids (n_q, k) int64; -inf and -1 where answers run out.
         """
@@ -87,14 +88,22 @@ class Index(ABC):
             raise BadInput(f"k: {k}; ask for at least one answer")
         places = None
         if among is not None:
-            places = self._rows.find(np.unique(checked_ids(among, "among")))
-            places = places[places >= 0]
+            places = self._places(np.asarray(among))
         depth = min(k, len(self) if places is None else len(places))
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         ids = np.full((len(queries), k), -1, dtype=np.int64)
         if depth:
             scores[:, :depth], ids[:, :depth] = self._search(queries, depth, places)
         return scores, ids
+
+    def rows(self, ids: npt.ArrayLike) -> Array:
+        """(n, dims) the rows of these ids as the index has them, float32 or bytes. Raises BadInput for a strange id."""
+        names = checked_ids(ids, "ids")
+        places = self._rows.find(names)
+        if (places < 0).any():
+            raise BadInput(f"ids: {names[places < 0][0]} is not in the index")
+        found = self._rows.at(places)
+        return found.astype(np.float32) if found.dtype == np.float16 else found
 
     def save(self, path: str | Path) -> None:
         """Write the index to `path`, and its facts and checksum to `path`.json."""
@@ -150,6 +159,15 @@ class Index(ABC):
     def _restored(cls, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
         """An index of the state that `_state` told; ids and rows are put in by `load`."""
         return cls(space_named(facts["space"]), facts["dims"])
+
+    def _places(self, among: Array) -> Ints:
+        """Where the rows stand that a search is restricted to, by their ids or by a mask over ids."""
+        if among.dtype == bool and among.ndim == 1:
+            names = self._rows.ids
+            inside = names < len(among)
+            return np.flatnonzero(among[names] if inside.all() else inside & among[np.where(inside, names, 0)])
+        places = self._rows.find(np.unique(checked_ids(among, "among")))
+        return places[places >= 0]
 
     def _exactly(self, queries: Array, k: int, places: Ints | None = None) -> tuple[Floats, Ints]:
         """The k best of all rows, or of those at these places, by `Space.score`."""

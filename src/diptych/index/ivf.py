@@ -18,6 +18,7 @@ Squared distance is an inner product of rows with one column more, so that all s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -28,8 +29,12 @@ import numpy.typing as npt
 from diptych.index.index import Index, checked_ids, space_named
 from diptych.kinds import Array, BadInput, Floats, Ints, Space
 
-FEW = 20_000
+FEW = 2000
 """Up to this many rows are scored one by one when a search is restricted to them."""
+
+SCANNED, DEEP = 20_000, 1000
+"""Up to so many rows, all their codes are scanned when a search is restricted to them, and so many candidates scored: a
+filter may let pass what lies in none of the cells nearest to the query, close together far down its ranking."""
 
 TUNED_K = 10
 """Recall is measured at this many answers."""
@@ -265,7 +270,10 @@ class IVF(Index):
         # Answers further down, and those left by a filter, lie in more cells than the ten that were tuned for.
         spread = max(1.0, k / TUNED_K) ** 0.5 * len(self) / allowed
         probes = min(self._lists.nlist, round(self.probes * spread))
-        depth = min(allowed, self.candidates * max(k, TUNED_K))
+        depth = self._depth(k)
+        if places is not None and allowed <= SCANNED:
+            probes, depth = self._lists.nlist, max(depth, DEEP)
+        depth = min(allowed, depth)
         among = None if places is None else self._rows.ids[places]
         scores = np.empty((len(queries), k), dtype=np.float32)
         ids = np.empty((len(queries), k), dtype=np.int64)
@@ -278,6 +286,18 @@ class IVF(Index):
             scores[row], ids[row] = self._exactly(queries[row : row + 1], k, here if len(here) >= k else places)
         return scores, ids
 
+    def _depth(self, k: int) -> int:
+        """How many candidates to score for k answers, as `tune` found them for TUNED_K.
+
+        Codes err by so much of a score at any depth, but scores lie closer together further down. By the tail of a
+        normal distribution, the row of rank r of n has a score of sqrt(2 ln(n / r)) deviations.
+        """
+        n, tuned = len(self), self.candidates * TUNED_K
+        if k <= TUNED_K or tuned >= n:
+            return tuned
+        first, last, here = (math.sqrt(2 * math.log(n / rank)) for rank in (TUNED_K, tuned, k))
+        return max(k, math.ceil(n * math.exp(-(max(0.0, here - (first - last)) ** 2) / 2)))
+
     def _candidates(self, asked: Array, probes: int, depth: int, among: Ints | None = None) -> Ints:
         """(n_q, depth) ids, best code first, -1 where the cells run out."""
         import faiss
@@ -285,8 +305,8 @@ class IVF(Index):
         parameters = faiss.SearchParametersIVF()
         parameters.nprobe = probes
         if among is not None:
-            # Faiss keeps a bare pointer: the name keeps the selector alive until the search is over.
-            parameters.sel = selector = faiss.IDSelectorBatch(np.asarray(among, dtype=np.int64))  # noqa: F841
+            # Faiss keeps bare pointers: the names keep bits and selector alive until the search is over.
+            parameters.sel = selector = _selector(among)  # noqa: F841
         found: Ints = self._lists.search(asked, depth, params=parameters)[1]
         return found
 
@@ -399,6 +419,19 @@ class IVF(Index):
     def _trained(self) -> None:
         if self._lists is None:
             raise BadInput("ivf: not trained; call `train` with rows like those to come")
+
+
+def _selector(ids: Ints) -> Any:
+    """What Faiss asks whether an id may be found: a bit for each, unless they lie far apart."""
+    import faiss
+
+    most = int(ids.max()) + 1
+    if most > 64 * len(ids) + 1_000_000:
+        return faiss.IDSelectorBatch(ids.astype(np.int64))
+    allowed = np.zeros(most, dtype=bool)
+    allowed[ids] = True
+    selector: Any = faiss.IDSelectorBitmap
+    return selector(np.packbits(allowed, bitorder="little"))
 
 
 def _some(total: int, most: int, rng: np.random.Generator) -> Ints:

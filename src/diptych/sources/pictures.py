@@ -130,7 +130,7 @@ def orientation(picture: Image.Image) -> int:
     try:
         found = picture.getexif().get(0x0112, 1)
     except Exception:  # the readers inside PIL raise whatever a damaged block makes them stumble on
-        picture._exif = None  # type: ignore[attr-defined]  # so that whoever reads its words stumbles again, and says so
+        picture._exif = None  # so that whoever reads its words stumbles again, and says so
         return 1
     return found if found in _TURNS else 1
 

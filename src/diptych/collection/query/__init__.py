@@ -7,7 +7,7 @@
     dog year >= 2020 AND tag:family AND near(48.85, 2.35, 20km)
 
 Terms rank the items, filters decide which items may appear. `parse` is total: every string gives a Query or a BadInput
-that names the column. `Filter.sql` gives a parameterised condition over the tables of a collection:
+that names the column. `Filter.passing` asks for the items by parameterised SELECTs over the tables of a collection:
 
     items(id, path, name, folder, size, width, height, taken, camera, lat, lon)   taken: local time, ISO 8601 with T
     captions(item, text)   tags(item, tag)   metadata(item, key, value)

@@ -1,7 +1,7 @@
 """What a query is: terms that rank the items, and filters that decide which items may appear.
 
-`str` writes each in its canonical form, which parses back to an equal one. `Filter.sql` gives a parameterised condition
-over the tables of a collection:
+`str` writes each in its canonical form, which parses back to an equal one. `Filter.passing` asks for the items by
+parameterised SELECTs over the tables of a collection:
 
     items(id, path, name, folder, size, width, height, taken, camera, lat, lon)   taken: local time, ISO 8601 with T
     captions(item, text)   tags(item, tag)   metadata(item, key, value)
@@ -11,15 +11,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
-from diptych.collection.query.sql import EARTH, folded
+import numpy as np
+
+from diptych.collection.query.sql import EARTH, folded, folding
 from diptych.collection.query.tokens import PLAIN_KEY, PLAIN_PATH, PLAIN_TEXT, QUOTED_WEIGHT
+from diptych.kinds import Array
 
 Value = str | float
 Sql = tuple[str, tuple[Value, ...]]
+Select = Callable[[str, tuple[Value, ...]], Array]
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,28 @@ class Filter(ABC):
     """A condition on items. `str` writes it in the query language."""
 
     @abstractmethod
-    def sql(self) -> Sql:
-        """(condition, parameters) for a WHERE over `items`. The connection must be known to `register`.
+    def passing(self, select: Select) -> Array:
+        """(n,) bool, whether each item passes.
 
-        The condition holds constants of this module and `?` alone, whatever the query was. It may be NULL for an item
-        that lacks the field, which WHERE takes for false.
+        select   runs a SELECT of ids with its values, and gives (n,) bool, which of the items it named
+
+        Each comparison is a SELECT of its own, so that an index answers it; AND, OR and NOT join masks. One condition
+        for all would have SQLite look every item up again for each part of it.
         """
+
+
+class Leaf(Filter):
+    """A filter that is one SELECT."""
+
+    @abstractmethod
+    def sql(self) -> Sql:
+        """(SELECT of one column `id`, parameters). The connection must be known to `register`.
+
+        The SELECT holds constants of this module and `?` alone, whatever the query was.
+        """
+
+    def passing(self, select: Select) -> Array:
+        return select(*self.sql())
 
 
 @dataclass(frozen=True)
@@ -120,19 +141,48 @@ class Field:
         return "anything" if self.metadata else COLUMNS[self.name].holds
 
     def some(self, test: str, *values: Value) -> Sql:
-        """Whether some value of the item passes `test`, in which {} stands for the value."""
+        """The items of which some value passes `test`, in which {} stands for the value."""
         if self.metadata:
-            passing = f"SELECT metadata.item FROM metadata WHERE metadata.key = ? AND {test.format('metadata.value')}"
-            return f"items.id IN ({passing})", (self.name, *values)
+            test = test.format("metadata.value")
+            return f"SELECT metadata.item AS id FROM metadata WHERE metadata.key = ? AND {test}", (self.name, *values)
         column = COLUMNS[self.name]
-        test = test.format(column.value)
-        if column.table != "items":
-            test = f"items.id IN (SELECT {column.table}.item FROM {column.table} WHERE {test})"
-        return test, values
+        item = "items.id" if column.table == "items" else f"{column.table}.item"
+        return f"SELECT {item} AS id FROM {column.table} WHERE {test.format(column.value)}", values
+
+    def text(self, test: str, value: str) -> Sql:
+        """The items of which some value passes `test`, in which {} stands for the value folded."""
+        if not self.metadata:
+            return self.some(f"{{0}} IS NOT NULL AND {test.format(folding('{0}'))}", value)
+        texts = self.some(f"typeof({{0}}) = 'text' AND {test.format(folding('{0}'))}", value)
+        return _either(texts, self.some(f"typeof({{0}}) != 'text' AND {test.format('diptych_fold({0})')}", value))
+
+    def number(self, operator: str, value: float) -> Sql:
+        """The items of which some value is a number, or a text that reads as one, and compares so."""
+        if not self.metadata:
+            if self.name == "year" and operator in ("=", ">", ">=") and 1000 <= value < 10_000:
+                # Such a year is four digits, so that dates in it and after it are a range of an index.
+                first, beyond = str(int(value)), _beyond(str(int(value))) if operator == "=" else ":"
+                return self.some(f"items.taken >= ? AND items.taken < ? AND {{}} {operator} ?", first, beyond, value)
+            return self.some(f"{{}} {operator} ?", value)
+        test = f"diptych_number({{0}}) {operator} ?"
+        if abs(value) >= 2**53:  # SQLite would tell apart what is one number as a float
+            return self.some(test, value)
+        # To SQLite every number is less than any text.
+        numbers = self.some(f"{{0}} {operator} ?" + " AND {0} < ''" * (operator in (">", ">=")), value)
+        return _either(numbers, self.some(f"{{0}} >= '' AND {test}", value))
+
+
+def _beyond(text: str) -> str:
+    """What all texts that begin so are less than."""
+    return text[:-1] + chr(ord(text[-1]) + 1)
+
+
+def _either(one: Sql, other: Sql) -> Sql:
+    return f"{one[0]} UNION ALL {other[0]}", (*one[1], *other[1])
 
 
 @dataclass(frozen=True)
-class Has(Filter):
+class Has(Leaf):
     """The item has the field."""
 
     field: Field
@@ -145,7 +195,7 @@ class Has(Filter):
 
 
 @dataclass(frozen=True)
-class Comparison(Filter):
+class Comparison(Leaf):
     """Some value of the field compares so, by = != < <= > >= or ~.
 
     `!=` means that the item has the field and no value of it is equal.
@@ -162,23 +212,38 @@ class Comparison(Filter):
         value = _quoted(self.value) if isinstance(self.value, str) else number(self.value)
         return f"{self.field} {self.operator} {value}"
 
-    def sql(self) -> Sql:
+    def passing(self, select: Select) -> Array:
         if self.operator == "!=":
-            return AllOf((Has(self.field), Not(replace(self, operator="=")))).sql()
+            return Has(self.field).passing(select) & ~replace(self, operator="=").passing(select)
+        return super().passing(select)
+
+    def sql(self) -> Sql:
+        """Not of `!=`, which is two."""
         if isinstance(self.value, float):
-            test = f"diptych_number({{}}) {self.operator} ?" if self.field.metadata else f"{{}} {self.operator} ?"
-            return self.field.some(test, self.value)
+            return self.field.number(self.operator, self.value)
         if self.field.holds == "date":
-            # `2020`, which is all that is known of some pictures, is neither before nor behind `2020-05`.
-            known = f"(length({{0}}) >= {len(self.value)} OR {{0}} != substr(?, 1, length({{0}})))"
-            test = f"substr({{0}}, 1, {len(self.value)}) {self.operator} ? AND {known}"
-            return self.field.some(f"({test})", self.value, self.value)
-        test = "instr(diptych_fold({}), ?) > 0" if self.operator == "~" else f"diptych_fold({{}}) {self.operator} ?"
-        return self.field.some(test, folded(self.value))
+            return self._of_date(self.value)
+        test = "instr({}, ?) > 0" if self.operator == "~" else f"{{}} {self.operator} ?"
+        return self.field.text(test, folded(self.value))
+
+    def _of_date(self, written: str) -> Sql:
+        """What begins with a date lies from the date itself to the next text of its length: a range of an index.
+
+        `2020`, which is all that is known of some pictures, is neither before nor behind `2020-05`.
+        """
+        beyond = _beyond(written)
+        if self.operator == "=":
+            return self.field.some("{0} >= ? AND {0} < ?", written, beyond)
+        operator, bound = {"<": ("<", written), ">=": (">=", written), "<=": ("<", beyond), ">": (">=", beyond)}[
+            self.operator
+        ]
+        coarser = [written[:length] for length in (4, 7, 10, 16) if length < len(written)] if operator == "<" else []
+        unknown = f" AND {{0}} NOT IN ({', '.join('?' * len(coarser))})" if coarser else ""
+        return self.field.some(f"{{0}} {operator} ?{unknown}", bound, *coarser)
 
 
 @dataclass(frozen=True)
-class Near(Filter):
+class Near(Leaf):
     """Taken at most `km` from a place, along the great circle; latitude and longitude in degrees."""
 
     lat: float
@@ -205,7 +270,8 @@ class Near(Filter):
             else:
                 box += " AND items.lon BETWEEN ? AND ?"
             bounds += [west, east]
-        return f"({box} AND diptych_km(items.lat, items.lon, ?, ?) <= ?)", (*bounds, self.lat, self.lon, self.km)
+        circle = "diptych_km(items.lat, items.lon, ?, ?) <= ?"
+        return f"SELECT items.id AS id FROM items WHERE {box} AND {circle}", (*bounds, self.lat, self.lon, self.km)
 
 
 @dataclass(frozen=True)
@@ -217,9 +283,8 @@ class Not(Filter):
     def __str__(self) -> str:
         return f"NOT {_grouped(self.part, AllOf, AnyOf)}"
 
-    def sql(self) -> Sql:
-        condition, values = self.part.sql()
-        return f"({condition}) IS NOT TRUE", values  # NOT NULL is NULL, and would lose the items without the field
+    def passing(self, select: Select) -> Array:
+        return ~self.part.passing(select)
 
 
 @dataclass(frozen=True)
@@ -231,8 +296,8 @@ class AllOf(Filter):
     def __str__(self) -> str:
         return " AND ".join(_grouped(part, AnyOf) for part in self.parts)
 
-    def sql(self) -> Sql:
-        return _joined(" AND ", self.parts)
+    def passing(self, select: Select) -> Array:
+        return np.asarray(np.all([part.passing(select) for part in self.parts], axis=0))
 
 
 @dataclass(frozen=True)
@@ -244,13 +309,8 @@ class AnyOf(Filter):
     def __str__(self) -> str:
         return " OR ".join(map(str, self.parts))
 
-    def sql(self) -> Sql:
-        return _joined(" OR ", self.parts)
-
-
-def _joined(between: str, parts: tuple[Filter, ...]) -> Sql:
-    conditions, values = zip(*(part.sql() for part in parts), strict=True)
-    return f"({between.join(conditions)})", tuple(value for some in values for value in some)
+    def passing(self, select: Select) -> Array:
+        return np.asarray(np.any([part.passing(select) for part in self.parts], axis=0))
 
 
 def flat(kind: type[AllOf] | type[AnyOf], parts: list[Filter]) -> Filter:
