@@ -75,7 +75,7 @@ def test_words_that_an_older_version_did_not_see_are_found(pictures):
         (pictures / "deep.xmp").write_text("<rdf:RDF><rdf:Description dc:subject='dog'/></rdf:RDF>")
         collection.add()
         with store.transaction():  # as if the .xmp had not been understood
-            store.put(replace(store.items([id])[0], found=Words()), changed=False)
+            store.put([replace(store.items([id])[0], found=Words())], [False])
         assert collection.get(id).tags == ("given",)
         by_an_older(collection)
         assert collection.add().updated == 1

@@ -365,7 +365,7 @@ def test_items_of_version_1_get_the_name_of_their_file(tmp_path: Path):
         with store.transaction():
             for place, item in enumerate(store.items(ids)):
                 by_link = replace(item, path=item.path.replace("/P/", "/L/"))
-                store.put(by_link, changed=False)
+                store.put([by_link], [False])
                 if place:  # twice, and the second time with other words
                     also = replace(item, id=0, given=item.given if place == 1 else replace(item.given, tags=("own",)))
                     collection._vectors.put(
