@@ -567,15 +567,16 @@ def test_a_reindex_that_was_stopped_goes_on_where_it_was(pictures, palette, monk
 def test_the_version_of_the_file_is_checked_and_an_older_one_brought_up_to_date(pictures, palette, monkeypatch):
     with begun(pictures, palette) as collection:
         collection.add(pictures)
+    version = len(store.SCHEMA)
     more = (*store.SCHEMA, "ALTER TABLE items ADD COLUMN stars INTEGER")
     with monkeypatch.context() as newer:
         newer.setattr(store, "SCHEMA", more)
-        with pytest.raises(BadInput, match=r"has version 2; update it: diptych reindex --collection"):
+        with pytest.raises(BadInput, match=rf"has version {version}; update it: diptych reindex --collection"):
             Collection.open(pictures / ".diptych", palette)
         with begun(pictures, palette) as collection:
             assert len(collection) == 24 and collection._store.rows("SELECT count(stars) FROM items") == [(0,)]
             assert collection.verify() == []
-    with pytest.raises(BadInput, match="has version 3, and this Diptych knows versions up to 2; update it"):
+    with pytest.raises(BadInput, match=f"has version {version + 1}, and this Diptych knows versions up to {version}"):
         begun(pictures, palette)
 
 
@@ -640,7 +641,7 @@ def test_a_backup_taken_while_open_is_a_collection(pictures, palette, tmp_path):
 def test_given_rows_are_checked(tmp_path, palette):
     with Collection.open(tmp_path / "c", palette, write=True) as collection:
         for row in (np.ones(3, np.float32), np.full(16, np.nan, np.float32), np.ones(16, np.uint8)):
-            with pytest.raises(BadInput, match="rows"):
+            with pytest.raises(BadInput, match="row"):
                 collection.put([Entry("a", row)])
         with pytest.raises(BadInput, match="needs a row"):
             collection.put([Entry("a")])

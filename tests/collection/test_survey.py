@@ -198,7 +198,7 @@ def test_a_collection_of_version_1_forgets_the_names_of_links_and_of_where_it_wa
         for old in (tmp_path / "P", tmp_path / "where it was"):
             connection = collection._store._connection
             connection.executescript(
-                "DROP TABLE waiting; DROP TABLE mounts; DELETE FROM roots; PRAGMA user_version = 1"
+                "DROP TABLE waiting; DROP TABLE mounts; DROP TABLE barred; DELETE FROM roots; PRAGMA user_version = 1"
             )
             connection.execute("INSERT INTO roots VALUES (?)", (str(old),))
             collection.close()
