@@ -31,20 +31,21 @@ class Allowed:
             places = tuple(place(folder) for folder in listed(self.folders, "Allowed", "folders"))
             object.__setattr__(self, "folders", places)
 
-    def check(self, path: str) -> None:
-        """Raises BadInput for a file that may not be opened, in the same words whether it is there or not."""
-        if self.folders is None:
-            return
-        try:
-            full = Path(os.path.realpath(path))
-            may = any(full.is_relative_to(os.path.realpath(folder)) for folder in self.folders)
-        except ValueError:  # it holds a zero byte
-            may = False
-        if not may:
-            raise BadInput(f"query: {shown(path)} may not be opened here; a text goes in quotes with a weight, 1:")
-
 
 Allowed.ANYTHING = Allowed(None)
+
+
+def check_may_open(allowed: Allowed, path: str) -> None:
+    """Raises BadInput for a file that may not be opened, in the same words whether it is there or not."""
+    if allowed.folders is None:
+        return
+    try:
+        full = Path(os.path.realpath(path))
+        may = any(full.is_relative_to(os.path.realpath(folder)) for folder in allowed.folders)
+    except ValueError:  # it holds a zero byte
+        may = False
+    if not may:
+        raise BadInput(f"query: {shown(path)} may not be opened here; a text goes in quotes with a weight, 1:")
 
 
 class Ids(list[int]):

@@ -245,7 +245,8 @@ class Search:
             rows.update(zip(texts, self.vectors.checked(encoded, len(texts)), strict=True))
         for place, term in enumerate(terms):
             if term.kind == "picture":
-                pictures.check(os.path.expanduser(term.value))  # noqa: PTH111 - another's home that is unknown stays
+                path = os.path.expanduser(term.value)  # noqa: PTH111 - another's home that is unknown stays
+                arguments.check_may_open(pictures, path)
                 rows[place] = self.picture(term.value)
             elif term.kind == "vector":
                 rows[place] = self._sound_row([term.data], "the vector")
