@@ -491,7 +491,7 @@ class Collection:
     @overload
     def search(
         self,
-        query: str | Query | Term | Path | Image | int | Sequence[float] | Sequence[str | Query | Term | Path | Array],
+        query: str | Query | Term | Path | Image | int | Sequence[str | Query | Term | Path | Array | float],
         k: int = 10,
         offset: int = 0,
         diverse: float = 0.0,
