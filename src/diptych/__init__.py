@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diptych.catalogue import Dataset as Dataset
+    from diptych.collection import Allowed as Allowed
     from diptych.collection import Answer as Answer
+    from diptych.collection import Bin as Bin
     from diptych.collection import Collection as Collection
     from diptych.collection import Damaged as Damaged
     from diptych.collection import Entry as Entry
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from diptych.collection import Locked as Locked
     from diptych.collection import OtherEncoder as OtherEncoder
     from diptych.collection.query import Query as Query
+    from diptych.collection.query import Term as Term
     from diptych.encoder import Encoder as Encoder
     from diptych.encoder import load as load
     from diptych.flow.evaluate import Evaluation as Evaluation
@@ -44,8 +47,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "catalogue": "Dataset",
-    "collection": "Answer Collection Damaged Entry Hit Ingested Item Locked OtherEncoder",
-    "collection.query": "Query",
+    "collection": "Allowed Answer Bin Collection Damaged Entry Hit Ingested Item Locked OtherEncoder",
+    "collection.query": "Query Term",
     "encoder": "Encoder load",
     "flow.evaluate": "Evaluation evaluate",
     "flow.fit": "fit",

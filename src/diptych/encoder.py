@@ -11,9 +11,10 @@ from diptych.encoders import shelf
 from diptych.encoders.dual import DualEncoder
 from diptych.features import composition
 from diptych.features.composition import Composition
-from diptych.kinds import Array, BadInput, Pairs, Progress, Space
+from diptych.kinds import Array, BadInput, Pairs, Progress, Space, listed, shown
 from diptych.method import Method
 from diptych.parts.fitted import Fitted
+from diptych.sources import pictures
 
 
 @dataclass
@@ -54,8 +55,10 @@ class Encoder(Fitted):
     def fit(self, train: Pairs, progress: Progress | None = None) -> Self:
         """Learn the features, then the method, from pictures and strings (or from arrays, with `given` features).
 
-        Raises BadInput for pictures and texts that the features or the method cannot learn from.
+        Raises BadInput for pictures and texts that the features or the method cannot learn from, and what is no Pairs.
         """
+        if not isinstance(train, Pairs):
+            raise BadInput(f"fit: {shown(train)} is no Pairs; give Pairs(images, texts, owner)")
         images = self.images_.fit(train.images, progress).transform(train.images, progress)
         texts = self.texts_.fit(train.texts, progress).transform(train.texts, progress)
         self.method_.fit(train.features(images, texts))
@@ -66,6 +69,7 @@ class Encoder(Fitted):
 
         Raises BadInput for what is neither, rows of another width, and the first picture that does not decode.
         """
+        _several(items, "encode_images", "pictures")
         return self.method_.encode_images(self.images_.transform(items, progress))
 
     def encode_texts(self, items: Any, progress: Progress | None = None) -> Array:
@@ -73,6 +77,7 @@ class Encoder(Fitted):
 
         Raises BadInput for what is neither, rows of another width, and a text without a word.
         """
+        _several(items, "encode_texts", "texts")
         return self.method_.encode_texts(self.texts_.transform(items, progress))
 
 
@@ -89,3 +94,13 @@ def load(name: str | Path, modules: Sequence[str] = ()) -> Encoder | DualEncoder
     if not isinstance(found, Encoder | DualEncoder):
         raise BadInput(f"{name} holds {type(found).__name__}, which is no encoder of pictures and texts")
     return found
+
+
+def _several(items: Any, who: str, what: str) -> None:
+    """Raises BadInput for one alone, and for open pictures: what is computed from a picture is kept by its file."""
+    if hasattr(items, "shape"):  # rows, sparse ones among them
+        return
+    for item in listed(items, who, what):
+        is_open = hasattr(item, "getexif") or pictures.is_pixels(item)
+        if item is None or is_open or isinstance(item, bytes | int | float):
+            raise BadInput(f"{who}: {type(item).__name__} is not read here; give strings, of a picture its path")

@@ -41,6 +41,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names)}"
 
 
+def shown(thing: Any) -> str:
+    """Anything as a message shows it: on one line, and short."""
+    return " ".join(repr(thing).split())[:60]
+
+
 def take(items: Any, rows: Array | Sequence[int] | slice) -> Any:
     """Some rows of an array, a sparse matrix or a list, as the same kind of thing."""
     if hasattr(items, "shape"):
@@ -53,6 +58,17 @@ def take(items: Any, rows: Array | Sequence[int] | slice) -> Any:
 def count(items: Any) -> int:
     """Number of rows of an array, a sparse matrix (which has no len) or a list."""
     return int(items.shape[0]) if hasattr(items, "shape") else len(items)
+
+
+def listed(items: Any, who: str, what: str) -> list[Any]:
+    """Several things as a list; BadInput for one text, whose letters would be taken for many, and for what is no list.
+
+    who, what   what they were given to, and what it takes
+    """
+    single = isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable)
+    if single or getattr(items, "ndim", 1) == 0:
+        raise BadInput(f"{who}: {shown(items)} is no list; {who} takes several {what}: put one in [ ]")
+    return list(items)
 
 
 def batches(items: Any, size: int) -> Iterator[Any]:

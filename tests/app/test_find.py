@@ -46,10 +46,11 @@ def test_search_prints_the_promised_json(album: Path) -> None:
     answer = run("search", "a forest at night", "-t", "5", "--json", at=album)
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
-    assert set(found) == {"query", "verdict", "results", "seconds", "collection"}
-    assert found["collection"] == str(album / ".diptych")
+    assert set(found) == {"query", "verdict", "results", "seconds", "total", "hints", "collection"}
+    assert found["collection"] == str(album / ".diptych") and found["hints"] == []
     assert len(found["results"]) == 5
-    assert set(found["results"][0]) == {"id", "path", "score", "verdict", "why"}
+    assert set(found["results"][0]) == {"id", "key", "path", "score", "verdict", "why"}
+    assert all(hit["key"] == hit["path"] for hit in found["results"])
     scores = [hit["score"] for hit in found["results"]]
     assert scores == sorted(scores, reverse=True)
     assert all(Path(hit["path"]).is_file() for hit in found["results"])

@@ -641,7 +641,7 @@ def test_a_backup_taken_while_open_is_a_collection(pictures, palette, tmp_path):
 def test_given_rows_are_checked(tmp_path, palette):
     with Collection.open(tmp_path / "c", palette, write=True) as collection:
         for row in (np.ones(3, np.float32), np.full(16, np.nan, np.float32), np.ones(16, np.uint8)):
-            with pytest.raises(BadInput, match="rows"):
+            with pytest.raises(BadInput, match="row"):
                 collection.put([Entry("a", row)])
         with pytest.raises(BadInput, match="needs a row"):
             collection.put([Entry("a")])

@@ -69,7 +69,7 @@ def test_a_flipped_byte_in_the_database_is_an_error_a_problem_or_nothing(whole, 
                     outcomes["nothing"] += 1
         except BadInput:
             outcomes["error"] += 1
-    assert outcomes["error"] + outcomes["problem"] > FLIPS / 20, outcomes
+    assert outcomes["error"] + outcomes["problem"] >= FLIPS / 20, outcomes
 
 
 def test_a_flipped_byte_in_a_vector_or_a_caption_is_met_when_it_is_used(whole, tmp_path):

@@ -102,7 +102,7 @@ def test_rows_are_added_by_statements_for_many(tmp_path: Path, monkeypatch: pyte
 
 def test_what_is_put_together_is_what_is_put_one_by_one(tmp_path: Path) -> None:
     """New items, others in their place, and a mixture of both."""
-    works = [entries(40), [Entry(some.path, None, ("other",), ("New",), {"price": 1}) for some in entries(20)]]
+    works = [entries(40), [Entry(some.key, None, ("other",), ("New",), {"price": 1}) for some in entries(20)]]
     works.append([Entry(f"item {number}", some.row, ("x",)) for number, some in enumerate(entries(50))])
     told = []
     for name, size in (("together", 50), ("alone", 1)):

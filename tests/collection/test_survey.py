@@ -338,7 +338,7 @@ def test_a_collection_of_version_1_forgets_the_names_of_links_and_of_where_it_wa
         for old in (tmp_path / "P", tmp_path / "where it was"):
             connection = collection._store._connection
             connection.executescript(
-                "DROP TABLE waiting; DROP TABLE mounts; DELETE FROM roots; PRAGMA user_version = 1"
+                "DROP TABLE waiting; DROP TABLE mounts; DROP TABLE barred; DELETE FROM roots; PRAGMA user_version = 1"
             )
             for (name,) in connection.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'index' AND sql != ''"
@@ -364,15 +364,13 @@ def test_items_of_version_1_get_the_name_of_their_file(tmp_path: Path):
         store = collection._store
         with store.transaction():
             for place, item in enumerate(store.items(ids)):
-                by_link = replace(item, path=item.path.replace("/P/", "/L/"))
+                by_link = replace(item, kept=item.kept.replace("/P/", "/L/"))
                 store.put([by_link], [False])
                 if place:  # twice, and the second time with other words
                     also = replace(item, id=0, given=item.given if place == 1 else replace(item.given, tags=("own",)))
-                    collection._vectors.put(
-                        "image", [store.put(also, changed=True).id], [0], np.ones((1, 16), np.float32)
-                    )
+                    collection._vectors.put("image", store.put([also], [True]), [0], np.ones((1, 16), np.float32))
         store._connection.executescript(
-            "DROP TABLE waiting; DROP TABLE mounts; PRAGMA user_version = 1; DELETE FROM roots;"
+            "DROP TABLE waiting; DROP TABLE mounts; DROP TABLE barred; PRAGMA user_version = 1; DELETE FROM roots;"
             f"INSERT INTO roots VALUES ('{tmp_path / 'P'}'), ('{tmp_path / 'L'}')"
         )
     with opened(tmp_path / "c") as collection:

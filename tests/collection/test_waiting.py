@@ -94,8 +94,9 @@ def test_two_lines_of_a_table_about_two_copies_are_both_right(collection, album)
     assert set(given(collection, album / "red.png")[0]) == {"a card", "a red card"}
     assert given(collection, album / "copy.png")[0] == given(collection, album / "red.png")[0]
     assert given(collection, album / "blue.png")[0] == ("sea",)
-    ids = collection.put([Entry("copy.png", tags=["x"]), Entry("red.png", tags=["y"]), Entry("blue.png", tags=["z"])])
-    assert ids == [collection.ids(album / f"{name}.png")[0] for name in ("copy", "red", "blue")]
+    names = ("copy", "red", "blue")
+    ids = collection.put(Entry(album / f"{name}.png", tags=[tag]) for name, tag in zip(names, "xyz", strict=True))
+    assert ids == [collection.ids(album / f"{name}.png")[0] for name in names]
     assert given(collection, album / "red.png")[1] == ("x", "y") == given(collection, album / "copy.png")[1]
 
 

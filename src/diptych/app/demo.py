@@ -55,7 +55,7 @@ def demo(pictures: Path | None, out: Path, cards: int = CARDS) -> None:
     page = out / "search.html"
     sheet.write(answers, page)
     for answer in answers:
-        first = Path(answer.results[0].path).name if answer.results else "nothing"
+        first = Path(answer.results[0].key).name if answer.results else "nothing"
         print_line(f"{answer.query}: {answer.verdict}, first {first}, {1000 * answer.seconds:.0f} ms")
     if pictures is None:
         print_line()
@@ -76,7 +76,7 @@ def searched(pictures: Path, out: Path, queries: Sequence[str], tags: Path | Non
         print_line()
         if not len(collection):
             raise BadInput(f"{pictures}: no picture in it that can be read")
-        some = collection.get(collection.ids()[0]).path
+        some = collection.get(collection.ids()[0]).key
         return [collection.search(query.format(picture=f'"{some}"')) for query in queries]
 
 

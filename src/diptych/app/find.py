@@ -538,20 +538,22 @@ def _show(
     if as_json:
         facts = asdict(answer) | {"collection": str(where)}
         for hit in facts["results"]:
-            if hit["region"] is None:
-                del hit["region"]
+            for name in ("captions", "tags", "metadata", *(["region"] if hit["region"] is None else [])):
+                del hit[name]  # nobody asked for it
         print_json(facts)
     elif print0:
         for hit in answer.results:
-            write(hit.path.encode("utf-8", "surrogateescape") + b"\0")  # as on the disk, whatever the locale
+            write(hit.key.encode("utf-8", "surrogateescape") + b"\0")  # as on the disk, whatever the locale
     elif paths:
         for hit in answer.results:
-            print_line(quoted(hit.path))
+            print_line(quoted(hit.key))
     else:
+        for hint in answer.hints:
+            print_note(hint)
         if SAID[answer.verdict]:
             print_note(SAID[answer.verdict])
         for hit in answer.results:
             said = "; ".join(filter(None, (SAID[hit.verdict], *hit.why)))
-            print_line(f"{hit.score:.3f}", quoted(hit.path), *filter(None, (said,)))
-            if form is not None:
+            print_line(f"{hit.score:.3f}", quoted(hit.key), *filter(None, (said,)))
+            if form is not None and hit.path is not None:
                 write(thumbnails.drawn(hit.path, form) + "\n")

@@ -34,7 +34,7 @@ def write(answers: Sequence[Answer], path: Path) -> None:
 
 def thumbnail(hit: Hit) -> str:
     """A small JPEG of a hit as a data URI, its region framed; empty where it cannot be read any more."""
-    picture = small(hit.path)
+    picture = small(hit.path) if hit.path is not None else None
     if picture is None:
         return ""
     if hit.region is not None:

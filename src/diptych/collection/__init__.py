@@ -1,15 +1,20 @@
 """Pictures that can be found: a folder with a SQLite file that holds the truth, and indexes beside it for speed."""
 
+from diptych.collection.arguments import Allowed, Ids, Number
 from diptych.collection.collection import Collection, Forgotten
 from diptych.collection.duplicates import Duplicates
+from diptych.collection.facets import Bin
 from diptych.collection.ingest import Entry, Ingested
+from diptych.collection.query import Query, Term
 from diptych.collection.search import Answer, Hit
 from diptych.collection.store import Damaged, Item, Locked, OtherEncoder
 from diptych.collection.verdict import Calibration, Thresholds
 from diptych.collection.waiting import Waiting
 
 __all__ = [
+    "Allowed",
     "Answer",
+    "Bin",
     "Calibration",
     "Collection",
     "Damaged",
@@ -17,10 +22,14 @@ __all__ = [
     "Entry",
     "Forgotten",
     "Hit",
+    "Ids",
     "Ingested",
     "Item",
     "Locked",
+    "Number",
     "OtherEncoder",
+    "Query",
+    "Term",
     "Thresholds",
     "Waiting",
 ]

@@ -5,32 +5,36 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
 from diptych.collection import (
+    arguments,
     background_queries,
     duplicates,
     exchange,
+    facets,
     identity,
     ingest,
     outdated,
+    questions,
     verdict,
     verify,
     waiting,
 )
-from diptych.collection import query as language
+from diptych.collection.arguments import Allowed, Ids, Number
 from diptych.collection.duplicates import THRESHOLD, Duplicates
+from diptych.collection.facets import Bin
 from diptych.collection.identity import EncoderProtocol, Identity
 from diptych.collection.ingest import Changed, Entry, Ingested, Seen
 from diptych.collection.nearest import Nearest
-from diptych.collection.query import Query, Term
+from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
 from diptych.collection.search import Answer, Search, SearchParams
 from diptych.collection.store import Damaged, Item, OtherEncoder, Store
@@ -39,9 +43,17 @@ from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
 from diptych.collection.waiting import Waiting
 from diptych.encoders import shelf
-from diptych.kinds import Array, BadInput, Progress
+from diptych.kinds import Array, BadInput, Ints, Progress, Space, shown
 from diptych.sources import ignore
 from diptych.sources.decoders import SECONDS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_NO_ENCODER = "holds rows alone and has no encoder"
+
+_ASKED = 4000
+"""Rows that stand for the queries to come."""
 
 ENTRIES = 5000
 """Entries between two commits of `Collection.put`."""
@@ -71,26 +83,42 @@ class Collection:
 
     def _use(self, vectors: Vectors, encoder: EncoderProtocol | None, encoder_at: str) -> None:
         self._vectors, self._encoder, self._encoder_at = vectors, encoder, encoder_at
-        self._nearest = Nearest(vectors, lambda: self._texts(background_queries.rare()))
+        self._nearest = Nearest(vectors, self._as_asked)
         self._search = Search(vectors, self._nearest, self._encoding)
 
     @classmethod
-    def open(cls, folder: str | Path, encoder: EncoderProtocol | str | Path | None = None, write: bool = False) -> Self:
+    def open(
+        cls,
+        folder: str | Path,
+        encoder: EncoderProtocol | str | Path | None = None,
+        write: bool = False,
+        *,
+        space: Space | str | None = None,
+        width: int | None = None,
+    ) -> Self:
         """A collection that is there; with `write`, one that is begun where none is.
 
-        encoder   an encoder; or the name or folder of one (see `encoders.shelf.open`), which is remembered; None takes
-                  the remembered one, and `mini` for a new collection
+        encoder        an encoder; or the name or folder of one (see `encoders.shelf.open`), which is remembered; None
+                       takes the remembered one, and `mini` for a new collection
+        space, width   in the place of an encoder, of a collection whose rows are all given: how they are compared, and
+                       the numbers in each, of packed bits (`hamming`) the bytes
+
         Raises OtherEncoder where the vectors are another's, Locked where another process writes, Damaged.
         """
-        store = Store(_place(folder), write)
+        arguments.flags(write=write)
+        place, rows = arguments.place(folder), _rows(space, width)
+        if rows is not None and encoder is not None:
+            raise BadInput("space, width: they are of rows without an encoder; give them or an encoder, not both")
+        brought, at = _brought(encoder) if encoder is not None else (None, "")
+        made = Identity.of(brought) if brought is not None else rows
+        store = Store(place, write)
         try:
             if store.was == 1:
                 own_names(store)
-            if encoder is None and Vectors.remembered(store) is None:
-                encoder = shelf.DEFAULT
-            brought, at = _brought(encoder) if encoder is not None else (None, "")
-            if brought is not None and Vectors.remembered(store) is None:
-                made = Identity.of(brought)
+            if Vectors.remembered(store) is None:
+                if made is None:
+                    brought, at = _brought(shelf.DEFAULT)
+                    made = Identity.of(brought)
                 if made.space not in SPACES:
                     raise BadInput(f"a collection compares by {', '.join(SPACES)}; not by {made.space}")
                 with store.transaction():
@@ -98,8 +126,8 @@ class Collection:
             found = Vectors.remembered(store)
             assert found is not None
             vectors, kept_at = found
-            if brought is not None:
-                _same(vectors, brought, at)
+            if made is not None:
+                _same(vectors, made, at)
             return cls(store, vectors, brought, at or kept_at)
         except BaseException:
             store.close()
@@ -143,6 +171,8 @@ class Collection:
         reported as `away`, and what is known of it stays: its disk may not be mounted. Where that is so of all folders,
         it is an error.
 
+        Files that were removed for ever (see `remove`) are left out.
+
         captions   a .jsonl, .csv, .tsv or .parquet with `image` and `captions`, which takes the place of earlier ones
         retry      look again at files that failed and did not change since
         contents   read every file again, for those whose content changed though size and time did not
@@ -152,12 +182,18 @@ class Collection:
 
         It may be stopped at any time, in any way: what is done is kept, and the next run goes on behind it.
         """
-        for path in (*folders, *((captions,) if captions else ())):
-            _place(path)
+        places = [arguments.place(folder) for folder in folders]
+        if captions is not None:
+            arguments.place(captions)
+        _workers(workers)
+        arguments.flags(retry=retry, contents=contents)
+        arguments.number(seconds, "seconds", 1e-3, 1e9, "how long one file may take to read")
+        arguments.called(progress, "progress")
+        self._need_encoder()
         report = ingest.add(
             self._vectors,
             self._encoding,
-            folders,
+            places,
             captions=captions,
             exclude=self.excluded(),
             retry=retry,
@@ -176,8 +212,8 @@ class Collection:
         `.diptychignore` files. Raises BadInput for one that cannot be read.
         """
         for pattern in patterns:
-            if not pattern.strip():
-                raise BadInput("a pattern of what to leave out is empty; give one such as *.bak or scans/")
+            if not isinstance(pattern, str) or not pattern.strip():
+                raise BadInput(f"{shown(pattern)} is no pattern of what to leave out; give one such as *.bak or scans/")
         ignore.Patterns(patterns, "--exclude")
         self._remember_excluded([*(kept for kept in self.excluded() if kept not in patterns), *patterns])
 
@@ -188,8 +224,8 @@ class Collection:
             if pattern not in kept:
                 there_are = f"; there are: {', '.join(kept)}" if kept else "; there is none"
                 raise BadInput(
-                    f"{pattern!r} is not among the patterns left out{there_are}. What is left out by default comes "
-                    f"back with --exclude '!PATTERN', what a {ignore.FILE} leaves out with a change of that file"
+                    f"{shown(pattern)} is not among the patterns left out{there_are}. What is left out by default "
+                    f"comes back with --exclude '!PATTERN', what a {ignore.FILE} leaves out with a change of that file"
                 )
         self._remember_excluded([pattern for pattern in kept if pattern not in patterns])
 
@@ -213,6 +249,16 @@ class Collection:
 
         changed   told of each file (what, path, why), when it is committed
         """
+        places = [arguments.place(folder) for folder in folders]
+        arguments.number(every, "every", 0, 1e9, "give seconds")
+        _workers(workers)
+        arguments.called(changed, "changed")
+        self._need_encoder()
+        return self._watching(places, every, workers, changed)
+
+    def _watching(
+        self, folders: Sequence[Path], every: float, workers: int | None, changed: Changed | None
+    ) -> Iterator[Ingested]:
         seen: Seen = {}
         trouble = ""
         while True:
@@ -240,18 +286,24 @@ class Collection:
                 trouble = str(error)
             time.sleep(max(every, 9 * (time.monotonic() - started)))
 
-    def put(self, entries: Iterable[Entry], progress: Progress | None = None) -> list[int]:
+    def put(self, entries: Iterable[Entry], progress: Progress | None = None) -> Ids:
         """Write items whose vectors, captions, tags or metadata are given; their ids.
 
-        An entry with the path of an item takes its place and keeps its id. Some thousands at a time are committed
-        together, and no more are asked for before.
+        An entry with the key of an item takes its place and keeps its id. In the space `cosine` rows are brought to
+        unit length, and `ids.normalised` says how many were not. Some thousands at a time are committed together, and
+        no more are asked for before.
 
         progress   told the number of entries that are durable; the index is brought up to date behind the last
+
+        Raises BadInput naming the key of a row that is all zeros, not finite, or of another width.
         """
-        ids: list[int] = []
-        rest = iter(entries)
+        arguments.called(progress, "progress")
+        ids = Ids()
+        rest = _entries(entries)
         while some := list(islice(rest, ENTRIES)):
-            ids += ingest.give(self._vectors, self._encoding, some)[0]
+            written = ingest.give(self._vectors, self._encoding, some)
+            ids += written.ids
+            ids.normalised += written.normalised
             if progress:
                 progress("entries", len(ids), len(ids))
         self._catch_up()
@@ -259,26 +311,52 @@ class Collection:
 
     def annotate(
         self,
-        id: int,
+        item: int | str | Path,
         captions: Sequence[str] | None = None,
         tags: Sequence[str] | None = None,
-        metadata: dict[str, str | int | float] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        merge: bool = False,
     ) -> Item:
         """Give an item other captions, tags or metadata in the place of those given before; None leaves them.
 
+        merge   put them beside those given before; metadata of the same name is replaced, and None takes a name away
+
         What stands in its file and beside it stays.
         """
-        item = self._one(id)
-        ingest.give(self._vectors, self._encoding, [Entry(item.path, None, captions, tags, metadata)])
-        return self.get(id)
+        arguments.flags(merge=merge)
+        one = self._one(item)
+        if merge:
+            captions = None if captions is None else [*one.given.captions, *arguments.strings(captions, "captions")]
+            tags = None if tags is None else [*one.given.tags, *arguments.strings(tags, "tags")]
+            if isinstance(metadata, Mapping):
+                both = {**one.metadata, **metadata}
+                metadata = {name: value for name, value in both.items() if value is not None}
+        key = self._store.key(one.kept, one.size is not None)
+        ingest.give(self._vectors, self._encoding, [Entry(key, None, captions, tags, metadata)])
+        return self.get(one.id)
 
-    def remove(self, ids: Iterable[int]) -> int:
-        """Take items out, and say how many there were. A file that is still in its folder comes back with `add`.
+    def remove(self, items: Iterable[int | str | Path], forever: bool = False) -> int:
+        """Take items out, by ids or keys, and say how many there were. A file still in its folder returns with `add`.
+
+        forever   nor do files of the same content come back with `add`, until `readmit`
 
         What people gave to a picture waits for its content to come back, too; `forget` removes it.
         """
+        arguments.flags(forever=forever)
+        ids = [id for id in self._ids(arguments.names(items)) if id is not None]
         with self._store.transaction():
+            if forever:
+                ingest.bar(self._store, ids)
             return waiting.delete(self._store, ids)
+
+    def readmit(self, *keys: str | Path) -> int:
+        """Let files that were removed for ever come back with the next `add`; without keys, all. How many.
+
+        `status` lists their keys.
+        """
+        names = [str(key) if isinstance(key, str | Path) else str(arguments.place(key)) for key in keys]
+        with self._store.transaction():
+            return ingest.unbar(self._store, names if keys else None)
 
     def forget(self, folder: str | Path, words: bool = True) -> Forgotten:
         """Forget a folder with everything indexed from it, whether it is still there or not.
@@ -287,8 +365,9 @@ class Collection:
 
         Raises BadInput for a folder that nothing is known of. No picture is touched.
         """
+        arguments.flags(words=words)
         store = self._store
-        full = os.path.realpath(_place(folder))
+        full = os.path.realpath(arguments.place(folder))
         within = prefixes(store, full)
         paths = store.rows("SELECT id, path FROM items WHERE size IS NOT NULL")
         ids = [id for id, path in paths if below(path, within)]
@@ -299,6 +378,8 @@ class Collection:
         with store.transaction():
             store.change("DELETE FROM roots WHERE path = ?", [(store.kept_path(root),) for root in roots])
             removed = waiting.delete(store, ids)
+            barred = [path for (path,) in store.rows("SELECT path FROM barred") if below(path, within)]
+            store.change("DELETE FROM barred WHERE path = ?", [(path,) for path in barred])
             here = [some for some in waiting.listed(store) if below(some.path, within)] if words else []
             waiting.drop(store, [some.digest for some in here])
         return Forgotten(removed, tuple(self._in_full(some) for some in here if some.says_anything))
@@ -320,8 +401,14 @@ class Collection:
         memory    bytes that the index may take; None: as many as it wants. Both wishes are remembered
         latency   seconds that one query may take; None: 5 ms
 
+        Rows of another length than 1, in the space `cosine`, as earlier versions took them, are normalised.
+
         Encoding is committed batch by batch and goes on where it was stopped; until it is done, the old vectors answer.
         """
+        so = "give bytes and seconds above 0, or None"
+        memory = None if memory is None else arguments.number(memory, "memory", 0, 1e18, so)
+        latency = None if latency is None else arguments.number(latency, "latency", 0, 1e18, so)
+        arguments.called(progress, "progress")
         if encoder is not None:
             brought, at = _brought(encoder)
             made = Identity.of(brought)
@@ -333,6 +420,7 @@ class Collection:
                     vectors.remember(at)
             self._use(vectors, brought, at)
         with self._store.transaction():
+            self._vectors.mend()
             # Every index is built anew, so nobody needs to hear of what was removed before.
             self._store.change("DELETE FROM removed WHERE generation < ?", [(self._store.generation,)])
             self._store.set_meta("floor", str(self._store.generation))
@@ -348,8 +436,13 @@ class Collection:
         """
         before = self._measured()
         points = (before.points[0] if weak is None else weak), (before.points[1] if match is None else match)
-        if not 0 < points[0] <= points[1] < 1:
-            raise BadInput(f"weak, match: {points}; they lie between 0 and 1, weak below match")
+        so = "they lie between 0 and 1, weak below match"
+        for name, point in zip(("weak", "match"), points, strict=True):
+            arguments.number(point, name, 1e-9, 1 - 1e-9, so)
+        if points[0] > points[1]:
+            raise BadInput(f"weak, match: {points}; {so}")
+        if self._vectors.identity.is_given:  # there is nothing to ask it with
+            return replace(before, points=points, items=len(self))
         found, absent = verdict.calibrate(self._vectors, self._texts, *points)
         with self._store.transaction():
             absent.keep(self._vectors)
@@ -358,88 +451,149 @@ class Collection:
 
     def backup(self, folder: str | Path) -> Path:
         """Copy the collection into a new folder while it is open, and even while another process writes to it."""
-        return exchange.backup(self._store, _place(folder))
+        return exchange.backup(self._store, arguments.place(folder))
 
     def export(self, path: str | Path, vectors: bool = True) -> int:
         """Write all items to a `.jsonl` or `.parquet` file, or into a folder as clip-retrieval lays it out; how many.
 
         vectors   with the vector of each picture; a folder always has them
         """
+        arguments.flags(vectors=vectors)
         with self._store.snapshot():
-            return exchange.export(self._vectors, _place(path), vectors)
+            return exchange.export(self._vectors, arguments.place(path), vectors)
 
-    def import_(self, path: str | Path) -> int:
-        """Put what `export`, or clip-retrieval, wrote; the number of items.
+    def import_(self, path: str | Path) -> Number:
+        """Put what `export`, or clip-retrieval, wrote; the number of items. Rows are looked at as in `put`.
 
         Items without a vector must be in the collection. Vectors of another encoder are refused where the export says
         whose they are; an export of another program is taken at its word.
         """
-        n = 0
-        for entries in exchange.entries(self._vectors, _place(path)):
-            n += len(ingest.give(self._vectors, self._encoding, entries)[0])
+        n = normalised = 0
+        for entries in exchange.entries(self._vectors, arguments.place(path)):
+            written = ingest.give(self._vectors, self._encoding, entries)
+            n, normalised = n + len(written.ids), normalised + written.normalised
         self._catch_up()
-        return n
+        return Number.of(n, normalised)
 
     # ---------------------------------------------------------------------------------------------------------- reading
 
-    def get(self, id: int) -> Item:
-        """An item, its path in full. Raises BadInput where there is none of this id."""
+    def get(self, item: int | str | Path) -> Item:
+        """An item by its id or its key. Raises BadInput where there is none."""
         with self._reading():
-            item = self._one(id)
-            return replace(item, path=self._store.full_path(item.path))
+            return self._store.named(self._one(item))
 
-    def ids(self, path: str | Path | None = None) -> list[int]:
-        """The ids of all pictures that can be found, or of the one with this path."""
+    def ids(self, key: str | Path | None = None) -> list[int]:
+        """The ids of all pictures that can be found, or of the one that is called so."""
         sql = "SELECT id FROM items WHERE status = 'ok'"
-        if path is None:
+        if key is None:
             return [id for (id,) in self._store.rows(f"{sql} ORDER BY id")]
-        names = (str(path), self._store.own_path(str(path)))
-        return [id for (id,) in self._store.rows(f"{sql} AND path IN (?, ?)", names)]
+        found = [id for id in self._ids([arguments.name(key)]) if id is not None]
+        return [id for (id,) in self._store.rows(f"{sql} AND id = ?", found)] if found else []
 
+    @overload  # several vectors
+    def search(  # type: ignore[overload-overlap]
+        self, query: Sequence[Array] | Sequence[Sequence[float]], *options: Any, **named: Any
+    ) -> list[Answer]: ...
+
+    @overload
     def search(
         self,
-        query: str | Query,
+        query: str | Query | Term | Path | Image | int | Sequence[str | Query | Term | Path | Array | float],
         k: int = 10,
         offset: int = 0,
         diverse: float = 0.0,
         keywords: float = 0.5,
         regions: bool = False,
-    ) -> Answer:
-        """The k best answers to a query of the query language, after the first `offset`.
+        *,
+        where: str | Filter | None = None,
+        fields: bool = False,
+        language: str = "query",
+        pictures: Allowed = Allowed.ANYTHING,
+    ) -> Answer: ...
 
+    @overload  # an Answer for a vector or pixels, a list for an array of vectors
+    def search(self, query: Array, *options: Any, **named: Any) -> Any: ...
+
+    def search(
+        self,
+        query: Any,
+        k: int = 10,
+        offset: int = 0,
+        diverse: float = 0.0,
+        keywords: float = 0.5,
+        regions: bool = False,
+        *,
+        where: str | Filter | None = None,
+        fields: bool = False,
+        language: str = "query",
+        pictures: Allowed = Allowed.ANYTHING,
+    ) -> Any:
+        """The k best answers to a query, after the first `offset`.
+
+        query      a text in the query language; a vector (d,); a picture, as Path, PIL's or pixels (h, w, 3) uint8;
+                   an id; a `Term` or `Query`; or a list of these, which are added up. Of several vectors, (n, d) or a
+                   list of them, a list of answers
         diverse    0 to 1: how much a picture like those before it is held back
         keywords   0 to 1: what words in captions, tags and names weigh against the vectors; 0 leaves them out
         regions    say of each hit which part of it answers best; takes a few encodings a hit
+        where      a filter of the query language besides
+        fields     say of each hit what captions, tags and metadata it has
+        language   "plain" for text that a stranger typed: nothing in it is an operator, a path or an id, and every text
+                   is taken
+        pictures   which picture files the query may open; `Allowed()` for none, if strangers write it
         """
-        params = SearchParams(k, offset, diverse, keywords, regions=regions)
+        plainly = arguments.one_of(language, "language", questions.LANGUAGES) == "plain"
+        params = SearchParams(k, offset, diverse, keywords, regions=regions, fields=fields, pictures=pictures)
+        rows = questions.vectors(query)
         with self._reading():
-            return self._search.answer(self._parsed(query), params)
+            if rows is None:
+                asked = questions.read(query, plainly, where)
+                return self._hinting(self._search.answer(asked, params), asked.where)
+            condition = questions.condition(where)
+            answers = self._search.answers(rows, condition, params) if rows else []
+            return [self._hinting(answer, condition) for answer in answers]
 
-    def region(self, picture: int | str | Path, query: str | Query) -> Region:
-        """The part of an item, or of a picture file, that answers a query best."""
+    def region(
+        self, picture: int | str | Path, query: str | Query | Term, pictures: Allowed = Allowed.ANYTHING
+    ) -> Region:
+        """The part of an item, or of a picture file, that answers a query best. pictures: as in `search`."""
+        name = arguments.name(picture)
+        if not isinstance(pictures, Allowed):
+            raise BadInput(f"pictures: {shown(pictures)}; give Allowed() for none, or Allowed([FOLDER])")
         with self._reading():
-            path = self._store.full_path(self._one(picture).path) if isinstance(picture, int) else str(picture)
-            return self._search.region(path, self._parsed(query))
+            (id,) = self._ids([name])
+            path = self.get(id).path if id is not None else str(name)
+            if path is None or (id is None and isinstance(name, int)):
+                raise BadInput(f"{picture}: it has no file to look into; name an item that has one, or a picture file")
+            return self._search.region(path, questions.read(query, False), pictures)
 
-    def similar(self, picture: int | str | Path, k: int = 10, offset: int = 0, diverse: float = 0.0) -> Answer:
-        """The pictures most like an item or a picture file, which is not among the answers itself."""
+    def similar(
+        self,
+        picture: int | str | Path | Array | Image,
+        k: int = 10,
+        offset: int = 0,
+        diverse: float = 0.0,
+        *,
+        where: str | Filter | None = None,
+        fields: bool = False,
+    ) -> Answer:
+        """What is most like an item, which is no answer itself; or like a vector or a picture, as in `search`."""
+        condition = questions.condition(where)
         with self._reading():
-            ids, term = self._asked_with(picture)
-            params = SearchParams(k, offset, diverse, 0.0, frozenset(ids))
-            return self._search.answer(Query((term,), (), None, str(term)), params)
+            term, ids = self._thing(picture)
+            params = SearchParams(k, offset, diverse, 0.0, frozenset(ids), fields=fields)
+            return self._hinting(self._search.answer(Query((term,), (), condition, str(term)), params), condition)
 
     def captions(
-        self, picture: int | str | Path, k: int = 5, among: Sequence[str] | None = None
+        self, picture: int | str | Path | Array | Image, k: int = 5, among: Sequence[str] | None = None
     ) -> list[tuple[str, float]]:
-        """The k texts nearest to an item or a picture file, with their scores: of all captions here, or of `among`."""
-        if k < 1:
-            raise BadInput(f"k: {k}; ask for at least one caption")
+        """The k texts nearest to an item or a picture, with their scores: of all captions here, or of `among`."""
+        arguments.whole(k, "k", 1, 10**6, "ask for at least one caption")
+        texts = None if among is None else list(dict.fromkeys(arguments.strings(among, "among")))
         with self._reading():
-            _, term = self._asked_with(picture)
-            row = self._search.rows([term])
+            row = self._search.rows([self._thing(picture)[0]])
             space = self._vectors.space
-            if among is not None:
-                texts = list(dict.fromkeys(among))
+            if texts is not None:
                 rows = self._texts(texts)
                 scores = space.score(row, rows)[0] if texts else np.empty(0)
                 order = np.argsort(-scores, kind="stable")[:k].tolist()
@@ -455,6 +609,31 @@ class Collection:
                 best = dict(sorted(best.items(), key=lambda entry: -entry[1])[:k])
             return list(best.items())
 
+    def _among(self, where: str | Filter | None) -> Ints | None:
+        """The ids of the items that pass a filter; None of all. Inside a snapshot."""
+        asked = questions.condition(where)
+        return None if asked is None else self._search.passing(asked).ids
+
+    def counts(self, field: str, where: str | Filter | None = None) -> dict[Any, int]:
+        """How many items have each value of a field, the most frequent first; of lists, captions and tags each counts.
+
+        field   a field of the query language, such as "tag", "camera" or "year", or the name of metadata
+        where   a filter of the query language that the items pass
+        """
+        with self._reading():
+            return facets.counts(self._store, _field(field), self._among(where))
+
+    def histogram(self, field: str, bins: int | str | None = None, where: str | Filter | None = None) -> list[Bin]:
+        """How many values of a number lie in each of some equal steps, or of the date `taken` in each month.
+
+        bins   how many steps, 10 by default; of a date "year", "month" or "day"
+        where  as in `counts`
+        """
+        of = _field(field)
+        with self._reading():
+            steps = bins if bins is not None else "month" if of.holds == "date" else 10
+            return facets.histogram(self._store, of, steps, self._among(where))
+
     def duplicates(
         self, threshold: float = THRESHOLD, workers: int | None = None, progress: Progress | None = None
     ) -> Duplicates:
@@ -464,6 +643,9 @@ class Collection:
         workers     processes that read files; default: one a core
         progress    told the pictures whose vectors were compared, then the files that were read
         """
+        arguments.number(threshold, "threshold", 0, 1, f"it is a likeness above 0 and up to 1, such as {THRESHOLD}")
+        _workers(workers)
+        arguments.called(progress, "progress")
         with self._reading():
             found = duplicates.candidates(self._vectors, self._nearest, threshold, progress)
         return duplicates.judge(found, workers, progress)
@@ -500,6 +682,7 @@ class Collection:
                 "folders": self._store.roots(),
                 "outdated": len(outdated.ids(self._store)),
                 "waiting": len(waiting.gone(self._store)),
+                "removed_forever": ingest.barred(self._store),
                 "excluded": self.excluded(),
                 "generation": self._store.generation,
                 "encoder": {**asdict(self._vectors.identity), "folder": self._encoder_at},
@@ -516,6 +699,8 @@ class Collection:
 
         contents   read every picture file again and compare its sha256
         """
+        arguments.flags(contents=contents)
+        arguments.called(progress, "progress")
         return verify.problems(self._vectors, self._nearest, contents, progress)
 
     # ----------------------------------------------------------------------------------------------------------- inside
@@ -529,29 +714,50 @@ class Collection:
                 self._use(found[0], None, found[1])
             yield
 
-    def _parsed(self, query: str | Query) -> Query:
-        return language.parse(query, self._metadata_keys()) if isinstance(query, str) else query
+    def _hinting(self, answer: Answer, where: Filter | None) -> Answer:
+        return replace(answer, hints=questions.hints(where, self._metadata_keys())) if where is not None else answer
 
     def _in_full(self, some: Waiting) -> Waiting:
         return replace(some, path=self._store.full_path(some.path))
 
-    def _one(self, id: int) -> Item:
-        found = self._store.items([id])
+    def _ids(self, names: Sequence[int | str | Path]) -> list[int | None]:
+        """The ids of what is called so, in this order; None for a key that no item has. Ids are taken at their word."""
+        keys = [name for name in names if not isinstance(name, int)]
+        found = dict(zip(keys, self._store.find(keys), strict=True))
+        return [name if isinstance(name, int) else found[name] for name in names]
+
+    def _one(self, item: Any) -> Item:
+        name = arguments.name(item)
+        (id,) = self._ids([name])
+        found = self._store.items([id]) if id is not None else []
         if not found:
-            raise BadInput(f"{self.folder} has no item {id}")
+            raise BadInput(f"{self.folder} has no item {shown(name)}")
         return found[0]
 
-    def _asked_with(self, picture: int | str | Path) -> tuple[list[int], Term]:
-        """The item that this is, if it is one, and the term that stands for it; a file goes before a name."""
-        if isinstance(picture, int):
-            return [picture], Term(1.0, "item", str(picture))
-        ids = self.ids(picture)
-        if not ids and not Path(picture).expanduser().exists():
-            ids = [self._search.named(str(picture))]
-        return ids, Term(1.0, "item", str(ids[0])) if ids else Term(1.0, "picture", str(picture))
+    def _thing(self, picture: Any) -> tuple[Term, list[int]]:
+        """What to compare with: an item, by id or key, with its id; else a picture or a vector."""
+        if isinstance(picture, int | np.integer | str | Path):
+            name = arguments.name(picture)
+            (id,) = self._ids([name])
+            if id is not None:
+                return Term(1.0, "item", str(self._one(id).id)), [id]
+            if isinstance(name, int) or not os.path.exists(os.path.expanduser(name)):  # noqa: PTH110, PTH111
+                id = self._search.named(str(name))  # raises BadInput for none
+                return Term(1.0, "item", str(id)), [id]
+            return Term(1.0, "picture", str(name)), []
+        return Term.of(picture), []
+
+    def _need_encoder(self) -> None:
+        """Raises BadInput where pictures cannot be indexed."""
+        if self._vectors.identity.is_given:
+            raise BadInput(f"{self.folder} {_NO_ENCODER}: put(entries) takes rows")
 
     def _encoding(self) -> EncoderProtocol:
         """The encoder, loaded when it is first needed, and checked to be the one that made the vectors."""
+        if self._vectors.identity.is_given:
+            raise BadInput(
+                f"{self.folder} {_NO_ENCODER}: search by a vector, an item (#12) or a filter (caption ~ dog)"
+            )
         if self._encoder is None:
             if not self._encoder_at:
                 raise BadInput(
@@ -564,11 +770,18 @@ class Collection:
                     f"{self.folder}: its encoder does not load ({error}); bring it back, or encode everything anew: "
                     f"diptych reindex --collection {self.folder} --model MODEL"
                 ) from None
-            _same(self._vectors, self._encoder, self._encoder_at)
+            _same(self._vectors, Identity.of(self._encoder), self._encoder_at)
         return self._encoder
 
     def _texts(self, texts: list[str]) -> Array:
         return self._vectors.checked(self._encoding().encode_texts(texts), len(texts))
+
+    def _as_asked(self) -> Array:
+        """Rows as they will be asked for, where no captions tell: texts, or in the absence of an encoder, pictures."""
+        if not self._vectors.identity.is_given:
+            return self._texts(background_queries.rare())
+        ids = np.array(self.ids())
+        return self._vectors.of(np.random.default_rng(0).permutation(ids)[:_ASKED].tolist())
 
     def _metadata_keys(self) -> frozenset[str]:
         generation = self._store.generation
@@ -583,32 +796,62 @@ class Collection:
 
     def _catch_up(self) -> None:
         """After writing: measure the collection where it has doubled since, and keep the index."""
-        if len(self) >= max(verdict.LEAST, 2 * self._measured().items):
+        if not self._vectors.identity.is_given and len(self) >= max(verdict.LEAST, 2 * self._measured().items):
             self.calibrate()
         self._nearest.save()
+
+
+def _entries(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """These, one by one. Raises BadInput for what is no entry, or no number of them."""
+    single = isinstance(entries, str | bytes | Entry | Mapping) or not isinstance(entries, Iterable)
+    if single or getattr(entries, "ndim", 1) == 0:
+        raise BadInput(f"put: entries: {shown(entries)}; give a list of Entry")
+    for entry in entries:
+        if not isinstance(entry, Entry):
+            raise BadInput(f"put: {shown(entry)} is no Entry; give Entry(key, row, captions, tags, metadata)")
+        yield entry
 
 
 def _brought(encoder: EncoderProtocol | str | Path) -> tuple[EncoderProtocol, str]:
     """The encoder, and what finds it again; "" where it was handed over as an object."""
     if not isinstance(encoder, str | Path):
         return encoder, ""
-    _place(encoder)
+    arguments.place(encoder)
     at = shelf.canonical(encoder)
     return identity.load(at), at
 
 
-def _place(path: str | Path) -> Path:
-    """Raises BadInput for what is no path on any system; other calls would stumble on it, each in its own way."""
-    if "\0" in str(path):
-        raise BadInput(f"{str(path)!r} is no path: it holds a zero byte")
-    return Path(path)
+def _rows(space: Space | str | None, width: int | None) -> Identity | None:
+    """Of a collection of given rows; None where neither is said."""
+    if space is None and width is None:
+        return None
+    name = getattr(space, "name", space)
+    if name not in SPACES:
+        raise BadInput(f"space: {shown(name)}; there are: {', '.join(SPACES)}")
+    so = "give how many numbers each row holds, of packed bits the bytes"
+    return Identity.rows(SPACES[str(name)], arguments.whole(width, "width", 1, 65_536, so))
 
 
-def _same(vectors: Vectors, brought: EncoderProtocol, at: str) -> None:
-    made = Identity.of(brought)
-    if made != vectors.identity:
-        folder = vectors.store.folder
+def _field(name: str) -> Field:
+    if not isinstance(name, str) or not name:
+        raise BadInput(f"field: {shown(name)}; give a field of the query language or the name of metadata")
+    return facets.field(name)
+
+
+def _workers(workers: int | None) -> None:
+    if workers is not None:
+        arguments.whole(workers, "workers", 1, 1024, "give a number of processes, or None for one a core")
+
+
+def _same(vectors: Vectors, made: Identity, at: str) -> None:
+    if made == vectors.identity:
+        return
+    folder = vectors.store.folder
+    if made.is_given or vectors.identity.is_given:
         raise OtherEncoder(
-            f"{folder} was indexed with {vectors.identity}, and {made} is another encoder; "
-            f"leave it out, or encode everything anew: diptych reindex --collection {folder} --model {at or 'MODEL'}"
+            f"{folder} holds {vectors.identity}, and not {made}; leave it out, or begin a new collection"
         )
+    raise OtherEncoder(
+        f"{folder} was indexed with {vectors.identity}, and {made} is another encoder; "
+        f"leave it out, or encode everything anew: diptych reindex --collection {folder} --model {at or 'MODEL'}"
+    )

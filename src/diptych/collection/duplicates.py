@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Literal
@@ -51,6 +51,7 @@ KINDS: tuple[Kind, ...] = ("exact", "near", "burst")
 class Picture:
     """A member of a group.
 
+    path    where it lies; the key of an item without a file
     why     to keep it; or what it is beside the one to keep, and why rather that one
     words   captions, tags and metadata that are said of it and not of the one to keep: they would have to move first
     """
@@ -89,7 +90,7 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class Candidates:
-    """What the database and the vectors propose; paths of items in full.
+    """What the database and the vectors propose; items with their keys.
 
     alike    (one, other, likeness) of pictures that may be the same
     moments  the same of pictures that may be of one moment
@@ -170,7 +171,7 @@ def _pixels(item: Item) -> int:
 
 
 def _name(item: Item) -> str:
-    return item.path.replace(os.sep, "/").rpartition("/")[2]
+    return item.key.replace(os.sep, "/").rpartition("/")[2]
 
 
 _COPY = re.compile(r"(?<![^\W_])(copy|copie|kopie|kopia|copia)(?![^\W\d_])|\(\d+\)$|~\d+$", re.IGNORECASE)
@@ -190,7 +191,7 @@ _CRITERIA = (
         lambda item: not _COPY.search(_name(item).rpartition(".")[0]), "its name is the original's", "named as a copy"
     ),
     _Criterion(lambda item: -(item.mtime_ns or 0), "the oldest file", "a newer file"),
-    _Criterion(lambda item: -len(item.path), "the shortest path", "a longer path"),
+    _Criterion(lambda item: -len(item.key), "the shortest path", "a longer path"),
 )
 """The first in which two differ decides."""
 
@@ -205,7 +206,7 @@ def _sharpest(glances: Mapping[int, Glance]) -> _Criterion:
 
 
 def _best_first(items: Iterable[Item], criteria: Sequence[_Criterion]) -> list[Item]:
-    return sorted(items, key=lambda item: ([-criterion.value(item) for criterion in criteria], item.path))
+    return sorted(items, key=lambda item: ([-criterion.value(item) for criterion in criteria], item.key))
 
 
 def _group(
@@ -220,9 +221,9 @@ def _group(
             reasons[decides.better.format(decides.fact(keep))] = None
             what = (*what, decides.worse.format(decides.fact(other)))
         moved = tuple(word for word in _words(other) if word not in _words(keep))
-        pictures.append(Picture(other.id, other.path, what, moved))
+        pictures.append(Picture(other.id, other.key, what, moved))
     why = tuple(reasons) or ("nothing tells them apart",)
-    return Group(kind, Picture(keep.id, keep.path, why), tuple(pictures))
+    return Group(kind, Picture(keep.id, keep.key, why), tuple(pictures))
 
 
 def _words(item: Item) -> tuple[str, ...]:
@@ -242,16 +243,16 @@ def _exact(vectors: Vectors) -> tuple[list[Group], set[int], dict[str, str]]:
     left_out, unread = set(ids), dict[str, str]()
     for item in _items(vectors, ids).values():
         try:
-            at = os.stat(item.path)  # noqa: PTH116 - there may be very many
+            at = os.stat(item.key)  # noqa: PTH116 - there may be very many
         except OSError as error:
-            unread[item.path] = f"not readable ({error.strerror})"
+            unread[item.key] = f"not readable ({error.strerror})"
             continue
         if (at.st_size, at.st_mtime_ns) != (item.size, item.mtime_ns):
-            unread[item.path] = _CHANGED
+            unread[item.key] = _CHANGED
             continue
         # One file with two names is not two: who removed what a link leads to would have nothing left.
         alias = sets.setdefault(str(item.digest), {}).setdefault((at.st_dev, at.st_ino), item)
-        if os.path.islink(alias.path):  # noqa: PTH114
+        if os.path.islink(alias.key):  # noqa: PTH114
             sets[str(item.digest)][at.st_dev, at.st_ino] = item
     groups = []
     for members in sets.values():
@@ -266,9 +267,9 @@ _CHANGED = "changed since it was indexed; diptych index brings it up to date"
 
 
 def _items(vectors: Vectors, ids: Sequence[int]) -> dict[int, Item]:
-    """By id, paths in full."""
+    """By id, with their keys."""
     store = vectors.store
-    return {item.id: replace(item, path=store.full_path(item.path)) for item in store.items(ids)}
+    return {item.id: store.named(item) for item in store.items(ids)}
 
 
 # ------------------------------------------------------------------------------------------------- pairs by vector
@@ -392,17 +393,19 @@ def _glances(
     items: Iterable[Item], workers: int | None, progress: Progress | None
 ) -> tuple[dict[int, Glance], dict[str, str]]:
     """What is seen in the files of items that are still as they were indexed; (path, why) of the others."""
-    wanted = sorted(items, key=lambda item: item.path)  # files of one folder lie together on a disk
+    wanted = sorted(
+        (item for item in items if item.path), key=lambda item: item.key
+    )  # files of one folder lie together on a disk
     glances: dict[int, Glance] = {}
     unread: dict[str, str] = {}
     with Decoders(workers, preprocessing=PREPROCESSING) as decoders:
         for some in batches(wanted, 64):
-            looks = decoders.looks((item.path, ()) for item in some)
+            looks = decoders.looks((item.key, ()) for item in some)
             for item, look in zip(some, looks, strict=True):
                 if look.pixels is not None and item.digest in (None, look.digest):
                     glances[item.id] = Glance.of(look.pixels)
                 elif item.size is not None:
-                    unread[item.path] = look.reason or _CHANGED
+                    unread[item.key] = look.reason or _CHANGED
             if progress:
                 progress("read", len(glances) + len(unread), len(wanted))
     return glances, unread

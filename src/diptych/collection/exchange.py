@@ -60,15 +60,15 @@ def encode_anew(
     finished = 0
     for some in batches(todo, BATCH):
         items = store.items(some)
-        rows = encoded(new, lambda: encoder, [store.full_path(item.path) for item in items])
-        texts = encoded_texts(new, lambda: encoder, {item.path: item.captions for item in items})
+        rows, _ = encoded(new, lambda: encoder, [store.full_path(item.kept) for item in items])
+        texts = encoded_texts(new, lambda: encoder, {item.kept: item.captions for item in items})
         with store.transaction():
             for item, row in zip(items, rows, strict=True):
                 if isinstance(row, str):
                     write(new, [Written(replace(item, status="failed", reason=row, digest=None))])
                 else:
                     new.put("image", [item.id], [0], row[None])
-                    mine = texts[item.path]
+                    mine = texts[item.kept]
                     new.put("text", [item.id] * len(mine), range(len(mine)), mine)
         finished += len(some)
         if progress:
@@ -138,7 +138,8 @@ def _blocks(vectors: Vectors, size: int) -> Iterator[tuple[list[Item], Array]]:
 
 def _fields(store: Store, item: Item) -> dict[str, Any]:
     return {
-        "path": store.full_path(item.path) if item.size is not None else item.path,
+        "key": (key := store.key(item.kept, item.size is not None)),
+        "path": key,
         "captions": list(item.captions),
         "tags": list(item.tags),
         "metadata": dict(item.metadata),
@@ -162,7 +163,13 @@ def _jsonl(vectors: Vectors, path: Path, with_vectors: bool) -> int:
 def _parquet(vectors: Vectors, path: Path, with_vectors: bool) -> int:
     pyarrow, parquet = _arrow(path)
     text, number = pyarrow.string(), pyarrow.float64()
-    columns = [("path", text), ("captions", pyarrow.list_(text)), ("tags", pyarrow.list_(text)), ("metadata", text)]
+    columns = [
+        ("key", text),
+        ("path", text),
+        ("captions", pyarrow.list_(text)),
+        ("tags", pyarrow.list_(text)),
+        ("metadata", text),
+    ]
     columns += [("width", pyarrow.int64()), ("height", pyarrow.int64()), ("taken", text), ("camera", text)]
     columns += [("lat", number), ("lon", number)]
     kind = pyarrow.from_numpy_dtype(vectors.identity.dtype)
@@ -195,6 +202,7 @@ def _shards(vectors: Vectors, folder: Path) -> int:
         np.save(folder / "img_emb" / f"img_emb_{shard}.npy", rows)
         fields = [_fields(vectors.store, item) for item in items]
         table = {
+            "key": [line["key"] for line in fields],
             "image_path": [line["path"] for line in fields],
             "caption": [(line["captions"] or [None])[0] for line in fields],
             "captions": pyarrow.array([line["captions"] for line in fields], pyarrow.list_(pyarrow.string())),
@@ -239,15 +247,12 @@ def _entries(vectors: Vectors, lines: Iterable[tuple[str, dict[str, Any]]]) -> I
 
 
 def _entry(vectors: Vectors, where: str, fields: dict[str, Any]) -> Entry:
-    path = fields.get("path", fields.get("image_path"))
-    if not isinstance(path, str) or not path:
-        raise BadInput(f"{where}: `path` must be the path or name of an item, found {path!r}")
+    key = next((fields[name] for name in ("key", "path", "image_path") if fields.get(name) is not None), None)
+    if not isinstance(key, str) or not key:
+        raise BadInput(f"{where}: `key` (or `path`) must be what an item is called, found {key!r}")
     captions = fields.get("captions")
     if captions is None and fields.get("caption"):
         captions = [fields["caption"]]
-    for name, texts in (("captions", captions), ("tags", fields.get("tags"))):
-        if texts is not None and not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
-            raise BadInput(f"{where}: `{name}` must be a list of strings, found {str(texts)[:60]!r}")
     metadata = fields.get("metadata")
     try:
         metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
@@ -255,12 +260,9 @@ def _entry(vectors: Vectors, where: str, fields: dict[str, Any]) -> Entry:
         plain: dict[str, Any] = {
             name: kind(fields[name]) for name, kind in _PLAIN.items() if fields.get(name) is not None
         }
-    except (TypeError, ValueError, OverflowError) as error:
+        return Entry(key, row, captions, fields.get("tags"), metadata, **plain)
+    except (TypeError, ValueError, OverflowError) as error:  # BadInput is a ValueError
         raise BadInput(f"{where}: {error}") from None
-    if metadata is not None and not isinstance(metadata, dict):
-        raise BadInput(f"{where}: `metadata` must be an object, found {str(metadata)[:60]!r}")
-    kept = vectors.store.own_path(path) if Path(path).is_absolute() else path
-    return Entry(kept, row, captions, fields.get("tags"), metadata, **plain)
 
 
 def _from_parquet(vectors: Vectors, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,14 +14,16 @@ import numpy as np
 from diptych.encoders import shelf
 from diptych.encoders.dual import DualEncoder
 from diptych.features.feature import Feature
-from diptych.kinds import Array, BadInput, Space
+from diptych.kinds import Array, BadInput, Space, shown
 from diptych.parts.fitted import Fitted
 
 
 class EncoderProtocol(Protocol):
     """What turns pictures and texts into rows of one space: `encoder.Encoder`, and every `DualEncoder`.
 
-    One that has a `preprocessing` and `encode_pixels` is handed the pixels that were decoded when a file was looked at.
+    Pictures come as a list of paths, texts as a list of strings. One that was not fitted here states a `name` and a
+    `version`, by which its vectors are known again. One that has a `preprocessing` and `encode_pixels` is handed the
+    pixels that were decoded when a file was looked at.
     """
 
     @property
@@ -30,6 +32,12 @@ class EncoderProtocol(Protocol):
     def encode_images(self, items: Any) -> Array: ...
 
     def encode_texts(self, items: Any) -> Array: ...
+
+
+_PARTS = ("space", "encode_images", "encode_texts")
+
+_GIVEN = "given rows"
+"""In the place of a digest where nothing was computed here."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +61,50 @@ class Identity:
     revision: str = field(default="", compare=False)
 
     @classmethod
+    def rows(cls, space: Space, width: int) -> Identity:
+        """Of rows that are given, in a collection without an encoder."""
+        kind = "|u1" if space.name == "hamming" else "<f4"
+        return cls("rows", space.name, "", "", _GIVEN, kind, width)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether no encoder made the rows."""
+        return self.digest == _GIVEN
+
+    @classmethod
     def of(cls, encoder: EncoderProtocol) -> Identity:
-        """Raises BadInput for an encoder whose items are no single rows."""
+        """By its bytes, of what was fitted here or opened by `encoders.shelf`; else by the name and version it states.
+
+        Raises BadInput for what states neither or is no encoder, and for an encoder whose items are no single rows.
+        """
         if isinstance(encoder, DualEncoder):
             facts = str(encoder.preprocessing), encoder.reads, encoder.digest, "<f4", encoder.width, encoder.revision
             return cls(encoder.name, encoder.space.name, *facts)
-        if not isinstance(encoder, Fitted):
-            raise BadInput(f"{type(encoder).__name__} is no fitted encoder; fit one with `diptych fit`")
-        rows = encoder.encode_texts(["a picture"])
+        if isinstance(encoder, type) or not all(hasattr(encoder, part) for part in _PARTS):
+            raise BadInput(
+                f"{shown(encoder)} is no encoder; one has {', '.join(_PARTS)}, or is made with `diptych fit`"
+            )
+        stated = [getattr(encoder, part, "") for part in ("name", "version")]
+        if not isinstance(encoder, Fitted) and not all(isinstance(part, str) and part for part in stated):
+            raise BadInput(
+                f"{type(encoder).__name__} does not say which encoder it is; give it a `name` and a `version` (texts), "
+                "by which its vectors are known again"
+            )
+        rows = np.asarray(encoder.encode_texts(["a picture"]))
         if rows.ndim != 2:
             raise BadInput(f"a collection holds one row a picture, and the space {encoder.space!r} has sets of rows")
+        if not isinstance(encoder, Fitted):
+            digest = hashlib.sha256(json.dumps(stated).encode()).hexdigest()
+            kind = "<f4" if rows.dtype.kind == "f" else rows.dtype.str
+            return cls(stated[0], encoder.space.name, "", "", digest, kind, rows.shape[1], stated[1])
         learned = encoder.learned()
         method = learned.get("method_", encoder)
         images, texts = (getattr(learned.get(side), "text", "") for side in ("images_", "texts_"))
-        digest = hashlib.sha256()
+        sums = hashlib.sha256()
         for piece in _pieces(encoder):
-            digest.update(piece)
+            sums.update(piece)
         name, space, kind = method.paper_name(), encoder.space.name, rows.dtype.str
-        return cls(name, space, images, texts, digest.hexdigest(), kind, rows.shape[1])
+        return cls(name, space, images, texts, sums.hexdigest(), kind, rows.shape[1])
 
     @classmethod
     def read(cls, text: str) -> Identity:
@@ -79,7 +113,8 @@ class Identity:
     def __str__(self) -> str:
         features = " and ".join(part for part in (self.images, self.texts) if part)
         facts = [features] * bool(features) + [f"{self.width} wide", self.space]
-        return " ".join(filter(None, (self.name, self.revision[:12], self.digest[:12], f"({', '.join(facts)})")))
+        digest = "" if self.is_given else self.digest[:12]
+        return " ".join(filter(None, (self.name, self.revision[:12], digest, f"({', '.join(facts)})")))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

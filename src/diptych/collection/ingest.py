@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diptych.collection import matching, outdated, waiting
+from diptych.collection import arguments, matching, outdated, waiting
 from diptych.collection.identity import EncoderProtocol
 from diptych.collection.matching import Lost
-from diptych.collection.store import Item, Store, Value
+from diptych.collection.store import Item, Store, Value, full
 from diptych.collection.survey import EMPTIED, Survey, below, inside, prefix, prefixes, survey
 from diptych.collection.vectors import Vectors
 from diptych.collection.waiting import Waiting
-from diptych.kinds import Array, BadInput, Progress, batches
+from diptych.kinds import Array, BadInput, Progress, batches, shown
 from diptych.sources import jsonl, table
 from diptych.sources.decoders import SECONDS, Decoders, Look
 from diptych.sources.metadata.about import Words
@@ -47,6 +47,8 @@ class Ingested:
     unmatched_images  those pictures, as the file names them
     reread            of those updated or unchanged, files that an older Diptych had read (see `outdated`)
     restored          pictures that have words again which were given before they were away
+    normalised        rows of pictures that were not of unit length, in the space `cosine`, and were brought to it
+    barred            files left out because they were removed for ever (`Collection.remove`)
     newly_failed      of the failures, those that were not known before
     words_waiting     of those removed, the ones whose given words wait for them
     waiting           files that still change, and are left for the next look (see `watch`)
@@ -70,6 +72,8 @@ class Ingested:
     restored: int = 0
     words_waiting: int = 0
     waiting: int = 0
+    normalised: int = 0
+    barred: int = 0
     newly_failed: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     away: list[tuple[str, str]] = field(default_factory=list)
@@ -100,13 +104,15 @@ Seen = dict[str, tuple[int, int]]
 class Entry:
     """One item that is given rather than read from a file.
 
-    path    its name: any text that no other item has
-    row     its vector, normalised in the encoder's space; None leaves the one it has
+    key     what it is called: any text that no other item has, kept as it is; or the Path of a picture that is there
+    row     its vector, in the collection's space; None leaves the one it has
     captions, tags, metadata   in the place of those given before; None leaves them
+
+    Raises BadInput for what can be told to be wrong without a collection.
     """
 
-    path: str
-    row: Array | None = None
+    key: str | Path
+    row: Array | Sequence[float] | None = None
     captions: Sequence[str] | None = None
     tags: Sequence[str] | None = None
     metadata: Mapping[str, Value] | None = None
@@ -116,6 +122,35 @@ class Entry:
     camera: str | None = None
     lat: float | None = None
     lon: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.key, str | Path) or not str(self.key):
+            raise BadInput(f"Entry: {shown(self.key)} is no key; give a text, or the Path of a picture that is there")
+        settled: dict[str, Any] = {}
+        for name in ("captions", "tags"):
+            if (values := getattr(self, name)) is not None:
+                settled[name] = arguments.strings(values, name)
+        if self.metadata is not None:
+            settled["metadata"] = arguments.metadata(self.metadata)
+        for name in ("width", "height"):
+            if (value := getattr(self, name)) is not None:
+                settled[name] = arguments.whole(value, name, 0, 2**31, "give pixels")
+        for name in ("lat", "lon"):
+            if (value := getattr(self, name)) is not None:
+                settled[name] = arguments.number(value, name, -360, 360, "give degrees") + 0.0
+        for name in ("taken", "camera"):
+            if not isinstance(getattr(self, name), str | None):
+                raise BadInput(f"{name}: {shown(getattr(self, name))} is no text")
+        for name, value in settled.items():
+            object.__setattr__(self, name, value)
+
+
+class Given(NamedTuple):
+    """What `give` wrote: the ids, how many of the items are new or other than before, how many rows were normalised."""
+
+    ids: list[int]
+    changes: int
+    normalised: int
 
 
 _FACTS = tuple(place.name for place in fields(Entry)[5:])
@@ -231,9 +266,13 @@ class _Work:
 
         contents   read the files that look as before, too, and take those of other content for changed
         """
-        sql = "SELECT path, id, size, mtime_ns, beside_at, status, reason, digest FROM items"
-        self.known = {path: _Known(*state) for path, *state in self.store.rows(sql)}
-        filed = [path for path, item in self.known.items() if item.size is not None]  # others were given as rows
+        facts = "path, id, size, mtime_ns, beside_at, status, reason, digest FROM items WHERE size IS"
+        self.known = {path: _Known(*state) for path, *state in self.store.rows(f"SELECT {facts} NOT NULL")}
+        filed = list(self.known)
+        # One that was given under the path of a file, in an import say, is the item of this file from now on.
+        for key, *state in self.store.rows(f"SELECT {facts} NULL AND path LIKE '/%'"):
+            self.known.setdefault(self.store.kept_path(key), _Known(*state))
+        barred = {path: at for path, *at in self.store.rows("SELECT path, size, mtime_ns FROM barred")}
         folders = folders or self._all(filed)
         look = self.look = survey(self.store, folders, filed, self.exclude)
         self.report.left_out = look.left_out
@@ -254,7 +293,9 @@ class _Work:
             same = (
                 old is not None and (old.size, old.beside_at) == (file.size, file.beside_at) and old.mtime_ns in times
             )
-            if old is None or not same or (retry and old.status == "failed"):
+            if old is None and barred.get(path) == [file.size, file.mtime_ns]:
+                self.report.barred += 1
+            elif old is None or not same or (retry and old.status == "failed"):
                 todo.append(file)
             elif old.id in self.outdated:
                 self.again.append(file)
@@ -301,7 +342,7 @@ class _Work:
                 store.change("INSERT OR REPLACE INTO mounts VALUES (?, ?)", disks)
                 for path, why in news.items():
                     before_it = store.items([self.known[path].id]) if path in self.known else []
-                    item = replace(before_it[0] if before_it else Item(path), status="failed", reason=why)
+                    item = replace(before_it[0] if before_it else Item(path), kept=path, status="failed", reason=why)
                     self._write(replace(item, size=0, mtime_ns=0), None)
             self.report.newly_failed += len(news)
             self._tell([("failed", store.full_path(path), why) for path, why in news.items()])
@@ -311,6 +352,7 @@ class _Work:
         """Files that have other content than before, though their size and time are the same."""
         looked_at = {file.path for file in todo}
         rest = [(path, file) for path, file in self.look.found.items() if file.path not in looked_at]
+        rest = [(path, file) for path, file in rest if path in self.known]
         changed = []
         for number, (path, file) in enumerate(rest):
             old = self.known[path]
@@ -344,7 +386,7 @@ class _Work:
         if not places:
             return list(todo)
         items = self.store.items(list(places))
-        left = {item.path for item in items}
+        left = {item.kept for item in items}
         # Whoever is still where another comes has gone: its content was found nowhere.
         ousted = [
             self.known[path].id for path in places.values() if path in self.known and self.known[path].id not in places
@@ -355,7 +397,7 @@ class _Work:
             self.store.change("UPDATE items SET path = ? WHERE id = ?", marks)
             for item in items:
                 file = new[places[item.id]]
-                now = replace(item, path=places[item.id], size=file.size, mtime_ns=file.mtime_ns)
+                now = replace(item, kept=places[item.id], size=file.size, mtime_ns=file.mtime_ns)
                 self._write(now, None, keeps=True)
         self.gone -= set(ousted)
         self.report.renamed += len(items)
@@ -389,17 +431,22 @@ class _Work:
         """Encode what must be, and commit the batch."""
         paths = [self.store.kept_path(file.path) for file in files]
         old_ids = [self.known[path].id for path in paths if path in self.known]
-        old = {item.path: item for item in self.store.items(old_ids)}
+        old = {item.id: item for item in self.store.items(old_ids)}
         digests = [look.digest for look in looks if look.digest]
+        barred = dict(pairs(self.store, "digest, path", "barred", "digest", digests))
+        unwanted: list[Look] = []
         awaited = waiting.of(self.store, digests)
         given: dict[str, Item | Waiting] = {**waiting.shared(self.store, digests), **awaited}
         new: list[tuple[Item, Look, Item | None]] = []
         ousted: list[Item] = []
         for path, file, look in zip(paths, files, looks, strict=True):
-            before = old.get(path)
+            before = old.get(self.known[path].id) if path in self.known else None
             if before is not None and not look.reason and not self._is_still(before, look, given, awaited):
                 ousted.append(before)
                 before = None
+            if before is None and look.digest in barred:
+                unwanted.append(look)
+                continue
             item = self._item(path, file, look, before)
             if item.status == "ok":
                 if look.digest in given and (before is None or before.digest not in (None, look.digest)):
@@ -422,11 +469,12 @@ class _Work:
         texts = self._texts(items)
         with self.store.transaction():
             waiting.delete(self.store, [item.id for item in ousted])
+            self._bar(unwanted)
             for (item, before), (_, look, _) in zip(items, new, strict=True):
                 row = rows.get(look.digest) if item.status == "ok" else None
                 keeps = before is not None and before.status == item.status == "ok" and before.digest == item.digest
                 keeps = keeps and not self._seen_anew(before, look)
-                self._write(item, None if keeps else row, texts.get(item.path), keeps)
+                self._write(item, None if keeps else row, texts.get(item.kept), keeps)
                 if before is not None and (before.digest != item.digest or item.status != "ok"):
                     waiting.keep(self.store, before, "edited" if waiting.covers(item, before) else "gone")
                 told.append((self._count(item, before, look), look.path, item.reason))
@@ -438,6 +486,12 @@ class _Work:
             )
         self._tell(told)
 
+    def _bar(self, unwanted: Sequence[Look]) -> None:
+        """Remember where else the contents lie that were removed for ever: so they are not read again."""
+        places = [(self.store.kept_path(look.path), look.digest, look.size, look.mtime_ns) for look in unwanted]
+        self.store.change("INSERT OR REPLACE INTO barred VALUES (?, ?, ?, ?)", places)
+        self.report.barred += len(unwanted)
+
     def _is_still(self, before: Item, look: Look, given: Container[str], awaited: Mapping[str, Waiting]) -> bool:
         """Whether what lies in the place of an item is that item still: of the same content, or an edit of it.
 
@@ -445,7 +499,7 @@ class _Work:
         """
         if before.digest in (None, look.digest):
             return True
-        if look.digest in awaited and (awaited[look.digest].path, awaited[look.digest].why) == (before.path, "edited"):
+        if look.digest in awaited and (awaited[look.digest].path, awaited[look.digest].why) == (before.kept, "edited"):
             return True  # the edit was taken back
         if look.digest in given or (before.status != "ok" and waiting.shared(self.store, [str(before.digest)])):
             return False
@@ -498,10 +552,11 @@ class _Work:
         pixels = [look.pixels for look in missing.values() if look.pixels is not None]
         if pixels and len(pixels) == len(missing):
             seen = getattr(self.encoder(), "encode_pixels")(np.stack(pixels))  # noqa: B009 - only some encoders have it
-            rows.update(zip(missing, self.vectors.checked(seen, len(pixels)), strict=True))
+            made, normalised = self.vectors.judged(seen, len(pixels))
         else:
-            paths = [look.path for look in missing.values()]
-            rows.update(zip(missing, encoded(self.vectors, self.encoder, paths), strict=True))
+            made, normalised = encoded(self.vectors, self.encoder, [look.path for look in missing.values()])
+        self.report.normalised += normalised
+        rows.update(zip(missing, made, strict=True))
         self.report.copied += sum(item.status == "ok" for item, _, _ in new) - len(missing)
         return rows
 
@@ -509,7 +564,7 @@ class _Work:
         """path -> rows of its captions, of those whose captions are others than before."""
         changed = [i for i, old in items if old is None or old.captions != i.captions or old.status != i.status]
         changed = [item for item in changed if item.status == "ok"]
-        return encoded_texts(self.vectors, self.encoder, {item.path: item.captions for item in changed})
+        return encoded_texts(self.vectors, self.encoder, {item.kept: item.captions for item in changed})
 
     def _write(self, item: Item, row: Array | str | None, texts: Array | None = None, keeps: bool = False) -> None:
         write(self.vectors, [Written(item, row if isinstance(row, np.ndarray) else None, texts, keeps)])
@@ -529,7 +584,7 @@ class _Work:
         anew = self._seen_anew(before, look)
         if before.digest == item.digest and not anew:
             report.copied -= 1
-        if item.path in self.moved:
+        if item.kept in self.moved:
             return ""
         report.reread += before.id in self.outdated
         if before.id in self.outdated and not anew and before.crc() == item.crc():
@@ -550,7 +605,7 @@ class _Work:
         if self.gone and not self.report.waiting:  # what is gone may be one of those that wait, under another name
             gone = sorted(self.gone)
             items = self.store.items(gone)
-            paths = [item.path for item in items]
+            paths = [item.kept for item in items]
             with self.store.transaction():
                 self.report.removed = waiting.delete(self.store, gone)
             waits = waiting.of(self.store, [item.digest for item in items if item.digest])
@@ -562,86 +617,138 @@ class _Work:
     def caption(self, rows: Sequence[Row], file: Path) -> None:
         """Give the pictures that the lines of a captions file name their texts and labels."""
         places = [*self.look.roots, str(file.resolve().parent)]
-        ids = {path: id for id, path in self.store.rows("SELECT id, path FROM items WHERE status = 'ok'")}
+        sql = "SELECT path, size IS NOT NULL FROM items WHERE status = 'ok'"
+        keys = {self.store.key(path, bool(has_file)) for path, has_file in self.store.rows(sql)}
         for batch in batches(list(rows), 16 * BATCH):
             entries = {}
             for row in batch:
-                names = (self.store.own_path(str(Path(place) / row.image)) for place in places)
-                path = next((name for name in names if name in ids), None)
-                if path is None:
+                names = (full(str(Path(place) / row.image)) for place in places)
+                key = next((name for name in names if name in keys), None)
+                if key is None:
                     self.report.unmatched += 1
                     self.report.unmatched_images.append(row.image)
                 else:
-                    entries[path] = Entry(path, captions=row.texts, tags=row.labels)
-            self.report.captioned += give(self.vectors, self.encoder, list(entries.values()))[1]
+                    entries[key] = Entry(key, captions=row.texts, tags=row.labels)
+            self.report.captioned += give(self.vectors, self.encoder, list(entries.values())).changes
 
 
-def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequence[Entry]) -> tuple[list[int], int]:
-    """Write items that are given, in one commit: their ids, and how many of them are new or other than before.
+def bar(store: Store, ids: Sequence[int]) -> None:
+    """Keep the contents of these items out of `add`, inside a transaction."""
+    places = [(item.kept, item.digest or "", item.size, item.mtime_ns) for item in store.items(ids)]
+    places = [place for place in places if place[2] is not None]  # without a file it does not come back
+    store.change("INSERT OR REPLACE INTO barred VALUES (?, ?, ?, ?)", places)
+
+
+def unbar(store: Store, keys: Sequence[str] | None) -> int:
+    """Let files in again, with all others of their content, inside a transaction; None lets in all. How many."""
+    listed = store.rows("SELECT path, digest FROM barred")
+    kept = None if keys is None else {store.kept_path(name) for key in keys for name in (key, full(key))}
+    here = [(path, digest) for path, digest in listed if kept is None or path in kept]
+    contents = {digest for _, digest in here if digest}
+    gone = [path for path, digest in listed if (path, digest) in here or digest in contents]
+    store.change("DELETE FROM barred WHERE path = ?", [(path,) for path in gone])
+    return len(gone)
+
+
+def barred(store: Store) -> list[str]:
+    """Where the files lie, or lay, that `add` leaves out because they were removed for ever."""
+    return sorted(store.full_path(path) for (path,) in store.rows("SELECT path FROM barred"))
+
+
+class _Met(NamedTuple):
+    """An entry, its row as it is kept, and the item that is called so."""
+
+    entry: Entry
+    row: Array | None
+    before: Item | None
+
+
+def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequence[Entry]) -> Given:
+    """Write items that are given, in one commit.
 
     What is given to one picture file is given to all files of its content.
     """
     store = vectors.store
-    named = [entry.path for entry in entries]
-    if len(set(named)) < len(entries):
-        raise BadInput("one path stands twice among the entries; join them into one")
-    entries = _shared(store, entries)
-    ids = dict(_ids(store, [entry.path for entry in entries]))
-    old = {item.path: item for item in store.items(list(ids.values()))}
-    rows = _checked(vectors, entries)
-    work: list[Written] = []
-    for entry, row in zip(entries, rows, strict=True):
-        before = old.get(entry.path)
-        if row is None and (before is None or before.status != "ok"):
-            raise BadInput(f"{entry.path}: not in the collection, so it needs a row; or add its file")
-        item = _given(entry, before)
-        if row is not None or item != before:
-            work.append(Written(item, row, None, keeps=row is None))
-    wanted = {
-        item.path: item.captions
-        for item, *_ in work
-        if item.captions != (old[item.path].captions if item.path in old else ())
+    met, normalised = _met(vectors, entries)
+    work = [(_given(some.entry, some.before), some) for some in _shared(store, met)]
+    work = [(item, some) for item, some in work if some.row is not None or item != some.before]
+    said = {
+        str(place): item.captions
+        for place, (item, (_, _, before)) in enumerate(work)
+        if before is None or before.captions != item.captions
     }
-    texts = encoded_texts(vectors, encoder, wanted)
+    texts = encoded_texts(vectors, encoder, said)
     with store.transaction():
-        written = write(vectors, [some._replace(texts=texts.get(some.item.path)) for some in work])
-    ids.update(zip((some.item.path for some in work), written, strict=True))
-    return [ids[path] for path in named], len(work)
+        written = write(
+            vectors,
+            [
+                Written(item, row, texts.get(str(place)), keeps=row is None)
+                for place, (item, (_, row, _)) in enumerate(work)
+            ],
+        )
+    ids = {item.kept: id for (item, some), id in zip(work, written, strict=True) if some.before is None}
+    return Given([before.id if before else ids[_kept(entry)] for entry, _, before in met], len(work), normalised)
 
 
-def _checked(vectors: Vectors, entries: Sequence[Entry]) -> list[Array | None]:
-    """The row of each entry as it is kept."""
-    rows = [None if entry.row is None else np.asarray(entry.row) for entry in entries]
-    given = [row for row in rows if row is not None]
-    odd = next((row for row in given if row.shape != given[0].shape or row.dtype != given[0].dtype), None)
-    if odd is not None:  # then each by itself
-        return [None if row is None else vectors.checked(row[None], 1)[0] for row in rows]
-    kept = iter(vectors.checked(np.stack(given), len(given)) if given else ())
-    return [None if row is None else next(kept) for row in rows]
+def _met(vectors: Vectors, entries: Sequence[Entry]) -> tuple[list[_Met], int]:
+    """The entries with the items there are, and how many rows were normalised.
+
+    Raises BadInput naming the entry that has no row and no item, a row that cannot be kept, or stands there twice.
+    """
+    store, width = vectors.store, vectors.identity.width
+    with_row = [entry for entry in entries if entry.row is not None]
+    for entry in with_row:
+        if np.shape(entry.row) != (width,):  # type: ignore[arg-type]
+            raise BadInput(f"{entry.key}: its row is {np.shape(entry.row)}; rows of this collection are {(width,)}")  # type: ignore[arg-type]
+    kept, normalised = vectors.judged([entry.row for entry in with_row], len(with_row)) if with_row else ([], 0)
+    rows = {}
+    for entry, made in zip(with_row, kept, strict=True):
+        if isinstance(made, str):
+            raise BadInput(f"{entry.key}: {made}")
+        rows[id(entry)] = made
+    # A text with a row is a new key, though a file of this name may lie where the program runs.
+    new = dict(zip(map(id, with_row), store.find([entry.key for entry in with_row], exactly=True), strict=True))
+    rest = [entry for entry in entries if entry.row is None]
+    new |= zip(map(id, rest), store.find([entry.key for entry in rest]), strict=True)
+    old = {item.id: item for item in store.items([number for number in new.values() if number is not None])}
+    met = [_Met(entry, rows.get(id(entry)), old.get(new[id(entry)] or 0)) for entry in entries]
+    if len({before.id if before else _kept(entry) for entry, _, before in met}) < len(met):
+        raise BadInput("one item stands twice among the entries; join them into one")
+    for entry, row, before in met:
+        if row is None and before is None:
+            raise BadInput(f"{entry.key}: not in the collection, so it needs a row; or add its file")
+    return met, normalised
 
 
-def _shared(store: Store, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries, and for every other file of the same content one that gives it the same words."""
-    digests = dict(_pairs(store, "path, digest", "path", [entry.path for entry in entries], "AND digest IS NOT NULL"))
-    if not digests:
-        return list(entries)
-    copies: dict[str, list[str]] = {}
-    for digest, path in _pairs(store, "digest, path", "digest", sorted(set(digests.values())), "AND status = 'ok'"):
-        copies.setdefault(digest, []).append(path)
-    if all(len(paths) == 1 for paths in copies.values()):
-        return list(entries)
+def _kept(entry: Entry) -> str:
+    return entry.key if isinstance(entry.key, str) else full(entry.key)
+
+
+def _shared(store: Store, met: Sequence[_Met]) -> list[_Met]:
+    """The same, and for every other file of the same content an entry that gives it the same words."""
     # Two lines of a table may speak of two files of one content: both are right.
     said: dict[str, Entry] = {}
-    for entry in entries:
-        if digest := digests.get(entry.path):
+    for entry, _, before in met:
+        if before is not None and before.digest:
+            digest = before.digest
             said[digest] = _joined(said[digest], entry) if digest in said else entry
-    alone = [entry for entry in entries if entry.path not in digests]
-    own = {entry.path: entry for entry in entries}
-    words = ("captions", "tags", "metadata")
-    for digest, entry in said.items():
-        for path in copies.get(digest, [entry.path]):
-            alone.append(replace(own.get(path, Entry(path)), **{name: getattr(entry, name) for name in words}))
-    return alone
+    copies = pairs(store, "digest, id", "items", "digest", sorted(said), "AND status = 'ok'")
+    here, live = {some.before.id for some in met if some.before}, {digest for digest, _ in copies}
+    found = []
+    for entry, row, before in met:
+        if before is not None and before.digest:
+            if before.status != "ok" and row is None and before.digest in live:
+                continue  # its copies have the words; its own file cannot be read
+            entry = _as_said(entry, said[before.digest])
+        if row is None and before is not None and before.status != "ok":
+            raise BadInput(f"{entry.key}: cannot be found ({before.reason}), so it needs a row; or mend its file")
+        found.append(_Met(entry, row, before))
+    others = store.items([number for _, number in copies if number not in here])
+    return found + [_Met(_as_said(Entry(item.kept), said[str(item.digest)]), None, item) for item in others]
+
+
+def _as_said(entry: Entry, other: Entry) -> Entry:
+    return replace(entry, captions=other.captions, tags=other.tags, metadata=other.metadata)
 
 
 def _joined(one: Entry, other: Entry) -> Entry:
@@ -680,27 +787,37 @@ def write(vectors: Vectors, work: Sequence[Written]) -> list[int]:
     return ids
 
 
-def encoded(vectors: Vectors, encoder: Callable[[], EncoderProtocol], paths: Sequence[str]) -> list[Array | str]:
-    """The row of each picture, or why it has none. Raises BadInput where the fault is not the picture's."""
+def encoded(
+    vectors: Vectors, encoder: Callable[[], EncoderProtocol], paths: Sequence[str]
+) -> tuple[list[Array | str], int]:
+    """The row of each picture, or why it has none; and how many were normalised.
+
+    Raises BadInput where the fault is not the picture's.
+    """
     if not paths:
-        return []
+        return [], 0
     try:
-        return list(vectors.checked(encoder().encode_images(list(paths)), len(paths)))
+        return vectors.judged(encoder().encode_images(list(paths)), len(paths))
     except MemoryError:
         why = "takes more memory to encode than there is; scale it down first"
     except BadInput as error:
         if len(paths) == 1 and paths[0] not in str(error):
             raise
         why = str(error).removeprefix(f"{paths[0]}: ")
+    if len(paths) == 1:
+        return [why], 0
     # One picture spoils the whole batch: alone, each of the others is well. Not above, where the error still holds what
     # was in memory when it came.
-    return [row for path in paths for row in encoded(vectors, encoder, [path])] if len(paths) > 1 else [why]
+    each = [encoded(vectors, encoder, [path]) for path in paths]
+    return [row for rows, _ in each for row in rows], sum(normalised for _, normalised in each)
 
 
 def encoded_texts(
     vectors: Vectors, encoder: Callable[[], EncoderProtocol], captions: Mapping[str, Sequence[str]]
 ) -> dict[str, Array]:
-    """The rows of the captions under each key."""
+    """The rows of the captions under each key; none where nothing encodes them."""
+    if vectors.identity.is_given:
+        return {}
     texts = [text for some in captions.values() for text in some]
     width = vectors.identity.width
     rows = vectors.checked(encoder().encode_texts(texts), len(texts)) if texts else np.empty((0, width))
@@ -708,16 +825,14 @@ def encoded_texts(
     return dict(zip(captions, np.split(rows, ends), strict=True)) if captions else {}
 
 
-def _ids(store: Store, paths: Sequence[str]) -> list[tuple[str, int]]:
-    return _pairs(store, "path, id", "path", paths)
-
-
-def _pairs(store: Store, columns: str, key: str, values: Sequence[str], also: str = "") -> list[tuple[Any, Any]]:
-    """Two columns of the items whose key is among the values."""
+def pairs(
+    store: Store, columns: str, table: str, key: str, values: Sequence[str], also: str = ""
+) -> list[tuple[Any, Any]]:
+    """Two columns of the rows of a table whose key is among the values."""
     found: list[tuple[Any, Any]] = []
     for some in batches(list(values), 500):
         marks = ",".join("?" * len(some))
-        rows = store.rows(f"SELECT {columns} FROM items WHERE {key} IN ({marks}) {also} ORDER BY id", some)
+        rows = store.rows(f"SELECT {columns} FROM {table} WHERE {key} IN ({marks}) {also}", some)
         found += [(first, second) for first, second in rows]
     return found
 
@@ -731,25 +846,12 @@ def _given(entry: Entry, before: Item | None) -> Item:
         tags = tuple(sorted({tag.strip() for tag in entry.tags if tag.strip()}))
     metadata: Mapping[str, Value] = before.metadata if before else {}
     if entry.metadata is not None:
-        metadata = {key: _value(key, value) for key, value in entry.metadata.items()}
+        metadata = dict(entry.metadata)
     facts: dict[str, Any] = {name: fact for name in _FACTS if (fact := getattr(entry, name)) is not None}
-    for name in {"lat", "lon"} & set(facts):
-        facts[name] = float(facts[name]) + 0.0
     given = Words(captions, tags)
     if before is None:  # `replace` takes three times as long
-        return Item(entry.path, given=given, metadata=metadata, **facts)
+        return Item(_kept(entry), given=given, metadata=metadata, **facts)
     return replace(before, status="ok", given=given, metadata=metadata, **facts)
-
-
-def _value(key: str, value: Any) -> Value:
-    """A metadata value as SQLite gives it back."""
-    if isinstance(value, bool | np.bool_ | np.integer):
-        value = int(value)
-    elif isinstance(value, np.floating):
-        value = float(value)
-    if isinstance(value, str) or (isinstance(value, int | float) and abs(value) < 2**63):
-        return value
-    raise BadInput(f"metadata {key!r}: {str(value)[:40]!r} is neither a text nor a finite number")
 
 
 def _captions(file: Path) -> list[Row]:
@@ -764,7 +866,7 @@ def _captions(file: Path) -> list[Row]:
 
 def _failed(item: Item, before: Item | None, reason: str) -> Item:
     """What is kept of it when it cannot be found: of the item that it was, the content and the words that has."""
-    last = before or Item(item.path)
+    last = before or Item(item.kept)
     return replace(item, status="failed", reason=reason, digest=last.digest, given=last.given, metadata=last.metadata)
 
 

@@ -64,13 +64,13 @@ def best(vectors: Vectors, encoder: EncoderProtocol, query: Array, path: str | P
         parts.append(
             picture.crop((left, top, max(left + 1, int(crop.right * width)), max(top + 1, int(crop.bottom * height))))
         )
-    scores = vectors.space.score(query, vectors.checked(_encoded(encoder, parts), len(parts)))[0]
+    scores = vectors.space.score(query, vectors.checked(encoded(encoder, parts), len(parts)))[0]
     place = int(np.argmax(scores))
     found = CROPS[place]
     return Region(found.name, found.left, found.top, found.right, found.bottom, float(scores[place]))
 
 
-def _encoded(encoder: EncoderProtocol, parts: list[Any]) -> Any:
+def encoded(encoder: EncoderProtocol, parts: list[Any]) -> Any:
     """Rows of pictures that are open; by way of files, for an encoder that reads nothing else."""
     if preprocessing := getattr(encoder, "preprocessing", None):
         return getattr(encoder, "encode_pixels")(np.stack([preprocessing.square(part) for part in parts]))  # noqa: B009

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+from typing import Any, TypeVar
 
 import numpy as np
 
-from diptych.collection import regions
+from diptych.collection import arguments, regions
 from diptych.collection import verdict as judge
+from diptych.collection.arguments import Allowed
 from diptych.collection.identity import EncoderProtocol
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Filter, Query, Term
 from diptych.collection.regions import Region
+from diptych.collection.store import Value
 from diptych.collection.vectors import Vectors
 from diptych.collection.verdict import SAMPLE, TOP, Background, Calibration, Thresholds, Verdict
 from diptych.index.files import DamagedIndex
-from diptych.kinds import Array, BadInput, Floats, Ints, batches
+from diptych.kinds import Array, BadInput, Floats, Ints, batches, shown
+
+T = TypeVar("T")
 
 RANK = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009)."""
@@ -49,18 +55,25 @@ BEST_FIRST: tuple[Verdict, ...] = ("match", "weak", "unrated", "none")
 class Hit:
     """One answer.
 
+    key       what it is called: the path of its file in full, or what it was given as
+    path      where its file lies; None where it has none
     score     of its vector against the query's, in the measure of the encoder's space; higher is nearer
     verdict   "match", "weak", "none", or "unrated" where nothing was calibrated
     why       reasons a person can check: a caption, words that are said of it, the filter it passed, the part of it
     region    the part of it that answers best, where it was asked for
+    captions, tags, metadata   what is said of it, where `fields` was asked for
     """
 
     id: int
-    path: str
+    path: str | None
     score: float
     verdict: Verdict
     why: tuple[str, ...] = ()
     region: Region | None = None
+    key: str = ""
+    captions: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,12 +81,16 @@ class Answer:
     """verdict   that of the best answer; "none" where nothing is there
     results   best first
     seconds   from the query to the answer
+    total     items that pass the filters, on this page or not; of a query without filters, all there are
+    hints     what is odd about the query, such as a field that no item has
     """
 
     query: str
     verdict: Verdict
     results: tuple[Hit, ...]
     seconds: float
+    total: int = 0
+    hints: tuple[str, ...] = ()
 
 
 @dataclass
@@ -103,6 +120,8 @@ class SearchParams:
     keywords    0 to 1: what words in captions, tags and names weigh against the vectors
     without     ids that are no answer
     regions     whether to say which part of each answers best
+    fields      whether to say what captions, tags and metadata each has
+    pictures    which files the query may open
     """
 
     k: int = 10
@@ -111,15 +130,17 @@ class SearchParams:
     keywords: float = 0.5
     without: frozenset[int] = frozenset()
     regions: bool = False
+    fields: bool = False
+    pictures: Allowed = Allowed.ANYTHING
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k <= 10_000:
-            raise BadInput(f"k: {self.k}; ask for 1 to 10,000 answers")
-        if not 0 <= self.offset <= 1_000_000:
-            raise BadInput(f"offset: {self.offset}; it counts from 0 to 1,000,000")
+        arguments.whole(self.k, "k", 1, 10_000, "ask for 1 to 10,000 answers")
+        arguments.whole(self.offset, "offset", 0, 1_000_000, "it counts from 0 to 1,000,000")
         for name in ("diverse", "keywords"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadInput(f"{name}: {getattr(self, name)}; it lies between 0 and 1")
+            arguments.number(getattr(self, name), name, 0, 1, "it lies between 0 and 1")
+        arguments.flags(regions=self.regions, fields=self.fields)
+        if not isinstance(self.pictures, Allowed):
+            raise BadInput(f"pictures: {shown(self.pictures)}; give Allowed() for none, or Allowed([FOLDER])")
 
     @property
     def need(self) -> int:
@@ -141,15 +162,41 @@ class Search:
     def answer(self, query: Query, params: SearchParams) -> Answer:
         """Inside a snapshot."""
         started = time.perf_counter()
+        return self._sound(lambda: self._answered(query, params, started))
+
+    def answers(self, rows: Sequence[Array], where: Filter | None, params: SearchParams) -> list[Answer]:
+        """The answer to each of some vectors, (n, d), with one call of the index. Inside a snapshot."""
+        started = time.perf_counter()
+        return self._sound(lambda: self._answered_together(rows, where, params, started))
+
+    def _sound(self, answered: Callable[[], T]) -> T:
         try:
-            return self._answered(query, params, started)
+            return answered()
         except DamagedIndex:  # in a row that no query had met since the index was loaded
             self.nearest.forget()
-            return self._answered(query, params, started)
+            return answered()
+
+    def _answered_together(
+        self, rows: Sequence[Array], where: Filter | None, params: SearchParams, started: float
+    ) -> list[Answer]:
+        among, index = None if where is None else self.passing(where), self.nearest.current()
+        queries = [Query((Term.of(row),), (), where, f"vector {place}") for place, row in enumerate(rows)]
+        vectors = np.concatenate([self.rows(query.terms) for query in queries])
+        without = np.array(sorted(params.without), dtype=np.int64)
+        most = max(1, len(index) if among is None else len(among.ids))
+        depth = (max(4 * params.need, DEPTH) if params.diverse else params.need) + len(without)
+        scores, ids = index.search(vectors, min(most, depth), None if among is None else among.mask)
+        answers = []
+        for place, query in enumerate(queries):
+            real = (ids[place] >= 0) & ~np.isin(ids[place], without)
+            ranked = ids[place][real], scores[place][real].astype(np.float64)
+            vector = vectors[place : place + 1]
+            answers.append(self._told(query, vector, vector, vector[:0], *ranked, set(), among, params, started))
+        return answers
 
     def _answered(self, query: Query, params: SearchParams, started: float) -> Answer:
-        among = None if query.where is None else self._passing(query.where)
-        rows = self.rows((*query.terms, *query.never))
+        among = None if query.where is None else self.passing(query.where)
+        rows = self.rows((*query.terms, *query.never), params.pictures)
         terms, never = rows[: len(query.terms)], rows[len(query.terms) :]
         if query.terms:
             vector = self._joined(query.terms, terms)
@@ -158,28 +205,55 @@ class Search:
             vector, keyword_hits = None, set[int]()
             ids = self._listed(query, never, among, params)
             scores = np.ones(len(ids))
+        return self._told(query, vector, terms, never, ids, scores, keyword_hits, among, params, started)
+
+    def _told(
+        self,
+        query: Query,
+        vector: Array | None,
+        terms: Array,
+        never: Array,
+        ids: Ints,
+        scores: Floats,
+        keyword_hits: set[int],
+        among: Passing | None,
+        params: SearchParams,
+        started: float,
+    ) -> Answer:
+        """The page of the answer among what was ranked, with verdicts and reasons."""
         if params.diverse and vector is not None and len(ids):
             order = _diverse(self.vectors, self.vectors.of(ids.tolist()), scores, params.need, params.diverse)
             ids, scores = ids[order], scores[order]
         page = slice(params.offset, params.need)
         verdict, verdicts = self._verdicts(query, terms, never, ids, scores, page, keyword_hits, among)
         reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits)
-        items = self.store.items(ids[page].tolist())
+        items = [self.store.named(item) for item in self.store.items(ids[page].tolist())]
         hits = [
-            Hit(item.id, self.store.full_path(item.path), float(score), verdict, reasons[item.id])
+            Hit(item.id, item.path, float(score), verdict, reasons[item.id], key=item.key)
             for item, score, verdict in zip(items, scores[page], verdicts, strict=True)
         ]
+        if params.fields:
+            hits = [
+                replace(hit, captions=item.captions, tags=item.tags, metadata=item.metadata)
+                for hit, item in zip(hits, items, strict=True)
+            ]
         if params.regions and vector is not None:
             hits = [self._with_region(hit, vector) for hit in hits]
-        return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started)
+        passing = np.arange(0) if among is None else among.ids
+        total = len(self.nearest.current()) if among is None else len(passing)
+        total -= len(params.without) if among is None else int(np.isin(passing, list(params.without)).sum())
+        return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started, total)
 
-    def region(self, path: str, query: Query) -> Region:
+    def region(self, path: str, query: Query, pictures: Allowed) -> Region:
         """The part of a picture file that answers best. Raises BadInput where nothing is asked that could be seen."""
         if not query.terms:
             raise BadInput(f"query: {query.text!r} names nothing to look for; a filter has no place in a picture")
-        return regions.best(self.vectors, self.encoder(), self._joined(query.terms, self.rows(query.terms)), path)
+        rows = self.rows(query.terms, pictures)
+        return regions.best(self.vectors, self.encoder(), self._joined(query.terms, rows), path)
 
     def _with_region(self, hit: Hit, vector: Array) -> Hit:
+        if hit.path is None:
+            return hit
         try:
             region = regions.best(self.vectors, self.encoder(), vector, hit.path)
         except BadInput:  # it cannot be read any more; it was found by what is kept of it
@@ -188,8 +262,8 @@ class Search:
 
     # ------------------------------------------------------------------------------------------------------------ terms
 
-    def rows(self, terms: Sequence[Term]) -> Array:
-        """One normalised row a term."""
+    def rows(self, terms: Sequence[Term], pictures: Allowed = Allowed.ANYTHING) -> Array:
+        """One normalised row a term. pictures: which files may be opened for it."""
         rows: dict[int, Array] = {}
         texts = [place for place, term in enumerate(terms) if term.kind == "text"]
         if texts:
@@ -197,7 +271,14 @@ class Search:
             rows.update(zip(texts, self.vectors.checked(encoded, len(texts)), strict=True))
         for place, term in enumerate(terms):
             if term.kind == "picture":
+                path = os.path.expanduser(term.value)  # noqa: PTH111 - another's home that is unknown stays
+                arguments.check_may_open(pictures, path)
                 rows[place] = self.picture(term.value)
+            elif term.kind == "vector":
+                rows[place] = self._sound_row([term.data], "the vector")
+            elif term.kind == "open picture":
+                encoded = regions.encoded(self.encoder(), [_open(term.data)])
+                rows[place] = self._sound_row(encoded, "the picture")
             elif term.kind == "item":
                 if not self.store.rows("SELECT 1 FROM items WHERE id = ? AND status = 'ok'", (int(term.value),)):
                     raise BadInput(f"query: there is no item #{term.value} in {self.store.folder}")
@@ -219,7 +300,7 @@ class Search:
 
         Where there is no such file, it is the name of an item.
         """
-        path = Path(name).expanduser()
+        path = os.path.expanduser(name)  # noqa: PTH111 - another's home that is unknown stays
         try:
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -231,11 +312,18 @@ class Search:
         known = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
         if known:
             return np.asarray(self.vectors.of([known[0][0]])[0])
-        return np.asarray(self.vectors.checked(self.encoder().encode_images([str(path)]), 1)[0])
+        return self._sound_row(self.encoder().encode_images([path]), name)
+
+    def _sound_row(self, rows: Any, what: str) -> Array:
+        """The one row of a query that is no text. Raises BadInput where it is like nothing."""
+        row = self.vectors.judged(rows, 1)[0][0]
+        if isinstance(row, str):
+            raise BadInput(f"query: {what}: {row}")
+        return row
 
     def named(self, name: str) -> int:
         """The item whose path ends with this name, in any case where none does exactly. Raises BadInput for none."""
-        end = Path(name).as_posix().removeprefix("./")
+        end = PurePath(name).as_posix().removeprefix("./")
         kept = "SELECT id, path, status, reason FROM items WHERE '/' || {} LIKE '%' || {} ESCAPE '\\'"
         escaped = re.sub(r"([\\%_])", r"\\\1", f"/{end}")
         found = self.store.rows(kept.format("path", "?"), (escaped,))
@@ -258,7 +346,7 @@ class Search:
         weights = np.array([term.weight for term in terms], dtype=np.float64)
         return self.vectors.space.normalise((weights @ rows)[None])
 
-    def _passing(self, where: Filter | None) -> Passing:
+    def passing(self, where: Filter | None) -> Passing:
         """The items that a filter lets pass; None: all that can be found.
 
         Those of the last few filters are kept, since a person pages, and refines.
@@ -277,7 +365,7 @@ class Search:
             mask = named(self.nearest.current().ids)
         else:
             passes = where.passing(lambda sql, values: named(self.store.ids(sql, values)))
-            mask = passes & self._passing(None).mask
+            mask = passes & self.passing(None).mask
         while len(self._passed) >= FILTERS:
             del self._passed[next(iter(self._passed))]
         self._passed[where] = found = Passing(mask, np.flatnonzero(mask))
@@ -344,7 +432,7 @@ class Search:
         self._of_this_generation()
         if self._latest is None:
             self._latest = self.store.ids("SELECT id FROM items ORDER BY taken DESC, id DESC")
-        ids = (among or self._passing(None)).of(self._latest)
+        ids = (among or self.passing(None)).of(self._latest)
         if not len(never):
             return ids[: params.need]
         kept = [ids[:0]]
@@ -415,6 +503,9 @@ class Search:
             return "match", ["match"] * len(on_page)
         best: Verdict = "unrated"
         each: list[Verdict] = ["unrated"] * len(on_page)
+        if any(term.kind == "vector" for term in terms):  # what it means nobody can tell
+            hit: list[Verdict] = ["match" if id in keyword_hits else "unrated" for id in ids[:n].tolist()]
+            return min(hit, key=BEST_FIRST.index), hit[page]
         calibration, absent = self._rating()
         words = [place for place, term in enumerate(terms) if term.kind == "text" and term.weight > 0]
         if words and len(words) == len(terms) and not absent.knows(rows).any():
@@ -534,6 +625,20 @@ class Search:
                     best[item] = (score, number)
         texts = self.store.rows(f"SELECT item, row, text FROM captions WHERE item IN ({marks})", ids)
         return {item: text for item, row, text in texts if item in best and best[item][1] == row}
+
+
+def _open(picture: Any) -> Any:
+    """A picture that was handed over, PIL's or its pixels, upright in RGB."""
+    from PIL import Image
+
+    from diptych.sources import pictures
+
+    try:
+        if isinstance(picture, np.ndarray):
+            return Image.fromarray(picture)
+        return pictures.upright(picture)
+    except (OSError, ValueError, SyntaxError) as error:  # it was closed, or what it is read from is damaged
+        raise BadInput(f"query: the picture that was given does not open ({error})") from None
 
 
 def _content_words(texts: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from operator import attrgetter
 from pathlib import Path
@@ -33,7 +33,9 @@ FILE, LOCK = "diptych.db", "diptych.lock"
 HIDDEN = ".diptych"
 """Name of a collection that lies in the folder of its pictures, and moves with it."""
 
-Value = str | int | float
+Scalar = str | int | float | bool
+Value = Scalar | Sequence[Scalar]
+"""Of metadata: one value, or several in their order."""
 Entries = tuple[list[tuple[str, bool]], list[tuple[str, bool]]]
 
 WORDS = (
@@ -68,6 +70,31 @@ SCHEMA = (
     CREATE TABLE waiting (digest TEXT PRIMARY KEY, path TEXT NOT NULL, why TEXT NOT NULL, words TEXT NOT NULL,
         crc INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE mounts (path TEXT PRIMARY KEY, disk INTEGER NOT NULL) WITHOUT ROWID;
+    """,
+    # `path` is where a file lies, or the key of an item without one: the same text may be both. Metadata may be lists.
+    """
+    CREATE TABLE items_3 (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL,
+        status TEXT NOT NULL, reason TEXT NOT NULL, digest TEXT, size INTEGER, mtime_ns INTEGER, beside_at TEXT,
+        width INTEGER, height INTEGER, taken TEXT, camera TEXT, lat REAL, lon REAL,
+        changed INTEGER NOT NULL, crc INTEGER NOT NULL);
+    INSERT INTO sqlite_sequence SELECT 'items_3', seq FROM sqlite_sequence WHERE name = 'items';
+    INSERT INTO items_3 SELECT id, path, name, folder, status, reason, digest, size, mtime_ns, beside_at, width, height,
+        taken, camera, lat, lon, changed, crc FROM items;
+    DROP TABLE items;
+    ALTER TABLE items_3 RENAME TO items;
+    CREATE UNIQUE INDEX items_path ON items (path, size IS NULL);
+    CREATE INDEX items_digest ON items (digest);
+    CREATE INDEX items_changed ON items (changed);
+    CREATE TABLE metadata_3 (item INTEGER NOT NULL, key TEXT NOT NULL, row INTEGER NOT NULL, value,
+        kind TEXT NOT NULL, PRIMARY KEY (item, key, row)) WITHOUT ROWID;
+    INSERT INTO metadata_3 SELECT item, key, 0, value, '' FROM metadata;
+    DROP TABLE metadata;
+    ALTER TABLE metadata_3 RENAME TO metadata;
+    CREATE INDEX metadata_key ON metadata (key, value);
+    CREATE TABLE barred (path TEXT PRIMARY KEY, digest TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL)
+        WITHOUT ROWID;
+    CREATE INDEX barred_digest ON barred (digest);
     """,
     f"""
     CREATE INDEX items_taken ON items (taken);
@@ -110,6 +137,9 @@ class OtherEncoder(BadInput):
 class Item:
     """One picture of a collection.
 
+    kept        what it is called in the database: `Store.kept_path` of its file, or the key of an item without one
+    key         what it is called outside, and no other is: the path of its file in full, or what it was given as
+    path        where its file lies; None where it has none. Both are known of what `Collection.get` gives
     status      "ok": it can be found; "failed": it cannot, and `reason` says why
     digest      sha256 of the file, of one that failed when it could last be read; None for an item that was given as a
                 row and has no file
@@ -118,8 +148,10 @@ class Item:
     taken       local time, ISO 8601, as far as it is known: `2020`, `2020-05-01`, `2020-05-01T12:30:15`
     """
 
-    path: str
+    kept: str
     id: int = 0
+    key: str = field(default="", compare=False)
+    path: str | None = field(default=None, compare=False)
     status: str = "ok"
     reason: str = ""
     digest: str | None = None
@@ -151,13 +183,13 @@ class Item:
 
     def searchable(self) -> tuple[str, str, str]:
         """What full-text search sees of it: its name, its captions, its tags."""
-        name = self.path.rpartition("/")[2]
+        name = self.kept.rpartition("/")[2]
         return name.rpartition(".")[0] or name, "\n".join(self.captions), "\n".join(self.tags)
 
     def crc(self, entries: Entries | None = None) -> int:
         """A checksum of everything that is kept of it besides its vectors. entries: its own, where they are at hand."""
         said = entries or self.entries()
-        facts = [self.path, self.status, self.reason, *_columns(self), *said, sorted(self.metadata.items())]
+        facts = [self.kept, self.status, self.reason, *_columns(self), *said, sorted(self.metadata.items())]
         return zlib.crc32(_json(facts).encode())
 
 
@@ -204,6 +236,11 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_connection":
+            raise BadInput(f"{self.folder} is closed; open it again: Collection.open")
+        raise AttributeError(name)
 
     def close(self) -> None:
         """Put everything into the one file, and let others write."""
@@ -410,6 +447,47 @@ class Store:
             return kept
         return str(self.home) if kept == "." else f"{self.home}{os.sep}{kept}"
 
+    def key(self, kept: str, has_file: bool) -> str:
+        """What an item is called outside."""
+        return self.full_path(kept) if has_file else kept
+
+    def named(self, item: Item) -> Item:
+        """The item with its key and its path.
+
+        One that was given as a row, an import say, has the file that lies where its key says, if there is one.
+        """
+        key = self.key(item.kept, item.size is not None)
+        has_path = item.size is not None or (os.path.isabs(key) and os.path.isfile(key))  # noqa: PTH113, PTH117
+        return replace(item, key=key, path=key if has_path else None)
+
+    def find(self, names: Sequence[str | Path], exactly: bool = False) -> list[int | None]:
+        """The id of each item that is called so, whatever its status; None where there is none.
+
+        A text is a key, and only where no item has it the path of a file, as a Path always is: from the working
+        directory, and through links to the folder it is in. exactly: a text is a key and nothing else
+        """
+        found: dict[str | Path, int] = dict(self._keyed([name for name in names if isinstance(name, str)]).items())
+        paths = [name for name in names if name not in found and not (exactly and isinstance(name, str))]
+        full_paths = {name: full(name) for name in paths}
+        files = self._keyed(list(full_paths.values()))
+        found.update((name, files[place]) for name, place in full_paths.items() if place in files)
+        return [found.get(name) for name in names]
+
+    def _keyed(self, keys: Sequence[str]) -> dict[str, int]:
+        """key -> id of those that are there; a file before an item that was given under its path."""
+        kept = {key: self.kept_path(key) for key in keys if os.path.isabs(key)}  # noqa: PTH117 - "" and "." stay as they are
+        found: dict[tuple[str, int], int] = {}
+        for some in batches(list({*keys, *kept.values()}), 500):
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT path, size IS NULL, id FROM items WHERE path IN ({marks})"
+            found.update(((path, row), id) for path, row, id in self.rows(sql, some))
+        ids = {}
+        for key in keys:
+            file = found.get((kept[key], 0)) if key in kept and self.full_path(kept[key]) == key else None
+            if (id := file or found.get((key, 1))) is not None:
+                ids[key] = id
+        return ids
+
     def roots(self) -> list[str]:
         """The folders that it was given, in full."""
         return sorted(self.full_path(path) for (path,) in self.rows("SELECT path FROM roots"))
@@ -429,10 +507,13 @@ class Store:
             for item, tag, given in self.rows(f"SELECT item, tag, given FROM tags WHERE item IN ({marks})", some):
                 words.setdefault(item, ([], [], [], []))[2 if given else 3].append(tag)
             metadata: dict[int, dict[str, Value]] = {}
-            for item, key, value in self.rows(f"SELECT item, key, value FROM metadata WHERE item IN ({marks})", some):
-                metadata.setdefault(item, {})[key] = value
-            columns = ("id", "path", "status", "reason", *_COLUMNS.split(", "))
-            for crc, *row in self.rows(f"SELECT crc, {', '.join(columns)} FROM items WHERE id IN ({marks})", some):
+            sql = f"SELECT item, key, value, kind FROM metadata WHERE item IN ({marks}) ORDER BY item, key, row"
+            for item, key, value, kind in self.rows(sql, some):
+                _unfold(metadata.setdefault(item, {}), key, value, kind)
+            columns = ("id", "kept", "status", "reason", *_COLUMNS.split(", "))
+            for crc, *row in self.rows(
+                f"SELECT crc, {', '.join(columns).replace('kept', 'path')} FROM items WHERE id IN ({marks})", some
+            ):
                 given_captions, found_captions, given_tags, found_tags = words.get(row[0], ([], [], [], []))
                 item = Item(
                     **dict(zip(columns, row, strict=True)),
@@ -477,8 +558,13 @@ class Store:
         many("INSERT INTO captions VALUES (?, ?, ?, ?)", captions)
         tags = [(id, *tag) for id, (_, some) in zip(ids, said, strict=True) for tag in some]
         many("INSERT INTO tags VALUES (?, ?, ?)", tags)
-        metadata = [(id, *entry) for id, item in zip(ids, items, strict=True) for entry in item.metadata.items()]
-        many("INSERT INTO metadata VALUES (?, ?, ?)", metadata)
+        metadata = [
+            (id, key, *row)
+            for id, item in zip(ids, items, strict=True)
+            for key, value in item.metadata.items()
+            for row in _folded(value)
+        ]
+        many("INSERT INTO metadata VALUES (?, ?, ?, ?, ?)", metadata)
         words = [(id, *item.searchable()) for id, item in zip(ids, items, strict=True) if item.status == "ok"]
         many("INSERT INTO words (rowid, name, captions, tags) VALUES (?, ?, ?, ?)", words)
         return ids
@@ -500,8 +586,41 @@ class Store:
 
 def _written(item: Item, entries: Entries) -> tuple[str, str, str, str, str, int]:
     """What is kept of an item besides its `_COLUMNS`: path, name, folder, status, reason, checksum."""
-    folder, _, name = item.path.rpartition("/")
-    return item.path, name, folder, item.status, item.reason, item.crc(entries)
+    folder, _, name = item.kept.rpartition("/")
+    return item.kept, name, folder, item.status, item.reason, item.crc(entries)
+
+
+def full(name: str | Path) -> str:
+    """The path of a file under the one name that its folder has; a link to a file keeps its own."""
+    place, file = os.path.split(os.path.abspath(name))  # noqa: PTH100
+    try:
+        return os.path.join(os.path.realpath(place), file)  # noqa: PTH118
+    except ValueError:  # a zero byte, or half of a character: it is no path
+        return str(name)
+
+
+def _folded(value: Value) -> list[tuple[int, Scalar | None, str]]:
+    """A metadata value as rows (number, value, kind): one, or those of a list, of which an empty one has a NULL.
+
+    kind   "list" of what is in a list, and "bool" of what is one, which is kept as the word that a filter asks for
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return [(0, *_plain(value, ""))]
+    return [(row, *_plain(one, "list ")) for row, one in enumerate(value)] or [(0, None, "list")]
+
+
+def _plain(value: Scalar, kind: str) -> tuple[Scalar, str]:
+    return (str(value).lower(), f"{kind}bool") if isinstance(value, bool) else (value, kind.strip())
+
+
+def _unfold(metadata: dict[str, Any], key: str, value: Scalar | None, kind: str) -> None:
+    """Put a row of `_folded` back."""
+    if kind.endswith("bool"):
+        value = value == "true"
+    if not kind.startswith("list"):
+        metadata[key] = value
+    else:
+        metadata.setdefault(key, []).extend([] if value is None else [value])
 
 
 def _reading(address: str) -> sqlite3.Connection:

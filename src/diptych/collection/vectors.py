@@ -15,6 +15,12 @@ from diptych.collection.identity import Identity
 from diptych.collection.store import Store
 from diptych.kinds import Array, BadInput, Ints, Space, batches
 
+LENGTH = 1e-4
+"""How far from 1 the length of a row may be: about what is left of it in float16."""
+
+_ZEROS = "its row is all zeros, which is like nothing; the encoder, or what was given in its place, saw nothing in it"
+_NAN = "its row holds NaN or infinity; the encoder, or what was given in its place, is broken"
+
 Side = Literal["image", "text", "absent", "unknown", "usual"]
 """A picture, one of its captions; and of item 0, which there is not, what `verdict.Background` holds."""
 
@@ -46,14 +52,68 @@ class Vectors:
         )
 
     def checked(self, rows: Any, n: int) -> Array:
-        """The rows as they are kept. Raises BadInput for another number, width or kind, and for what is not finite."""
-        rows = np.asarray(rows)
+        """Rows of texts as they are kept. Raises BadInput for another number, width or kind, and what is not finite.
+
+        One of zeros stays: the encoder knows no word of its text.
+        """
+        rows = self._cast(rows, n)
+        if not np.isfinite(rows).all():
+            raise BadInput("rows hold NaN or infinity; the encoder, or what was given in its place, is broken")
+        return self.unit(rows)[0]
+
+    def judged(self, rows: Any, n: int) -> tuple[list[Array | str], int]:
+        """Of pictures, each row as it is kept, or why it cannot be; and how many of them were normalised for that.
+
+        Raises BadInput for another number, width or kind.
+        """
+        rows = self._cast(rows, n)
+        finite = np.isfinite(rows).all(axis=1)
+        told = rows.any(axis=1) if self.space.name == "cosine" else finite
+        unit, off = self.unit(np.where((finite & told)[:, None], rows, 0))
+        kept: list[Array | str] = list(unit)
+        for place in np.flatnonzero(~(finite & told)).tolist():
+            kept[place] = _ZEROS if finite[place] else _NAN
+        return kept, int(off.sum())
+
+    def unit(self, rows: Array) -> tuple[Array, Array]:
+        """In the space `cosine`, rows of length 1, but for those of zeros; and which of them had another length."""
+        if self.space.name != "cosine":
+            return rows, np.zeros(len(rows), dtype=bool)
+        lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
+        off = (np.abs(lengths - 1) > LENGTH) & (lengths > 0)
+        if off.any():
+            rows = rows.copy()
+            rows[off] = rows[off] / lengths[off, None]
+        return rows, off
+
+    def mend(self) -> None:
+        """Bring rows to unit length that were kept when nobody looked, inside a transaction; indexes hear of it."""
+        sides: tuple[Side, ...] = ("image", "text")
+        for side in sides:
+            for items, numbers, rows in self.blocks(side):
+                rows, off = self.unit(rows)
+                mended = [
+                    (blob, zlib.crc32(blob), self.encoder, side, item, number)
+                    for blob, item, number in zip(
+                        map(bytes, rows[off]), items[off].tolist(), numbers[off].tolist(), strict=True
+                    )
+                ]
+                where = "encoder = ? AND side = ? AND item = ? AND row = ?"
+                self.store.change(f"UPDATE vectors SET data = ?, crc = ? WHERE {where}", mended)
+
+    def _cast(self, rows: Any, n: int) -> Array:
+        try:
+            rows = np.asarray(rows)
+        except ValueError:
+            raise BadInput("rows are of different lengths; give as many numbers in each") from None
         shape = (n, self.identity.width)
         if rows.shape != shape or (rows.dtype.kind == "f") != (self.identity.dtype.kind == "f"):
-            raise BadInput(f"rows are {rows.dtype} {rows.shape}; this collection holds {self.identity.kind} {shape}")
-        if rows.dtype.kind == "f" and not np.isfinite(rows).all():
-            raise BadInput("rows hold NaN or infinity; the encoder, or what was given in its place, is broken")
-        return np.ascontiguousarray(rows, dtype=self.identity.dtype)
+            kind = "packed bits, uint8" if self.space.name == "hamming" else self.identity.dtype.name
+            raise BadInput(f"rows are {rows.dtype} {rows.shape}; this collection holds {kind} {shape}")
+        if rows.dtype.kind != "f" and rows.dtype != self.identity.dtype:
+            raise BadInput(f"rows are {rows.dtype}; this collection holds {self.identity.dtype.name}, packed bits")
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such
+            return np.ascontiguousarray(rows, dtype=self.identity.dtype)
 
     def put(self, side: Side, items: Sequence[int], numbers: Sequence[int], rows: Array | Sequence[Array]) -> None:
         """Write rows: `numbers` count the rows within an item. The item's old ones must be gone; see `drop`."""

@@ -93,7 +93,7 @@ def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[
                 yield f"item {item.id}: the words that are searched are not its own; put a backup in its place"
             if item.status != "ok" or item.size is None:
                 continue
-            path = Path(store.full_path(item.path))
+            path = Path(store.full_path(item.kept))
             try:
                 at = path.stat()
                 if contents and (at.st_size, at.st_mtime_ns) == (item.size, item.mtime_ns):
@@ -120,15 +120,19 @@ def _waiting(store: Store) -> Iterator[str]:
 def _vectors(vectors: Vectors) -> Iterator[str]:
     store = vectors.store
     for side in get_args(Side):
-        for _ in vectors.blocks(side):
-            pass  # reading checks every row
+        for items, _, rows in vectors.blocks(side):  # reading checks every row
+            if side == "image" and vectors.space.name == "cosine":
+                lengths = np.linalg.norm(rows, axis=1)
+                for place in np.flatnonzero(vectors.unit(rows)[1] | (lengths == 0)).tolist():
+                    way = "diptych reindex mends it" if lengths[place] else "it is like nothing; remove it"
+                    yield f"item {items[place]}: its vector has the length {lengths[place]:.3g} and not 1; {way}"
     has = "(SELECT count(*) FROM vectors WHERE vectors.item = items.id AND side = ? AND encoder = ?)"
     for id, n in store.rows(f"SELECT id, {has} FROM items WHERE status = 'ok'", ("image", vectors.encoder)):
         if n != 1:
             yield f"item {id}: {n} vectors where it must have one"
     said = "(SELECT count(*) FROM captions WHERE captions.item = items.id)"
     sql = f"SELECT id, {has} AS n, {said} AS of FROM items WHERE status = 'ok' AND n != of"
-    for id, n, of in store.rows(sql, ("text", vectors.encoder)):
+    for id, n, of in store.rows(sql, ("text", vectors.encoder)) if not vectors.identity.is_given else ():
         yield f"item {id}: {n} vectors for {of} captions"
     for table in ("vectors", "captions", "tags", "metadata"):
         sql = f"SELECT DISTINCT item FROM {table} WHERE item != 0 AND item NOT IN (SELECT id FROM items)"
@@ -150,6 +154,8 @@ def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
     some = slice(None, None, max(1, len(ids) // 200))
     scores, _ = index.search(rows[some], 1)
     own = np.array([vectors.space.score(row[None], row[None])[0, 0] for row in rows[some]])
-    for id, score, mine in zip(ids[some].tolist(), scores[:, 0], own, strict=True):
-        if score < mine - 1e-3 * abs(mine) - 1e-6:
+    # A distance is a small difference of large numbers, and as exact as they are.
+    rounding = 1e-6 * np.maximum(1, np.square(rows[some].astype(np.float64)).sum(axis=1))
+    for id, score, mine, slack in zip(ids[some].tolist(), scores[:, 0], own, rounding, strict=True):
+        if score < mine - 1e-3 * abs(mine) - slack:
             yield f"item {id}: the index does not find it by its own vector; diptych reindex mends it"

@@ -53,7 +53,7 @@ def keep(store: Store, item: Item, why: Literal["gone", "edited"]) -> None:
     twin = shared(store, [item.digest]).get(item.digest)
     if twin is not None and covers(twin, item):
         return
-    new = Waiting(item.digest, item.path, why, item.given, dict(item.metadata))
+    new = Waiting(item.digest, item.kept, why, item.given, dict(item.metadata))
     for old in of(store, [item.digest]).values():
         new = old.joined(new)
     words = json.dumps([new.given.captions, new.given.tags, new.metadata])
@@ -109,14 +109,14 @@ def shared(store: Store, digests: Sequence[str]) -> dict[str, Item]:
 
 def covers(twin: Item, item: Item) -> bool:
     """Whether an item has all the words of another."""
-    captions, tags, metadata = set(twin.given.captions), set(twin.given.tags), set(twin.metadata.items())
+    captions, tags, metadata = set(twin.given.captions), set(twin.given.tags), twin.metadata.items()
     has_words = captions >= {*item.given.captions} and tags >= {*item.given.tags}
-    return has_words and metadata >= {*item.metadata.items()}
+    return has_words and all(entry in metadata for entry in item.metadata.items())
 
 
 def with_words(item: Item, source: Item | Waiting) -> Item:
     """The item with the words given to another of its content, besides its own."""
-    own = Waiting(str(item.digest), item.path, "gone", item.given, dict(item.metadata))
+    own = Waiting(str(item.digest), item.kept, "gone", item.given, dict(item.metadata))
     other = Waiting(own.digest, own.path, "gone", source.given, dict(source.metadata))
     both = other.joined(own)
     return replace(item, given=both.given, metadata=both.metadata)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from diptych.kinds import Array, BadInput, Floats, Progress, Space, batches, cosine
+from diptych.kinds import Array, BadInput, Floats, Progress, Space, batches, cosine, listed, shown
+from diptych.sources import pictures
 from diptych.sources.pictures import Preprocessing
 
 _PICTURES = 32
@@ -55,13 +56,22 @@ class DualEncoder(ABC):
         """(n, width) of a batch of texts."""
 
     def encode_images(self, items: Any, progress: Progress | None = None) -> Array:
-        """One normalised row for each path or open picture. Raises BadInput naming the first that does not decode."""
-        if getattr(items, "ndim", 1) != 1 or any(not isinstance(item, str | Path | Image.Image) for item in items):
-            raise BadInput(f"{self.name} looks at pictures, and was given numbers; name files")
+        """One normalised row for each path, open picture of PIL, or array of pixels, (height, width, 3) uint8.
+
+        Raises BadInput naming the first that does not decode.
+        """
+        items = listed(items, "encode_images", "pictures")
+        for item in items:
+            if not (isinstance(item, str | Path | Image.Image) or pictures.is_pixels(item)):
+                what = f"an array {item.shape} of {item.dtype}" if isinstance(item, np.ndarray) else f"{shown(item)}"
+                raise BadInput(
+                    f"{self.name} looks at pictures, and was given {what}; give paths, open pictures, or pixels "
+                    "(height, width, 3) of uint8, several of them in a list"
+                )
         rows = [np.empty((0, self.width), dtype=np.float32)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             ahead: list[Iterator[Array]] = []
-            for part in [*batches(list(items), _PICTURES), []]:
+            for part in [*batches(items, _PICTURES), []]:
                 # One batch ahead: the next is decoded while this one is encoded.
                 ahead.append(pool.map(self.preprocessing.of, part))
                 if len(ahead) == 1:
@@ -73,9 +83,10 @@ class DualEncoder(ABC):
 
     def encode_texts(self, items: Any, progress: Progress | None = None) -> Array:
         """One normalised row a text."""
-        texts = list(items)
-        if getattr(items, "ndim", 1) != 1 or any(not isinstance(text, str) for text in texts):
-            raise BadInput(f"{self.name} reads texts, and was given something else; give strings")
+        texts = listed(items, "encode_texts", "texts")
+        for text in texts:
+            if not isinstance(text, str):
+                raise BadInput(f"{self.name} reads texts, and was given {shown(text)}; give strings")
         rows = [np.empty((0, self.width), dtype=np.float32)]
         for part in batches(texts, _TEXTS):
             rows.append(self.space.normalise(self._read(part)))

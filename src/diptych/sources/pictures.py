@@ -166,6 +166,13 @@ def load(path: str | Path, enough: int = 0) -> Image.Image:
     return decode(read(path), path, enough)
 
 
+def is_pixels(thing: object) -> bool:
+    """Whether it is an array of the pixels of one picture in RGB: (height, width, 3) of uint8."""
+    if not isinstance(thing, np.ndarray) or thing.dtype != np.uint8 or thing.ndim != 3:
+        return False
+    return bool(thing.shape[2] == 3 and thing.size)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How an encoder looks at pictures: as one square of pixels, the same wherever it looks and whoever decodes.
@@ -185,8 +192,10 @@ class Preprocessing:
     def __str__(self) -> str:
         return f"{self.side} pixels, {self.resize}, {self.resample}"
 
-    def of(self, picture: str | Path | Image.Image) -> Array:
-        """(side, side, 3) uint8 of a file, or of a picture that is open already."""
+    def of(self, picture: str | Path | Image.Image | Array) -> Array:
+        """(side, side, 3) uint8 of a file, of a picture that is open already, or of its pixels."""
+        if isinstance(picture, np.ndarray):
+            return self.square(Image.fromarray(picture))
         if isinstance(picture, Image.Image):
             return self.square(upright(picture))
         return self.square(load(picture, self.enough))

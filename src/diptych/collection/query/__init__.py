@@ -28,6 +28,8 @@ from diptych.collection.query.tree import (
     Not,
     Query,
     Term,
+    fields,
+    flat,
 )
 
 __all__ = [
@@ -47,6 +49,8 @@ __all__ = [
     "Not",
     "Query",
     "Term",
+    "fields",
+    "flat",
     "great_circle_km",
     "parse",
     "register",

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Literal
+from pathlib import PurePath
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from diptych.collection.query.sql import EARTH, folded, folding
 from diptych.collection.query.tokens import PLAIN_KEY, PLAIN_PATH, PLAIN_TEXT, QUOTED_WEIGHT
-from diptych.kinds import Array
+from diptych.kinds import Array, BadInput, shown
 
 Value = str | float
 Sql = tuple[str, tuple[Value, ...]]
@@ -29,15 +30,53 @@ Select = Callable[[str, tuple[Value, ...]], Array]
 
 @dataclass(frozen=True)
 class Term:
-    """One thing to look for. `value` is the text, the path of the picture as it was written, or the digits of an id."""
+    """One thing to look for.
+
+    value   the text, the path of the picture as it was written, or the digits of an id
+    data    a vector, or a picture that is open: what a program asks with and nobody can write
+    """
 
     weight: float
-    kind: Literal["text", "picture", "item"]
-    value: str
+    kind: Literal["text", "picture", "item", "vector", "open picture"]
+    value: str = ""
+    data: Any = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, thing: Any, weight: float = 1.0) -> Self:
+        """A text as it stands, a Path of a picture, an id, a vector (d,), or a picture: PIL's or (h, w, 3) uint8.
+
+        weight   not 0; below it pushes away
+        Raises BadInput for anything else.
+        """
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < abs(weight) < math.inf:
+            raise BadInput(f"weight: {shown(weight)}; give a number that is not 0")
+        weight = float(weight)
+        if isinstance(thing, str):
+            return cls(weight, "text", thing)
+        if isinstance(thing, PurePath):
+            return cls(weight, "picture", str(thing))
+        if isinstance(thing, int | np.integer) and not isinstance(thing, bool) and 0 <= int(thing) < 2**63:
+            return cls(weight, "item", str(int(thing)))
+        if hasattr(thing, "getexif") and hasattr(thing, "convert"):  # PIL's, which need not be loaded to be known
+            return cls(weight, "open picture", data=thing)
+        if isinstance(thing, np.ndarray | list | tuple):
+            try:
+                numbers = np.asarray(thing)
+            except ValueError:
+                numbers = np.empty(0, dtype=object)
+            if numbers.ndim == 1 and numbers.dtype.kind in "fiu" and len(numbers):
+                return cls(weight, "vector", data=numbers)
+            if numbers.ndim == 3 and numbers.shape[2] == 3 and numbers.dtype == np.uint8 and numbers.size:
+                return cls(weight, "open picture", data=numbers)
+            what = f"an array of shape {numbers.shape} of {numbers.dtype}"
+            raise BadInput(f"{what} is nothing to look for; give a vector (d,) or pixels (height, width, 3) of uint8")
+        raise BadInput(f"{shown(thing)} is nothing to look for; give a text, a picture, an id or a vector")
 
     def __str__(self) -> str:
         """The term with the size of its weight; the sign is what joins it to the others."""
         weight = "" if abs(self.weight) == 1 else f"{number(abs(self.weight))}:"
+        if self.data is not None:
+            return f"{weight}<{self.kind}>"
         if self.kind == "item":
             return f"{weight}#{self.value}"
         if (PLAIN_PATH if self.kind == "picture" else PLAIN_TEXT).fullmatch(self.value):
@@ -311,6 +350,17 @@ class AnyOf(Filter):
 
     def passing(self, select: Select) -> Array:
         return np.asarray(np.any([part.passing(select) for part in self.parts], axis=0))
+
+
+def fields(condition: Filter | None) -> Iterator[Field]:
+    """Every field that a filter asks about."""
+    if isinstance(condition, Has | Comparison):
+        yield condition.field
+    elif isinstance(condition, Not):
+        yield from fields(condition.part)
+    elif isinstance(condition, AllOf | AnyOf):
+        for part in condition.parts:
+            yield from fields(part)
 
 
 def flat(kind: type[AllOf] | type[AnyOf], parts: list[Filter]) -> Filter:
