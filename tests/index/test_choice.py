@@ -31,8 +31,9 @@ def test_what_cannot_be_kept_is_refused_with_the_least_that_could() -> None:
         choose(500_000, 512, cosine, memory=100e6)
     with pytest.raises(BadInput, match="sets"):
         choose(10, 512, sets)
-    with pytest.raises(BadInput, match="at least one column"):
-        choose(10, 0, cosine)
+    for n, dims in ((10, 0), (-1, 8)):
+        with pytest.raises(BadInput, match=f"{n} rows of {dims} columns; an index takes 0 rows or more"):
+            choose(n, dims, cosine)
 
 
 def test_choosing_loads_no_faiss() -> None:

@@ -155,5 +155,38 @@ def test_what_is_refused() -> None:
     index.add([0], rows[:1])
     with pytest.raises(BadInput, match="holds 1 rows"):
         index.train(rows)
-    with pytest.raises(BadInput, match="recall"):
-        index.tune(rows, 1.5)
+    for wish in (1.5, 0.0):
+        with pytest.raises(BadInput, match="recall"):
+            index.tune(rows, wish)
+    for call in (lambda: index.tune(rows[:, :2]), lambda: index.search(rows[:, :2], 1)):
+        with pytest.raises(BadInput, match="queries"):
+            call()
+    with pytest.raises(BadInput, match="0 queries of 1 rows"):
+        index.tune(rows[:0])
+    for settings in ({"cells": -1}, {"width": 0}):
+        with pytest.raises(BadInput, match=next(iter(settings))):
+            IVF(dot, 4, **settings)
+
+
+def test_inner_products_of_what_is_searched_rank_as_the_space_does() -> None:
+    rng = np.random.default_rng(8)
+    rows = rng.standard_normal((40, 5)) * rng.uniform(0.2, 3, (40, 1))
+    queries = rng.standard_normal((9, 5))
+    for space in (cosine, dot, l2):
+        index = IVF(space, 5)
+        asked, kept = space.normalise(queries), space.normalise(rows)
+        products = index._asking(asked) @ index._augmented(kept).T
+        np.testing.assert_array_equal(np.argsort(products), np.argsort(space.score(asked, kept)))
+
+
+def test_cells_with_fewer_rows_than_were_asked_for_are_no_bound() -> None:
+    rows = cosine.normalise(np.random.default_rng(9).standard_normal((400, 8)))
+    index = IVF(cosine, 8, cells=40)
+    index.train(rows)
+    index.add(np.arange(400), rows)
+    index.probes = 1
+    for k in (10, 100):  # about ten rows in the one cell
+        scores, ids = index.search(rows[:30], k)
+        assert (ids >= 0).all() and np.isfinite(scores).all()
+        assert all(len(set(row)) == k for row in ids.tolist())
+    assert all(row[0] == number for number, row in enumerate(ids.tolist()))

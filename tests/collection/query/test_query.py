@@ -224,6 +224,9 @@ def test_a_value_ends_where_no_one_can_take_the_next_word_for_a_part_of_it(writt
         ("near(5, 2, 3)", 'column 12: expected a distance such as 20km, 500m or 5mi, found "3"'),
         ("near(5, 2)", "column 6: expected three values, as in near(48.85, 2.35, 20km), found 2"),
         ("near(5, 2, 3km", "column 15: expected a closing ) after near(, found the end"),
+        ("has(caption", "column 12: expected a closing ), found the end"),
+        ("has(caption tag)", 'column 13: expected a closing ), found "tag"'),
+        ("has()", 'column 5: expected the name of a field, as in has(caption), found ")"'),
         ("(tag:a", "column 7: expected a closing ), found the end"),
         ("tag:a)", 'column 6: expected no ) without its (, found ")"'),
         (
