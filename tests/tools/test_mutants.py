@@ -49,7 +49,8 @@ def test_what_no_test_notices_is_printed_and_tried_again_when_the_tests_have_cha
     # Of two that are equal either is the larger: a fault that changes nothing.
     assert survivors.count("sizes.py:2") == 1 and "+ return a if (a >= b) else b" in survivors
     assert (tree / "src/diptych/sizes.py").read_text() == SOURCE
-    assert "first a run" not in mutants(tree), "everything is known already"
+    assert "1 files of tests" in told and "a watched run" in told
+    assert "files of tests" not in mutants(tree), "everything is known already"
 
     (tree / "tests/test_sizes.py").write_text(
         TEST.replace("larger\n", "larger, unseen\n") + "    assert unseen() == 7\n"
@@ -59,4 +60,6 @@ def test_what_no_test_notices_is_printed_and_tried_again_when_the_tests_have_cha
     entry = "\n".join(f"{key} = {json.dumps(value)}" for key, value in judged.items())
     (tree / "tests/equivalent_mutants.toml").write_text(f"[[mutant]]\n{entry}\n")
     again = mutants(tree)
+    assert "a watched run" in again, "of other tests than before"
+    assert "a watched run" not in mutants(tree, "--seed", "5"), "and not once more for other faults"
     assert "SURVIVED" not in again and again.count("caught by") == 3, "only what had survived is tried"
