@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.index.flat import Flat
-from diptych.index.ivf import FEW, IVF
+from diptych.index.ivf import FEW, IVF, Drift
 from diptych.kinds import Array, BadInput, Space, cosine, dot, l2
 
 Cones = tuple[Array, Array, Array, Array]
@@ -155,28 +155,76 @@ def test_what_is_refused() -> None:
     index.add([0], rows[:1])
     with pytest.raises(BadInput, match="holds 1 rows"):
         index.train(rows)
-    for wish in (1.5, 0.0):
-        with pytest.raises(BadInput, match="recall"):
-            index.tune(rows, wish)
-    for call in (lambda: index.tune(rows[:, :2]), lambda: index.search(rows[:, :2], 1)):
-        with pytest.raises(BadInput, match="queries"):
-            call()
-    with pytest.raises(BadInput, match="0 queries of 1 rows"):
+    with pytest.raises(BadInput, match="recall"):
+        index.tune(rows, 1.5)
+
+
+@pytest.mark.parametrize("space", [cosine, dot, l2], ids=repr)
+def test_what_is_coded_ranks_as_the_space_does(space: Space) -> None:
+    rng = np.random.default_rng(3)
+    rows, queries = (rng.normal(size=(n, 5)).astype(np.float32) * rng.uniform(0.5, 3, (n, 1)) for n in (60, 7))
+    index = IVF(space, 5)
+    augmented, asking = index._augmented(space.normalise(rows)), index._asking(space.normalise(queries))
+    wanted = space.score(space.normalise(queries), space.normalise(rows))
+    np.testing.assert_array_equal(np.argsort(asking @ augmented.T), np.argsort(wanted))
+    assert augmented.shape[1] == index._augmented_dims == 5 + (space is l2)
+
+
+def test_what_an_index_is_made_with() -> None:
+    assert IVF(cosine, 6).width == 6 and IVF(l2, 6).width == 7 and IVF(cosine, 200).width == 128
+    assert IVF(cosine, 6, width=1).width == 1
+    for settings, why in (({"cells": -1}, "cells: -1"), ({"width": 0}, "width: 0")):
+        with pytest.raises(BadInput, match=why):
+            IVF(cosine, 6, **settings)  # type: ignore[arg-type]
+    rows = np.random.default_rng(0).normal(size=(400, 6)).astype(np.float32)
+    for cells, made in ((0, 50), (7, 7), (60, 50)):  # four times the root of 400, but eight rows a cell
+        index = IVF(l2, 6, cells=cells)
+        index.train(rows)
+        assert index._lists.nlist == made and index.probes == -(-made // 8) and index.candidates == 16
+        assert index.recall is None
+
+
+def test_drift_counts_from_the_last_measurement() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(800, 6)).astype(np.float32)
+    index = IVF(l2, 6, precise=True)
+    index.train(rows[:400])
+    index.add(np.arange(400), rows[:400])
+    assert (index.drift().added, index.drift().removed, index.drift().imbalance) == (0.0, 0.0, 1.0)
+    index.add(np.arange(400, 600), rows[400:600])
+    assert index.remove(np.arange(100)) == 100
+    assert (index.drift().added, index.drift().removed) == (0.5, 0.25)
+    found = index.tune(rng.normal(size=(40, 6)).astype(np.float32), 0.9)
+    assert (found.k, found.queries, found.rows) == (10, 40, 500) and index.drift().added == 0.0
+    index.add(np.arange(600, 800), rows[600:])
+    assert index.drift().added == 0.4
+
+
+@pytest.mark.parametrize(
+    ("added", "removed", "imbalance", "stale"),
+    [(1.0, 0.5, 1.5, False), (1.01, 0, 1, True), (0, 0.51, 1, True), (0, 0, 1.51, True)],
+)
+def test_when_an_index_is_stale(added: float, removed: float, imbalance: float, stale: bool) -> None:
+    assert Drift(added, removed, imbalance).stale is stale
+
+
+def test_tuning_is_refused_without_anything_to_measure() -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    index = IVF(l2, 4)
+    with pytest.raises(BadInput, match="train"):
+        index.tune(rows)
+    index.train(rows)
+    with pytest.raises(BadInput, match="tune: 100 queries of 0 rows"):
+        index.tune(rows)
+    index.add(np.arange(100), rows)
+    for wanted in (0.0, 1.01, -1.0):
+        with pytest.raises(BadInput, match=f"^recall: {wanted}"):
+            index.tune(rows, wanted)
+    with pytest.raises(BadInput, match="tune: 0 queries of 100 rows"):
         index.tune(rows[:0])
-    for settings in ({"cells": -1}, {"width": 0}):
-        with pytest.raises(BadInput, match=next(iter(settings))):
-            IVF(dot, 4, **settings)
-
-
-def test_inner_products_of_what_is_searched_rank_as_the_space_does() -> None:
-    rng = np.random.default_rng(8)
-    rows = rng.standard_normal((40, 5)) * rng.uniform(0.2, 3, (40, 1))
-    queries = rng.standard_normal((9, 5))
-    for space in (cosine, dot, l2):
-        index = IVF(space, 5)
-        asked, kept = space.normalise(queries), space.normalise(rows)
-        products = index._asking(asked) @ index._augmented(kept).T
-        np.testing.assert_array_equal(np.argsort(products), np.argsort(space.score(asked, kept)))
+    with pytest.raises(BadInput, match=r"^queries: shape \(100, 3\)"):
+        index.tune(rows[:, :3])
+    assert index.tune(rows, 1.0).value <= 1.0
 
 
 def test_cells_with_fewer_rows_than_were_asked_for_are_no_bound() -> None:

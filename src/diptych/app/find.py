@@ -133,7 +133,8 @@ def _report(report: Ingested, items: int, where: Path, captions: Path | None, sh
     counted = [f"{number} {what}" for what in counted_of if (number := getattr(report, what))]
     print_line(f"{_number(items, 'picture')} in {where}: {', '.join(counted) or 'none found'}; {report.seconds:.1f} s")
     if report.words_waiting:
-        print_line(f"the words given to {report.words_waiting} of those removed wait for them: diptych forget")
+        n = report.words_waiting
+        print_line(f"what was given to {n} of those removed is kept for their return; diptych forget lists it")
     if report.restored:
         print_line(f"{report.restored} are back, with the words that were given to them")
     for place, why in report.away:
