@@ -149,7 +149,9 @@ def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
         return  # it may miss one, and says how often
     some = slice(None, None, max(1, len(ids) // 200))
     scores, _ = index.search(rows[some], 1)
-    own = np.array([vectors.space.score(row[None], row[None])[0, 0] for row in rows[some]])
-    for id, score, mine in zip(ids[some].tolist(), scores[:, 0], own, strict=True):
-        if score < mine - 1e-3 * abs(mine) - 1e-6:
+    for id, row, score in zip(ids[some].tolist(), rows[some], scores[:, 0], strict=True):
+        own = float(vectors.space.score(row[None], row[None])[0, 0])
+        # A squared distance is a difference of squares as large as the row: it is 0 to so many of their digits.
+        squares = float(row @ row) if row.dtype.kind == "f" else 0.0
+        if score < own - 1e-3 * abs(own) - 1e-5 * squares - 1e-6:
             yield f"item {id}: the index does not find it by its own vector; diptych reindex mends it"
