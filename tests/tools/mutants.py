@@ -139,14 +139,12 @@ class Usual:
         """Runs each of these files once, watched; those that were watched on the same source are not run again."""
         source = digest((ROOT / "src").rglob("*.py"))
         kept = {name: WATCHED / f"{source}-{digest([ROOT / name, *reach.built_on(ROOT / name)])}" for name in files}
-        new = [name for name in files if not kept[name].is_file()]
-        if new:
+        logs = {name: path.read_text(encoding="utf-8").splitlines() for name, path in kept.items() if path.is_file()}
+        if new := [name for name in files if name not in logs]:
             print(f"a watched run of {len(new)} files of tests as they are", flush=True)
-            for name, lines in _watched(copy, new, jobs).items():
-                kept[name].parent.mkdir(parents=True, exist_ok=True)
-                kept[name].write_text("\n".join(lines), encoding="utf-8")
+            logs |= _watched(copy, new, jobs)
         usual, seen = cls(), defaultdict(set)
-        for line in (line for name in files for line in kept[name].read_text(encoding="utf-8").splitlines()):
+        for line in (line for log in logs.values() for line in log):
             first, second, third = json.loads(line)
             if isinstance(second, float):
                 usual.seconds[first] += second
@@ -157,6 +155,9 @@ class Usual:
             usual.callers[f"src/{file}"][number] = sorted(usual._tests(places))
         for test in usual.failed:
             print(f"fails already, and is left out: {test}")
+        WATCHED.mkdir(parents=True, exist_ok=True)
+        for name in set(new) - {test.partition("::")[0] for test in usual.failed}:
+            kept[name].write_text("\n".join(logs[name]), encoding="utf-8")
         return usual
 
     def _tests(self, places: Iterable[str]) -> set[str]:
