@@ -252,6 +252,11 @@ def test_one_file_with_two_names_is_no_duplicate(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").symlink_to(first)
     os.link(first, tmp_path / "c.jpg")
     assert asked(tmp_path).groups == ()
+    # Beside a copy it is the file that is named, and not the link to it, whichever was indexed first.
+    (tmp_path / "c.jpg").unlink()
+    shutil.copy(first, tmp_path / "z.jpg")
+    (group,) = asked(tmp_path).groups
+    assert sorted(names(group)) == ["b.jpg", "z.jpg"]
 
 
 def test_more_copies_than_are_asked_for_at_first_are_all_found(tmp_path: Path) -> None:
