@@ -135,6 +135,33 @@ def test_every_change_is_told_once_after_it_was_committed(pictures):
         assert look() == []
 
 
+def test_a_watch_tells_once_that_a_folder_is_away_and_goes_on_when_it_is_back(pictures, monkeypatch):
+    told: list[tuple[str, str, str]] = []
+    waits: list[float] = []
+    away = pictures.with_name("away")
+
+    def sleep(seconds):
+        if seconds < 3:  # of somebody else
+            return
+        waits.append(seconds)
+        match len(waits):
+            case 2:
+                pictures.rename(away)
+            case 5:
+                away.rename(pictures)
+                (pictures / "0.png").unlink()
+
+    monkeypatch.setattr("time.sleep", sleep)
+    with Collection.open(pictures.parent / "c", Palette(), write=True) as collection:
+        watching = collection.watch(pictures, every=3.5, changed=lambda *change: told.append(change))
+        assert next(watching).added == 5 and len(waits) == 1
+        told.clear()
+        assert next(watching).removed == 1 and len(waits) == 5 and min(waits) >= 3.5
+        (trouble, removed) = told
+        assert trouble[:2] == ("failed", str(pictures)) and "mount its disk" in trouble[2]
+        assert removed == ("removed", str(pictures / "0.png"), "") and len(collection) == 4
+
+
 # -------------------------------------------------------------------------------------------------------- what is given
 
 
