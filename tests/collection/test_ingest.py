@@ -229,6 +229,17 @@ def test_another_row_takes_the_place_of_the_one_there_was(tmp_path):
         assert best.score < 0, "the index heard of it"
 
 
+def test_items_with_and_without_a_file_are_given_words_in_one_go(pictures):
+    with begun(pictures) as collection:
+        collection.add(pictures)
+        (id,) = collection.ids(pictures / "1.png")
+        path = collection._store.items([id])[0].path
+        for tags in (["a"], ["b"]):  # the second time, both are there already
+            ids = collection.put([Entry("given", ROW, tags=tags), Entry(path, tags=tags)])
+            assert ids[1] == id and [collection.get(one).tags for one in ids] == [tuple(tags)] * 2
+        assert len(collection) == 6 and collection.verify() == []
+
+
 # ------------------------------------------------------------------------------------------------------- captions files
 
 

@@ -193,6 +193,8 @@ def test_a_value_ends_where_no_one_can_take_the_next_word_for_a_part_of_it(writt
         ("dog -", "column 6: expected words, a picture or an item after -, found the end"),
         ("dog + - cat", 'column 7: expected words, a picture or an item after +, found "-"'),
         ("dog + year > 3", 'column 7: expected words, a picture or an item after +, found "year"'),
+        ("dog AND - cat", 'column 9: expected words, a picture, an item or a filter, found "-"'),
+        ("tag:a AND + dog", 'column 11: expected words, a picture, an item or a filter, found "+"'),
         ("dog AND", "column 8: expected a term or a filter after AND, found the end"),
         ("NOT NOT dog", 'column 9: expected a filter after NOT NOT, found "dog"'),
         ("OR tag:a", 'column 1: expected a term or a filter first, found "OR"'),
