@@ -193,6 +193,8 @@ def _instead_of(node: ast.AST) -> Iterator[ast.AST]:
             yield _with(node, upper=ast.BinOp(upper, ast.Sub(), one) if upper else ast.Constant(-1))
         case ast.IfExp(body=body, orelse=orelse):
             yield _with(node, body=orelse, orelse=body)
+        case ast.Return(value=ast.Constant(value=False)):
+            return  # None is as false; that it may be true is a fault of the constant
         case ast.Return(value=ast.expr()):
             yield ast.Return(ast.Constant(None))
         case ast.AugAssign(op=op):

@@ -49,6 +49,11 @@ def test_what_nothing_depends_on_is_left_alone(line):
     assert instead(line) == set()
 
 
+def test_nothing_instead_of_false_is_no_fault():
+    assert instead("def f(): return False") == {"def f(): return True"}
+    assert "def f(): return None" in instead("def f(): return 0")
+
+
 def test_each_changes_one_line_and_nearly_all_parse():
     source = Path(drawn.__file__).read_text(encoding="utf-8")
     found = drawn.faults(source, "faults.py")
