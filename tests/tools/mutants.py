@@ -279,7 +279,7 @@ def main() -> None:
     left = [fault for fault, by in found.items() if by is None]
     if left:
         with ThreadPoolExecutor(options.jobs) as pool:
-            for fault, by in zip(left, _tried(left, package, options.jobs, pool, kept, slug), strict=True):
+            for fault, by in zip(left, _tried(left, package, options.jobs, pool, kept), strict=True):
                 found[fault] = by
     survivors = sorted(fault for fault, by in found.items() if not by)
     for fault in survivors:
@@ -287,12 +287,12 @@ def main() -> None:
     print(f"\n{len(found) - len(survivors)} of {len(found)} caught; everything is in {kept.path.relative_to(ROOT)}")
 
 
-def _tried(left: list[Fault], package: Path, jobs: int, pool: ThreadPoolExecutor, kept: Kept, slug: str) -> list[str]:
+def _tried(left: list[Fault], package: Path, jobs: int, pool: ThreadPoolExecutor, kept: Kept) -> list[str]:
     """What caught each fault, in order."""
     nearness = _guards(package)
     if not nearness:
         sys.exit(f"no test mirrors or imports {package.relative_to(ROOT)}")
-    copies = [Copy(ROOT / "build" / "mutants" / f"{slug}.{number}") for number in range(jobs)]
+    copies = [Copy(kept.path.with_suffix(f".{number}")) for number in range(jobs)]
     print(f"{len(left)} faults, {len(nearness)} files of tests", flush=True)
     usual = Usual.learn(copies[0], list(nearness), jobs)
     print(f"{len(usual.seconds)} tests, {sum(usual.seconds.values()):.0f} s", flush=True)
