@@ -54,6 +54,10 @@ def test_nothing_instead_of_false_is_no_fault():
     assert "def f(): return None" in instead("def f(): return 0")
 
 
+def test_a_kind_of_sorting_is_left_as_it_is_spelt():
+    assert instead("c = f(a, kind='stable')") == {"c = f(a)"}
+
+
 def test_each_changes_one_line_and_nearly_all_parse():
     source = Path(drawn.__file__).read_text(encoding="utf-8")
     found = drawn.faults(source, "faults.py")
