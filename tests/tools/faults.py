@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 COMPARED = {
     ast.Lt: (ast.LtE, ast.Gt),
@@ -42,15 +43,23 @@ _TIGHT = (ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Attrib
 _LOOSE = (ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Lambda)
 
 
+class Scope(NamedTuple):
+    """The first and the last line of a function, a class or a whole file; and whether it is one that can be called."""
+
+    first: int
+    last: int
+    function: bool
+
+
 @dataclass(frozen=True, order=True)
 class Fault:
-    """A line of a file (from 1), what it says and what it says instead; the lines of the scope it stands in."""
+    """A line of a file (from 1), what it says and what it says instead; the scope it stands in."""
 
     file: str
     number: int
     line: str
     mutated: str
-    scope: tuple[int, int]
+    scope: Scope
 
     def written(self, source: str) -> str:
         """The source with this fault in it."""
@@ -64,7 +73,7 @@ def faults(source: str, file: str) -> list[Fault]:
     """Every fault of a file, in order. A few do not parse: see `parses`."""
     lines = source.splitlines()
     found = set()
-    for node, start, end, text, scope in _Walk(lines).of(ast.parse(source), None, (1, len(lines))):
+    for node, start, end, text, scope in _Walk(lines).of(ast.parse(source), None, Scope(1, len(lines), False)):
         line = lines[node.lineno - 1].encode()
         mutated = (line[:start] + text.encode() + line[end:]).decode()
         if mutated.rstrip() != lines[node.lineno - 1].rstrip():
@@ -84,7 +93,7 @@ class _Walk:
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
 
-    def of(self, node: ast.AST, parent: ast.AST | None, scope: tuple[int, int]) -> Iterator[tuple]:
+    def of(self, node: ast.AST, parent: ast.AST | None, scope: Scope) -> Iterator[tuple]:
         """(node, first byte, last byte, text instead, scope) of every fault in a node."""
         if isinstance(node, ast.JoinedStr | ast.Raise | ast.Import | ast.ImportFrom):
             if isinstance(node, ast.Raise):
@@ -94,7 +103,7 @@ class _Walk:
             return
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-            scope = (first, node.end_lineno or first)
+            scope = Scope(first, node.end_lineno or first, isinstance(node, ast.FunctionDef))
         for new in _instead_of(node):
             yield from self.instead(node, parent, new, scope)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -108,14 +117,14 @@ class _Walk:
                 if isinstance(child, ast.AST) and not _docstring(node, child):
                     yield from self.of(child, node, scope)
 
-    def instead(self, node: ast.AST, parent: ast.AST | None, new: ast.AST, scope: tuple[int, int]) -> Iterator[tuple]:
+    def instead(self, node: ast.AST, parent: ast.AST | None, new: ast.AST, scope: Scope) -> Iterator[tuple]:
         if node.lineno == node.end_lineno:  # type: ignore[attr-defined]
             text = ast.unparse(ast.fix_missing_locations(new))
             tight = isinstance(parent, _TIGHT) or (isinstance(parent, ast.Call) and parent.func is node)
             text = f"({text})" if tight and isinstance(new, _LOOSE) else text
             yield node, node.col_offset, node.end_col_offset, text, scope  # type: ignore[attr-defined]
 
-    def words(self, node: ast.Constant, scope: tuple[int, int]) -> Iterator[tuple]:
+    def words(self, node: ast.Constant, scope: Scope) -> Iterator[tuple]:
         """A statement of SQL with one of its words turned, wherever it stands in the string; else another string."""
         if node.value == "stable":  # numpy knows a kind of sorting by its first letter
             return

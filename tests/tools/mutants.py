@@ -177,9 +177,9 @@ class Usual:
         Of a fault outside of functions those that call a method of the class, or anything of the module, come first:
         others may have read a constant of it. But whoever does not call a function tells nothing of it.
         """
-        first, last = fault.scope
+        first, last, function = fault.scope
         functions = self.callers.get(fault.file, {})
-        if functions.get(first):
+        if function and functions.get(first):
             return set(functions[first]), set()
         near = {test for number, tests in functions.items() if first <= number <= last for test in tests}
         return near, self.seconds.keys() - self.failed - near

@@ -72,6 +72,6 @@ def test_each_changes_one_line_and_nearly_all_parse():
 def test_the_scope_is_the_innermost_function_with_its_decorators():
     source = "A = 1\n\n@cache\ndef f():\n    return 2\n"
     assert {fault.line: fault.scope for fault in drawn.faults(source, "a.py")} == {
-        "A = 1": (1, 5),
-        "    return 2": (3, 5),
+        "A = 1": (1, 5, False),
+        "    return 2": (3, 5, True),
     }
