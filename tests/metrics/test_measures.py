@@ -204,6 +204,16 @@ def test_radius_curve_equals_a_loop_over_balls():
     assert everything.sum() == 30 * 90 and found.sum() == relevant.sum()
 
 
+def test_curves_of_one_query_are_its_own_and_of_none_are_nothing():
+    ranking = rank_scores(np.array([[3.0, 2, 1]]), judgements(np.array([[0.0, 1, 1]])))
+    precision, recall = rank_curve([ranking], [1, 2, 3])
+    np.testing.assert_allclose(precision, [0, 1 / 2, 2 / 3])
+    np.testing.assert_allclose(recall, [0, 1 / 2, 1])
+    nothing = rank_scores(np.array([[3.0, 2, 1]]), judgements(np.zeros((1, 3))))
+    for curve in (*rank_curve([nothing], [1, 3]), interpolated_precision([nothing])[1]):
+        assert not curve.any() and np.isfinite(curve).all()
+
+
 def test_rank_curve_equals_p_and_recall_at_each_cut_off():
     rng = np.random.default_rng(4)
     scores = rng.integers(0, 9, (25, 70)).astype(float)

@@ -189,6 +189,8 @@ def test_a_value_ends_where_no_one_can_take_the_next_word_for_a_part_of_it(writt
     [
         ("", "column 1: expected a term or a filter, found the end"),
         ("dog year >= cat", 'column 13: expected a number after >=, found "cat"'),
+        ("camera =", "column 9: expected a value after =, found the end"),
+        ("taken <", "column 8: expected a date such as 2020-05-01 after <, found the end"),
         ("year >=", "column 8: expected a number after >=, found the end"),
         ("dog -", "column 6: expected words, a picture or an item after -, found the end"),
         ("dog + - cat", 'column 7: expected words, a picture or an item after +, found "-"'),
