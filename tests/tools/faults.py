@@ -1,7 +1,7 @@
 """The faults that one line of a Python file can have: what `mutants.py` draws from.
 
 Each is a slip that a person makes: a bound off by one, a comparison turned, a condition, an argument or a statement
-forgotten. Docstrings, annotations, formatted strings and what is said in errors stay as they are.
+forgotten. Docstrings, annotations, assertions, formatted strings and what is said in errors stay as they are.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ class _Walk:
             return
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             return
+        if isinstance(node, ast.keyword) and node.arg == "strict":  # of zip: it asserts
+            return
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
             scope = Scope(first, node.end_lineno or first, isinstance(node, ast.FunctionDef))
@@ -188,7 +190,7 @@ def _instead_of(node: ast.AST) -> Iterator[ast.AST]:
                 yield _with(node, args=args[:-1])
             for place in range(len(args) - 1):
                 yield _with(node, args=[*args[:place], args[place + 1], args[place], *args[place + 2 :]])
-            for place in range(len(keywords)):
+            for place in (place for place, keyword in enumerate(keywords) if keyword.arg != "strict"):
                 yield _with(node, keywords=keywords[:place] + keywords[place + 1 :])
             if isinstance(func, ast.Name) and func.id in CALLED:
                 keep = [] if func.id == "sorted" else keywords

@@ -54,6 +54,10 @@ def test_nothing_instead_of_false_is_no_fault():
     assert "def f(): return None" in instead("def f(): return 0")
 
 
+def test_what_zip_asserts_stays():
+    assert instead("c = zip(a, b, strict=True)") == {"c = zip(a, strict=True)", "c = zip(b, a, strict=True)"}
+
+
 def test_a_kind_of_sorting_is_left_as_it_is_spelt():
     assert instead("c = f(a, kind='stable')") == {"c = f(a)"}
 
