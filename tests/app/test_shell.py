@@ -26,7 +26,7 @@ def printing(lines: Sequence[str], **options: Any) -> subprocess.CompletedProces
     program = f"from diptych.app.shell import *\nNAMES = {NAMES!r}\ndef command():\n{body}\nrun(command, 'diptych')"
     command = [sys.executable, "-c", program]
     options["env"] = {**options.get("env", os.environ), "PYTHONUNBUFFERED": ""}  # what waits in a buffer is lost late
-    return subprocess.run(command, **{"stdout": -1, "stderr": -1, "timeout": 60, **options})
+    return subprocess.run(command, **{"stdout": -1, "stderr": -1, **options})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii", "cp1252:strict"])

@@ -24,12 +24,14 @@ SUMS = (("+", 1), ("-", 1), ("+", 2), ("-", 3))
 
 CHILD = """
 import sys, time
+from dataclasses import dataclass
 sys.path.insert(0, sys.argv[1])
 from collection_world import Palette
 from diptych.collection import Collection, ingest
 
 ingest.BATCH = int(sys.argv[4])
 
+@dataclass
 class Slow(Palette):
     def encode_images(self, items):
         with open(sys.argv[5], "a") as log:

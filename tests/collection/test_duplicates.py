@@ -265,6 +265,17 @@ def test_one_file_with_two_names_is_no_duplicate(tmp_path: Path) -> None:
     assert asked(tmp_path).groups == ()
 
 
+def test_of_a_file_and_a_link_to_it_that_was_named_the_file_is_told(tmp_path: Path) -> None:
+    file = save(scene(1), tmp_path / "pictures" / "b.jpg")
+    shutil.copy(file, file.with_name("z.jpg"))
+    (tmp_path / "a.jpg").symlink_to(file)
+    with Collection.open(tmp_path / "c", Squint(), write=True) as collection:
+        collection.add(tmp_path / "a.jpg")
+        assert collection.add(file.parent).added == 2 and len(collection) == 3
+        (group,) = collection.duplicates().groups
+        assert sorted(names(group)) == ["b.jpg", "z.jpg"], "who removed what the link leads to would have nothing left"
+
+
 def test_more_copies_than_are_asked_for_at_first_are_all_found(tmp_path: Path) -> None:
     for number in range(40):
         save(scene(1), tmp_path / f"{number}.jpg", 50 + number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ PLACES = {
 }
 
 
+@dataclass
 class Seeing(Palette):
     """The same, handed pixels."""
 

@@ -133,7 +133,7 @@ def test_pictures_without_words_are_rated_against_pictures(world):
     assert world.search("- topic3", keywords=0).verdict == "unrated", "there is nothing that it should be"
 
 
-def test_heights_are_deviations_above_what_others_score():
+def test_z_scores_are_deviations_above_what_others_score():
     random = np.random.default_rng(0)
     null, items, query = (cosine.normalise(random.normal(size=(n, 8))) for n in (50, 7, 1))
     scores = (query @ items.T)[0]
@@ -141,7 +141,7 @@ def test_heights_are_deviations_above_what_others_score():
     np.testing.assert_allclose(verdict.z_scores(cosine, scores, items, null), expected, rtol=1e-5)
 
 
-def test_thresholds_are_points_of_the_heights_of_each_against_the_others():
+def test_thresholds_are_points_of_the_z_scores_of_each_against_the_others():
     random = np.random.default_rng(1)
     null, items = cosine.normalise(random.normal(size=(40, 8))), cosine.normalise(random.normal(size=(300, 8)))
     reached = []

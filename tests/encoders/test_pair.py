@@ -69,6 +69,14 @@ def test_texts_are_cut_padded_and_masked(tmp_path):
         assert np.allclose(OnnxPair(folder).encode_texts(TEXTS), rows, atol=1e-6)
 
 
+def test_a_network_that_takes_half_precision_is_given_it(tmp_path, pictures):
+    folder = tiny.pair(tmp_path / "pair", raw=False)
+    rows = OnnxPair(folder).encode_images(pictures)
+    tiny.image_tower(folder / "image.onnx", 0, raw=False, half=True)
+    halves = OnnxPair(folder).encode_images(pictures)
+    assert halves.dtype == np.float32 and np.allclose(halves, rows, atol=2e-3) and not np.array_equal(halves, rows)
+
+
 def test_one_at_a_time_and_many_at_once_are_the_same(tmp_path):
     encoder = OnnxPair(tiny.pair(tmp_path / "pair"))
     pixels = np.random.default_rng(0).integers(0, 256, (64, tiny.SIDE, tiny.SIDE, 3), dtype=np.uint8)

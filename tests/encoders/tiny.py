@@ -27,8 +27,11 @@ def saved(nodes: list, inputs: list, constants: dict[str, np.ndarray], file: Pat
     file.write_bytes(model.SerializeToString())
 
 
-def image_tower(file: Path, seed: int, raw: bool) -> None:
-    """(n, 24, 24, 3) bytes, or (n, 3, 24, 24) floats -> convolution, ReLU, the means of a 3 x 3 grid -> 16."""
+def image_tower(file: Path, seed: int, raw: bool, half: bool = False) -> None:
+    """(n, 24, 24, 3) bytes, or (n, 3, 24, 24) floats -> convolution, ReLU, the means of a 3 x 3 grid -> 16.
+
+    half   the floats come in half precision, and nothing else is in it
+    """
     rng = np.random.default_rng(seed)
     constants = {
         "kernel": rng.standard_normal((8, 3, 5, 5)).astype(np.float32) / 9,
@@ -44,6 +47,9 @@ def image_tower(file: Path, seed: int, raw: bool) -> None:
             node("Div", ["centred", "middle"], ["scaled"]),
             node("Transpose", ["scaled"], ["x"], perm=[0, 3, 1, 2]),
         ]
+    elif half:
+        entry = helper.make_tensor_value_info("halves", TensorProto.FLOAT16, ["n", 3, SIDE, SIDE])
+        first = [node("Cast", ["halves"], ["x"], to=TensorProto.FLOAT)]
     else:
         entry = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])
         first = []

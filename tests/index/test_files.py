@@ -182,6 +182,8 @@ def test_a_failed_save_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.M
     before = path.read_bytes()
 
     def fail(number: int) -> None:
+        (new,) = {file.name for file in tmp_path.iterdir()} - {"i", "i.json"}
+        assert new.startswith(".i."), "hidden, and it says whose it is"
         raise OSError("no space left on device")
 
     monkeypatch.setattr("os.fsync", fail)

@@ -267,3 +267,16 @@ def test_tuning_is_refused_without_anything_to_measure() -> None:
     with pytest.raises(BadInput, match=r"^queries: shape \(100, 3\)"):
         index.tune(rows[:, :3])
     assert index.tune(rows, 1.0).value <= 1.0
+
+
+def test_cells_with_fewer_rows_than_were_asked_for_are_no_bound() -> None:
+    rows = cosine.normalise(np.random.default_rng(9).standard_normal((400, 8)))
+    index = IVF(cosine, 8, cells=40)
+    index.train(rows)
+    index.add(np.arange(400), rows)
+    index.probes = 1
+    for k in (10, 100):  # about ten rows in the one cell
+        scores, ids = index.search(rows[:30], k)
+        assert (ids >= 0).all() and np.isfinite(scores).all()
+        assert all(len(set(row)) == k for row in ids.tolist())
+    assert all(row[0] == number for number, row in enumerate(ids.tolist()))

@@ -91,6 +91,17 @@ def test_interpolated_precision_is_the_best_at_that_recall_or_beyond():
     np.testing.assert_allclose(ours, np.mean(curves, axis=0), atol=1e-12)
 
 
+def test_the_relevant_items_of_a_tie_stand_at_their_expected_ranks():
+    # The best first, then four that tie, two of them relevant: on average at ranks 1 + 5/3 and 1 + 10/3.
+    scores, grades = np.array([[9.0, 5, 5, 5, 5, 1]]), np.array([[1.0, 1, 0, 1, 0, 0]])
+    levels, ours = interpolated_precision([rank_scores(scores, judgements(grades))], levels=4)
+    assert levels == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert ours == pytest.approx([1, 1, 2 / (8 / 3), 3 / (13 / 3)])
+    # Nothing above them: precision rises within the group, so that its last relevant item counts for its first.
+    _, ours = interpolated_precision([rank_scores(scores[:, 1:5], judgements(grades[:, 1:5]))], levels=3)
+    assert ours == pytest.approx([2 / (10 / 3)] * 3)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_policy_equals_the_mean_over_all_orders_it_allows(name):
     assert error(measures, name) < 1e-10
@@ -191,6 +202,16 @@ def test_radius_curve_equals_a_loop_over_balls():
         assert curve.macro_recall[radius] == pytest.approx((hits[some] / total[some]).mean())
     (_, everything, found), *_ = distance_histograms(queries, items, SharedLabels(*labels))
     assert everything.sum() == 30 * 90 and found.sum() == relevant.sum()
+
+
+def test_curves_of_one_query_are_its_own_and_of_none_are_nothing():
+    ranking = rank_scores(np.array([[3.0, 2, 1]]), judgements(np.array([[0.0, 1, 1]])))
+    precision, recall = rank_curve([ranking], [1, 2, 3])
+    np.testing.assert_allclose(precision, [0, 1 / 2, 2 / 3])
+    np.testing.assert_allclose(recall, [0, 1 / 2, 1])
+    nothing = rank_scores(np.array([[3.0, 2, 1]]), judgements(np.zeros((1, 3))))
+    for curve in (*rank_curve([nothing], [1, 3]), interpolated_precision([nothing])[1]):
+        assert not curve.any() and np.isfinite(curve).all()
 
 
 def test_rank_curve_equals_p_and_recall_at_each_cut_off():

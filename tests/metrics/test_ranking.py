@@ -130,6 +130,18 @@ def test_a_run_may_leave_out_items_and_queries_and_name_unjudged_ones():
     assert measure("ndcg@all", ranking)[0] == pytest.approx(1 / (2 + 1 / np.log2(3)))
 
 
+def test_the_last_queries_may_have_nothing_relevant():
+    qrels = Listed([0], [1], ["a", "b", "c"], ["x", "y"], [2])
+    run = Run(("a", "b", "c"), ("x", "y"), np.array([[0, 1]] * 3), np.array([[2.0, 1]] * 3))
+    ranking = rank_run(run, qrels)
+    scored = rank_scores(np.array([[2.0, 1]] * 3), qrels, graded=True)
+    for name in ("map@all", "recall@10", "medr", "mrr", "ndcg@all"):
+        values = measure(name, ranking)
+        assert np.isnan(values[1:]).all() and np.isfinite(values[0]), name
+        np.testing.assert_array_equal(values, measure(name, scored))
+    assert ranking.relevant.tolist() == ranking.ideal.relevant.tolist() == [1, 0, 0]
+
+
 def test_a_run_that_is_not_best_first_is_refused():
     qrels = Listed([0], [0], ["a"], ["x", "y"])
     with pytest.raises(BadInput, match="query a are not best first"):

@@ -1,7 +1,7 @@
 """The faults that one line of a Python file can have: what `mutants.py` draws from.
 
 Each is a slip that a person makes: a bound off by one, a comparison turned, a condition, an argument or a statement
-forgotten. Docstrings, annotations, formatted strings and what is said in errors stay as they are.
+forgotten. Docstrings, annotations, assertions, formatted strings and what is said in errors stay as they are.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 COMPARED = {
     ast.Lt: (ast.LtE, ast.Gt),
@@ -42,15 +43,23 @@ _TIGHT = (ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Attrib
 _LOOSE = (ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Lambda)
 
 
+class Scope(NamedTuple):
+    """The first and the last line of a function, a class or a whole file; and whether it is one that can be called."""
+
+    first: int
+    last: int
+    function: bool
+
+
 @dataclass(frozen=True, order=True)
 class Fault:
-    """A line of a file (from 1), what it says and what it says instead; the lines of the scope it stands in."""
+    """A line of a file (from 1), what it says and what it says instead; the scope it stands in."""
 
     file: str
     number: int
     line: str
     mutated: str
-    scope: tuple[int, int]
+    scope: Scope
 
     def written(self, source: str) -> str:
         """The source with this fault in it."""
@@ -64,7 +73,7 @@ def faults(source: str, file: str) -> list[Fault]:
     """Every fault of a file, in order. A few do not parse: see `parses`."""
     lines = source.splitlines()
     found = set()
-    for node, start, end, text, scope in _Walk(lines).of(ast.parse(source), None, (1, len(lines))):
+    for node, start, end, text, scope in _Walk(lines).of(ast.parse(source), None, Scope(1, len(lines), False)):
         line = lines[node.lineno - 1].encode()
         mutated = (line[:start] + text.encode() + line[end:]).decode()
         if mutated.rstrip() != lines[node.lineno - 1].rstrip():
@@ -84,7 +93,7 @@ class _Walk:
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
 
-    def of(self, node: ast.AST, parent: ast.AST | None, scope: tuple[int, int]) -> Iterator[tuple]:
+    def of(self, node: ast.AST, parent: ast.AST | None, scope: Scope) -> Iterator[tuple]:
         """(node, first byte, last byte, text instead, scope) of every fault in a node."""
         if isinstance(node, ast.JoinedStr | ast.Raise | ast.Import | ast.ImportFrom):
             if isinstance(node, ast.Raise):
@@ -92,9 +101,11 @@ class _Walk:
             return
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             return
+        if isinstance(node, ast.keyword) and node.arg == "strict":  # of zip: it asserts
+            return
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-            scope = (first, node.end_lineno or first)
+            scope = Scope(first, node.end_lineno or first, isinstance(node, ast.FunctionDef))
         for new in _instead_of(node):
             yield from self.instead(node, parent, new, scope)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -108,15 +119,17 @@ class _Walk:
                 if isinstance(child, ast.AST) and not _docstring(node, child):
                     yield from self.of(child, node, scope)
 
-    def instead(self, node: ast.AST, parent: ast.AST | None, new: ast.AST, scope: tuple[int, int]) -> Iterator[tuple]:
+    def instead(self, node: ast.AST, parent: ast.AST | None, new: ast.AST, scope: Scope) -> Iterator[tuple]:
         if node.lineno == node.end_lineno:  # type: ignore[attr-defined]
             text = ast.unparse(ast.fix_missing_locations(new))
             tight = isinstance(parent, _TIGHT) or (isinstance(parent, ast.Call) and parent.func is node)
             text = f"({text})" if tight and isinstance(new, _LOOSE) else text
             yield node, node.col_offset, node.end_col_offset, text, scope  # type: ignore[attr-defined]
 
-    def words(self, node: ast.Constant, scope: tuple[int, int]) -> Iterator[tuple]:
+    def words(self, node: ast.Constant, scope: Scope) -> Iterator[tuple]:
         """A statement of SQL with one of its words turned, wherever it stands in the string; else another string."""
+        if node.value == "stable":  # numpy knows a kind of sorting by its first letter
+            return
         found = False
         for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
             line = self.lines[number - 1]
@@ -177,7 +190,7 @@ def _instead_of(node: ast.AST) -> Iterator[ast.AST]:
                 yield _with(node, args=args[:-1])
             for place in range(len(args) - 1):
                 yield _with(node, args=[*args[:place], args[place + 1], args[place], *args[place + 2 :]])
-            for place in range(len(keywords)):
+            for place in (place for place, keyword in enumerate(keywords) if keyword.arg != "strict"):
                 yield _with(node, keywords=keywords[:place] + keywords[place + 1 :])
             if isinstance(func, ast.Name) and func.id in CALLED:
                 keep = [] if func.id == "sorted" else keywords
@@ -193,6 +206,8 @@ def _instead_of(node: ast.AST) -> Iterator[ast.AST]:
             yield _with(node, upper=ast.BinOp(upper, ast.Sub(), one) if upper else ast.Constant(-1))
         case ast.IfExp(body=body, orelse=orelse):
             yield _with(node, body=orelse, orelse=body)
+        case ast.Return(value=ast.Constant(value=False)):
+            return  # None is as false; that it may be true is a fault of the constant
         case ast.Return(value=ast.expr()):
             yield ast.Return(ast.Constant(None))
         case ast.AugAssign(op=op):

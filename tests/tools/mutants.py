@@ -5,12 +5,13 @@
 Lines are drawn by the seed, then a fault of each (`faults.py`). Everything happens in copies of the tree, which is left
 as it is. The tests are those that mirror the package and those that import it (`reach.py`). They are run once as they
 are, to learn which test calls which function and how long each takes (`traced.py`). A fault is then shown to the tests
-that call its function, in the mirrored files first; what none of them notices, to all the others as well. The first
-that fails ends it, and so does a time ten times the usual one. Tests of real data ($DIPTYCH_DATA) are left out.
+that call its function, in the mirrored files first; where it stands outside of functions, or in one that nobody calls,
+to all the others as well. The first that fails ends it, and so does a time ten times the usual one. Tests of real data
+($DIPTYCH_DATA) are left out.
 
-What was found is kept in build/mutants/ as it comes: a run that was cut off goes on, and after the tests have changed
-only what had survived is tried again. `tests/equivalent_mutants.toml` names faults that change nothing anybody could
-see; they are not drawn.
+What was learned and found is kept in build/mutants/ as it comes: a run that was cut off goes on, and after the tests
+have changed only what had survived is tried again, and only tests that changed are watched again.
+`tests/equivalent_mutants.toml` names faults that change nothing anybody could see; they are not drawn.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from faults import Fault, faults, parses
 
 ROOT = reach.ROOT
 JUDGED = ROOT / "tests" / "equivalent_mutants.toml"
+WATCHED = ROOT / "build" / "mutants" / "watched"
 PATIENCE, AT_LEAST = 10, 60.0
 """A test that takes so many times what the longest of them took before, and these seconds more, hangs: it is caught."""
 
@@ -134,16 +136,15 @@ class Usual:
 
     @classmethod
     def learn(cls, copy: Copy, files: list[str], jobs: int) -> Usual:
-        """Runs these files once, watched."""
-        log = copy.home / "traced"
-        log.unlink(missing_ok=True)
-        also = os.pathsep.join([str(copy.home / "begun"), str(copy.home / "tree" / "tests" / "tools")])
-        environment = {"ALSO": also, "TRACED": str(log), "TRACED_SOURCE": str(copy.home / "tree" / "src")}
-        code, told = copy.pytest("-p", "traced", f"-n{jobs}", "--dist", "loadfile", *files, **environment)
-        if code not in (0, 1):
-            sys.exit(told)
+        """Runs each of these files once, watched; those that were watched on the same source are not run again."""
+        source = digest((ROOT / "src").rglob("*.py"))
+        kept = {name: WATCHED / f"{source}-{digest([ROOT / name, *reach.built_on(ROOT / name)])}" for name in files}
+        logs = {name: path.read_text(encoding="utf-8").splitlines() for name, path in kept.items() if path.is_file()}
+        if new := [name for name in files if name not in logs]:
+            print(f"a watched run of {len(new)} files of tests as they are", flush=True)
+            logs |= _watched(copy, new, jobs)
         usual, seen = cls(), defaultdict(set)
-        for line in log.read_text(encoding="utf-8").splitlines():
+        for line in (line for log in logs.values() for line in log):
             first, second, third = json.loads(line)
             if isinstance(second, float):
                 usual.seconds[first] += second
@@ -154,6 +155,9 @@ class Usual:
             usual.callers[f"src/{file}"][number] = sorted(usual._tests(places))
         for test in usual.failed:
             print(f"fails already, and is left out: {test}")
+        WATCHED.mkdir(parents=True, exist_ok=True)
+        for name in set(new) - {test.partition("::")[0] for test in usual.failed}:
+            kept[name].write_text("\n".join(logs[name]), encoding="utf-8")
         return usual
 
     def _tests(self, places: Iterable[str]) -> set[str]:
@@ -167,13 +171,18 @@ class Usual:
                 found.add(test)
         return found & self.seconds.keys() - self.failed
 
-    def calling(self, fault: Fault) -> set[str]:
-        """The tests that call the function, a method of the class or anything of the module that a fault stands in."""
-        first, last = fault.scope
+    def guarding(self, fault: Fault) -> tuple[set[str], set[str]]:
+        """The tests that call the function that a fault stands in; and those to ask after them.
+
+        Of a fault outside of functions those that call a method of the class, or anything of the module, come first:
+        others may have read a constant of it. But whoever does not call a function tells nothing of it.
+        """
+        first, last, function = fault.scope
         functions = self.callers.get(fault.file, {})
-        if first in functions:
-            return set(functions[first])
-        return {test for number, tests in functions.items() if first <= number <= last for test in tests}
+        if function and functions.get(first):
+            return set(functions[first]), set()
+        near = {test for number, tests in functions.items() if first <= number <= last for test in tests}
+        return near, self.seconds.keys() - self.failed - near
 
     def order(self, tests: Iterable[str], nearness: dict[str, int]) -> list[str]:
         """File by file, for the sake of their fixtures, the nearest file first and the shortest test of it."""
@@ -187,6 +196,21 @@ class Usual:
         return AT_LEAST + PATIENCE * sum(self.seconds[test] for test in tests)
 
 
+def _watched(copy: Copy, files: list[str], jobs: int) -> dict[str, list[str]]:
+    """File of tests -> what was logged of it, each line once."""
+    log = copy.home / "traced"
+    log.unlink(missing_ok=True)
+    also = os.pathsep.join([str(copy.home / "begun"), str(copy.home / "tree" / "tests" / "tools")])
+    environment = {"ALSO": also, "TRACED": str(log), "TRACED_SOURCE": str(copy.home / "tree" / "src")}
+    code, told = copy.pytest("-p", "traced", f"-n{jobs}", "--dist", "loadfile", *files, **environment)
+    if code not in (0, 1):
+        sys.exit(told)
+    lines: dict[str, list[str]] = {name: [] for name in files}
+    for line in dict.fromkeys(log.read_text(encoding="utf-8").splitlines()):
+        lines.get(json.loads(line)[0].partition("::")[0], []).append(line)
+    return lines
+
+
 def shown(fault: Fault, copy: Copy, usual: Usual, nearness: dict[str, int]) -> str:
     """What caught a fault: a test, "time", or "" where nothing did."""
     path = copy.home / "tree" / fault.file
@@ -195,9 +219,7 @@ def shown(fault: Fault, copy: Copy, usual: Usual, nearness: dict[str, int]) -> s
         kept.unlink()  # it is told apart by size and second, which a fault may share
     path.write_text(fault.written(source), encoding="utf-8")
     try:
-        calling = usual.order(usual.calling(fault), nearness)
-        others = usual.order(usual.seconds.keys() - usual.failed - set(calling), nearness)
-        for tests in filter(None, (calling, others)):
+        for tests in filter(None, (usual.order(some, nearness) for some in usual.guarding(fault))):
             asked = copy.home / "asked"
             asked.write_text("\n".join(tests))
             each = f"--timeout={usual.patience([max(tests, key=usual.seconds.__getitem__)]):.0f}"
@@ -257,7 +279,7 @@ def main() -> None:
     left = [fault for fault, by in found.items() if by is None]
     if left:
         with ThreadPoolExecutor(options.jobs) as pool:
-            for fault, by in zip(left, _tried(left, package, options.jobs, pool, kept, slug), strict=True):
+            for fault, by in zip(left, _tried(left, package, options.jobs, pool, kept), strict=True):
                 found[fault] = by
     survivors = sorted(fault for fault, by in found.items() if not by)
     for fault in survivors:
@@ -265,13 +287,13 @@ def main() -> None:
     print(f"\n{len(found) - len(survivors)} of {len(found)} caught; everything is in {kept.path.relative_to(ROOT)}")
 
 
-def _tried(left: list[Fault], package: Path, jobs: int, pool: ThreadPoolExecutor, kept: Kept, slug: str) -> list[str]:
+def _tried(left: list[Fault], package: Path, jobs: int, pool: ThreadPoolExecutor, kept: Kept) -> list[str]:
     """What caught each fault, in order."""
     nearness = _guards(package)
     if not nearness:
         sys.exit(f"no test mirrors or imports {package.relative_to(ROOT)}")
-    copies = [Copy(ROOT / "build" / "mutants" / f"{slug}.{number}") for number in range(jobs)]
-    print(f"{len(left)} faults, {len(nearness)} files of tests; first a run of them as they are", flush=True)
+    copies = [Copy(kept.path.with_suffix(f".{number}")) for number in range(jobs)]
+    print(f"{len(left)} faults, {len(nearness)} files of tests", flush=True)
     usual = Usual.learn(copies[0], list(nearness), jobs)
     print(f"{len(usual.seconds)} tests, {sum(usual.seconds.values()):.0f} s", flush=True)
     free: SimpleQueue[Copy] = SimpleQueue()

@@ -7,12 +7,14 @@ so that they are found in the scripts that it hands to child processes, too. Not
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
 import grimp
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "src"))  # what is installed may be another tree
 TOP = "diptych"
 SHELVES = f"{TOP}.methods."
 """What stands here is found by its name: nobody imports it. A test of methods that asks for it quotes its name; where

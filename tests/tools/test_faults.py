@@ -49,6 +49,19 @@ def test_what_nothing_depends_on_is_left_alone(line):
     assert instead(line) == set()
 
 
+def test_nothing_instead_of_false_is_no_fault():
+    assert instead("def f(): return False") == {"def f(): return True"}
+    assert "def f(): return None" in instead("def f(): return 0")
+
+
+def test_what_zip_asserts_stays():
+    assert instead("c = zip(a, b, strict=True)") == {"c = zip(a, strict=True)", "c = zip(b, a, strict=True)"}
+
+
+def test_a_kind_of_sorting_is_left_as_it_is_spelt():
+    assert instead("c = f(a, kind='stable')") == {"c = f(a)"}
+
+
 def test_each_changes_one_line_and_nearly_all_parse():
     source = Path(drawn.__file__).read_text(encoding="utf-8")
     found = drawn.faults(source, "faults.py")
@@ -63,6 +76,6 @@ def test_each_changes_one_line_and_nearly_all_parse():
 def test_the_scope_is_the_innermost_function_with_its_decorators():
     source = "A = 1\n\n@cache\ndef f():\n    return 2\n"
     assert {fault.line: fault.scope for fault in drawn.faults(source, "a.py")} == {
-        "A = 1": (1, 5),
-        "    return 2": (3, 5),
+        "A = 1": (1, 5, False),
+        "    return 2": (3, 5, True),
     }

@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-SOURCE = "def larger(a, b):\n    return a if a > b else b\n\n\ndef unseen():\n    return 7\n"
+SOURCE = "def larger(a, b):\n    return a if a > b else b\n\n\ndef unseen():\n    return 7\n\n\nSIDES = 4\n"
 TEST = """
 
-from diptych.sizes import larger
+def test_it_is_there():
+    import diptych.sizes  # what is executed here for the first time is all of the file
 
 def test_the_larger_one_is_found():
+    from diptych.sizes import larger
     assert larger(1, 2) == larger(2, 1) == 2
+
+def test_a_square_has_four_sides():
+    from diptych import sizes
+    assert sizes.SIDES == 4
 """
 
 
@@ -47,16 +53,18 @@ def test_what_no_test_notices_is_printed_and_tried_again_when_the_tests_have_cha
     assert "- return 7\n+ return 8" in told and "- return 7\n+ return None" in told
     survivors = told.partition("\n\n")[2]
     # Of two that are equal either is the larger: a fault that changes nothing.
+    assert "SIDES" not in survivors, "a test that calls nothing notices it"
     assert survivors.count("sizes.py:2") == 1 and "+ return a if (a >= b) else b" in survivors
     assert (tree / "src/diptych/sizes.py").read_text() == SOURCE
-    assert "first a run" not in mutants(tree), "everything is known already"
+    assert "1 files of tests" in told and "a watched run" in told
+    assert "files of tests" not in mutants(tree), "everything is known already"
 
-    (tree / "tests/test_sizes.py").write_text(
-        TEST.replace("larger\n", "larger, unseen\n") + "    assert unseen() == 7\n"
-    )
+    (tree / "tests/test_sizes.py").write_text(TEST + "    assert sizes.unseen() == 7\n")
     line, mutated = "return a if a > b else b", "return a if (a >= b) else b"
     judged = {"file": "src/diptych/sizes.py", "line": line, "mutated": mutated, "why": "either of two equals"}
     entry = "\n".join(f"{key} = {json.dumps(value)}" for key, value in judged.items())
     (tree / "tests/equivalent_mutants.toml").write_text(f"[[mutant]]\n{entry}\n")
     again = mutants(tree)
+    assert "a watched run" in again, "of other tests than before"
+    assert "a watched run" not in mutants(tree, "--seed", "5"), "and not once more for other faults"
     assert "SURVIVED" not in again and again.count("caught by") == 3, "only what had survived is tried"

@@ -195,7 +195,7 @@ def own_names(store: Store) -> None:
                 continue
             item, *twin = store.items([ids[path], *([ids[own]] if own in ids else [])])
             if not twin:
-                store.put([replace(item, path=own)], [False])
+                store.put([replace(item, kept=own)], [False])
                 ids[own] = item.id
             elif waiting.covers(twin[0], item):
                 waiting.delete(store, [item.id])

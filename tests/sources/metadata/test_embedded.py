@@ -41,6 +41,8 @@ def test_xmp_that_does_not_fit_a_segment_goes_on_in_others_in_any_order():
     main = (0xE1, START + packet("main", f"xmpNote:HasExtendedXMP='{NAME.decode()}'"))
     data = jpeg(more(rest[60_000:], 60_000), main, more(rest[:60_000], 0))
     assert read(data).tags == ("main", "x" * 100_000)
+    # The places are numbers of four bytes.
+    assert read(jpeg(more(rest[60_000:], 1 << 24), main, more(rest[:60_000], 5))).tags == ("main", "x" * 100_000)
     # What another main packet belonged to was left behind.
     assert read(jpeg(main, more(rest[:60_000], 0, name=NAME[::-1]))).tags == ("main",)
 
