@@ -52,9 +52,9 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def told(collection: Collection) -> list[object]:
     """Everything there is to tell of each item, in the order of their paths."""
-    items = sorted(collection._store.items(collection.ids()), key=lambda item: item.path)
+    items = sorted(collection._store.items(collection.ids()), key=lambda item: item.kept)
     facts = [
-        (i.path, i.captions, i.tags, dict(i.metadata), i.width, i.height, i.taken, i.camera, i.lat, i.lon)
+        (i.kept, i.captions, i.tags, dict(i.metadata), i.width, i.height, i.taken, i.camera, i.lat, i.lon)
         for i in items
     ]
     return [facts, collection._vectors.of([item.id for item in items]).tolist()]
@@ -115,15 +115,15 @@ ROW = [0.25] * 16
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ({"vector": ROW}, "`path` must be the path or name of an item, found None"),
-        ({"path": "", "vector": ROW}, "`path` must be the path or name of an item, found ''"),
-        ({"path": "a", "vector": ROW, "captions": "one"}, "`captions` must be a list of strings, found 'one'"),
-        ({"path": "a", "vector": ROW, "tags": [1]}, r"`tags` must be a list of strings, found '\[1\]'"),
-        ({"path": "a", "vector": ROW, "metadata": [1]}, "`metadata` must be an object"),
+        ({"vector": ROW}, r"`key` \(or `path`\) must be what an item is called, found None"),
+        ({"path": "", "vector": ROW}, r"`key` \(or `path`\) must be what an item is called, found ''"),
+        ({"path": "a", "vector": ROW, "captions": "one"}, "captions: "),
+        ({"path": "a", "vector": ROW, "tags": [1]}, "tags: "),
+        ({"path": "a", "vector": ROW, "metadata": [1]}, "metadata"),
         ({"path": "a", "vector": ROW, "metadata": "{"}, "line 2: "),
         ({"path": "a", "vector": ROW, "width": "wide"}, "line 2: .*wide"),
         ({"path": "a", "vector": [1, "x"]}, "line 2: "),
-        ({"path": "a", "vector": [1.0]}, "rows are"),
+        ({"path": "a", "vector": [1.0]}, "its row is"),
     ],
 )
 def test_a_line_that_is_no_item_is_named_with_its_field(tmp_path, line, message):
@@ -151,7 +151,7 @@ def test_what_clip_retrieval_wrote_is_read_its_one_caption_too(tmp_path):
         parquet.write_table(table, folder / "metadata" / f"metadata_{shard}.parquet")
     with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
         assert collection.import_(folder) == 24
-        paths = [collection.get(id).path for id in collection.ids()]
+        paths = [collection.get(id).key for id in collection.ids()]
         assert [Path(path).name for path in paths] == [f"{number:02d}.jpg" for number in range(24)]
         assert [collection.get(id).captions for id in collection.ids()] == [("a red one",), ()] * 12
         assert np.array_equal(collection._vectors.of(collection.ids()), rows.astype(np.float32))

@@ -66,7 +66,7 @@ CASES: list[tuple[str, str]] = [
     ("INSERT INTO words (rowid, name) VALUES (99, 'x')", "item 99: words of an item that is not there"),
     ("INSERT INTO captions VALUES (99, 0, 'x', 0)", "item 99: captions of an item that is not there"),
     ("INSERT INTO tags VALUES (99, 'x', 0)", "item 99: tags of an item that is not there"),
-    ("INSERT INTO metadata VALUES (99, 'x', 0)", "item 99: metadata of an item that is not there"),
+    ("INSERT INTO metadata VALUES (99, 'x', 0, 0, '')", "item 99: metadata of an item that is not there"),
     (
         "INSERT INTO vectors SELECT NULL, encoder, side, 99, row, data, crc FROM vectors WHERE item = 1",
         "item 99: vectors of an item that is not there",
