@@ -656,8 +656,10 @@ class Report:
     """Numbers with everything needed to believe and repeat them. Figures are fractions of 1, seconds and bytes.
 
     i2t, t2i       metric name -> value: pictures asking for texts, texts asking for pictures
-    intervals      direction -> metric -> [low, high], 95 % bootstrap over queries
+    intervals      direction -> metric -> [low, high], 95 % bootstrap over pictures, each with all its queries
     per_query      direction -> metric -> one value a query (None where nothing is relevant), for paired tests
+    owners         direction -> the row of the picture that each query is or belongs to, in the order of `per_query`;
+                   empty in reports written before there was such a thing, whose intervals took every query for itself
     seconds        fit, encode, score
     data           a digest of the names of queries and items, and of what belongs to what
     trained_on     dataset, split, seed and so on of the fit, as `Encoder.trained_on_` has them
@@ -683,6 +685,7 @@ class Report:
     data: str = ""
     trained_on: Mapping[str, Any] = field(default_factory=dict)
     rsum: float | None = None
+    owners: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Everything above as one JSON object."""

@@ -93,6 +93,10 @@ def test_differences_carry_their_sign_their_interval_and_p(capsys):
     assert cells[1] == ["i2t", "r@1", "30.0", "25.0", "+5.0", "[-1.0, +11.0]", "0.0800", "0.0800", "330"]
     assert cells[2] == ["t2i", "medr (rank)", "4.0", "6.5", "-2.5", "[-3.0, -2.0]", "0.0001", "0.0002", "660"]
     assert "# a: a.json" in captions and "# b: b.json" in captions
+    assert any("evaluate anew" in line for line in captions)
+    tables.comparison([replace(row, pictures=66) for row in rows], "a.json", "b.json")
+    _, captions = plain(capsys)
+    assert any("one cluster" in line for line in captions) and not any("evaluate anew" in line for line in captions)
 
 
 def test_of_more_than_two_reports_each_is_held_against_the_first(capsys):

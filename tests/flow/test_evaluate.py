@@ -81,6 +81,18 @@ def test_folds_are_ranked_each_inside_itself_and_averaged():
     whole = evaluate("cca", MadeUp().dataset, metrics=METRICS, settings={"dims": "4"}).report
     assert found.report.i2t["map@all"] > whole.i2t["map@all"]
     assert len(found.report.per_query["t2i"]["r@1"]) == pairs.n_texts
+    in_folds = sorted(range(pairs.n_texts), key=lambda text: pairs.owner[text] // 4)
+    assert found.report.owners == {"i2t": list(range(20)), "t2i": [int(pairs.owner[text]) for text in in_folds]}
+
+
+def test_intervals_draw_pictures_with_all_their_texts():
+    found = evaluate("cca", MadeUp().dataset, metrics=METRICS, settings={"dims": "4"}, seed=3).report
+    reciprocal = np.array(found.per_query["t2i"]["map@all"])
+    owner = np.array(found.owners["t2i"])
+    of = [reciprocal[owner == picture] for picture in range(20)]
+    rng = np.random.default_rng(3)
+    means = [np.concatenate([of[row] for row in rng.integers(0, 20, 20)]).mean() for _ in range(2000)]
+    assert found.intervals["t2i"]["map@all"] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +129,7 @@ def test_a_run_is_the_head_of_a_stable_sort_however_many_ties(space, depth):
     qrels = Listed([], [], list(map(str, range(9))), list(map(str, range(40))))
     scores = np.round(space.score(queries, items).astype(float), 5)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-    found = Direction(queries, items, qrels, space).run(depth)
+    found = Direction(queries, items, qrels, space, np.arange(9)).run(depth)
     np.testing.assert_array_equal(np.take_along_axis(scores, found.items, 1), np.take_along_axis(scores, expected, 1))
     assert len(np.unique(scores[0])) < 40
     exact = np.argsort(-found.scores, axis=1, kind="stable")

@@ -17,7 +17,7 @@ def test_curves_gathered_block_by_block_are_those_of_the_whole_ranking(monkeypat
     qrels = SharedLabels(labels[:40], labels[40:])
     whole = ranking.rank(queries, items, cosine, qrels)
     monkeypatch.setattr(ranking, "DENSE_BLOCK", 7 * 70)
-    curves = Curves.of(Direction(queries, items, qrels, cosine), "expected")
+    curves = Curves.of(Direction(queries, items, qrels, cosine, np.arange(40)), "expected")
     assert curves.cutoffs.tolist() == list(range(1, 71))
     precision, recall = measures.rank_curve([whole], curves.cutoffs)
     np.testing.assert_allclose(curves.precision, precision, atol=1e-12)
@@ -28,7 +28,8 @@ def test_curves_gathered_block_by_block_are_those_of_the_whole_ranking(monkeypat
 
 def test_a_chart_of_many_ranks_is_drawn_with_few_points_from_the_first_to_the_last():
     items = cosine.normalise(np.random.default_rng(0).normal(size=(3000, 4)))
-    direction = Direction(items[:3], items, Listed([0, 1, 2], [0, 1, 2], "abc", list(map(str, range(3000)))), cosine)
+    qrels = Listed([0, 1, 2], [0, 1, 2], "abc", list(map(str, range(3000))))
+    direction = Direction(items[:3], items, qrels, cosine, np.arange(3))
     curves = Curves.of(direction, "expected")
     assert curves.cutoffs[0] == 1 and curves.cutoffs[-1] == 3000 and len(curves.cutoffs) <= CURVE_POINTS
     assert curves.recall[-1] == 1.0

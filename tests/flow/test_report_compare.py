@@ -1,6 +1,7 @@
 """The comparison of two reports."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,31 @@ def test_the_first_is_compared_with_each_of_the_others_and_all_rows_are_correcte
         compare(of([1.0]))
     with pytest.raises(BadInput, match="dataset differs"):
         compare(of([1.0]), of([1.0]), of([1.0], dataset="e"))
+
+
+def test_texts_of_one_picture_change_places_together():
+    rng = np.random.default_rng(2)
+    picture = np.repeat(np.arange(30), 5)
+    low = rng.random(150)
+    high = low + 0.15 * rng.standard_normal(30)[picture] + 0.05
+    owners = {"i2t": picture.tolist()}
+    together = compare(of(high.tolist(), owners=owners), of(low.tolist(), owners=owners))[0]
+    alone = compare(of(high.tolist()), of(low.tolist()))[0]
+    means = [[side[picture == row].mean() for row in range(30)] for side in (high, low)]
+    assert together.p == compare(*map(of, means))[0].p > 3 * alone.p
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    assert (together.n, together.pictures, alone.n, alone.pictures) == (150, 30, 150, None)
+    # Both asked the same queries, so one report knows for the other, which was written before reports told.
+    assert compare(of(high.tolist()), of(low.tolist(), owners=owners))[0] == together
+
+
+def test_a_report_written_before_owners_were_kept_loads(tmp_path):
+    facts = asdict(of([0.5, 1.0]))
+    del facts["owners"]
+    (tmp_path / "report.json").write_text(json.dumps(facts))
+    assert Report.load(tmp_path).owners == {}
+    of([0.5, 1.0], owners={"i2t": [0, 1]}).save(tmp_path / "report.json")
+    assert Report.load(tmp_path).owners == {"i2t": [0, 1]}
 
 
 @pytest.mark.parametrize(

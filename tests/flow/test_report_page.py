@@ -165,7 +165,7 @@ def test_binary_codes_get_the_curves_of_hash_lookup(evaluation):
     labels = rng.random((50, 4)) < 0.4
     codes = hamming.normalise(rng.normal(size=(50, 16)))
     qrels = SharedLabels(labels[:20], labels[20:])
-    direction = Direction(codes[:20], codes[20:], qrels, hamming)
+    direction = Direction(codes[:20], codes[20:], qrels, hamming, np.arange(20))
     stub = SimpleNamespace(encoder=SimpleNamespace(space=hamming), directions={"i2t": direction})
     curves = {"i2t": Curves.of(direction, "expected")}
     micro = next(chart for chart in charts(stub, curves) if chart.title == "Hash lookup, micro").lines[0]

@@ -46,6 +46,7 @@ def numbers(report: Report) -> None:
         rows.append(row)
     title = f"{report.method} on {report.dataset}"
     said = [f"protocol {report.protocol}: {report.protocol_text}", _how(report), DIRECTIONS]
+    said.append(f"intervals: bootstrap over {'pictures, each with all its texts' if report.owners else 'queries'}")
     _show(title, columns, rows, *filter(None, (rsum(report), *said)))
 
 
@@ -121,6 +122,13 @@ def comparison(rows: Sequence[Difference], *names: str) -> None:
     said = [f"{letter}: {name}" for letter, name in zip(letters, names, strict=True)]
     said.append("p: paired randomisation test, two-sided, of each row alone; a rank is better when smaller")
     said.append("holm: p corrected for all that this table tests (Holm 1979)")
+    if any(row.pictures is None for row in rows):
+        said.append(
+            "these reports do not say which queries belong to one picture, so each was taken for itself and p may be "
+            "too small; evaluate anew to know"
+        )
+    else:
+        said.append("texts of one picture are one cluster: they are drawn, and change places, together")
     if len(names) > 2:
         _each_against_the_first(rows, letters, said)
         return

@@ -25,6 +25,7 @@ from diptych.kinds import (
     BadInput,
     Card,
     Floats,
+    Ints,
     Listed,
     Pairs,
     Progress,
@@ -44,12 +45,16 @@ DIRECTIONS = ("i2t", "t2i")
 
 @dataclass(frozen=True)
 class Direction:
-    """One side asks, the other answers: normalised rows of both, and who answers whom."""
+    """One side asks, the other answers: normalised rows of both, and who answers whom.
+
+    owner   (n_q,) the row of the picture that each query is or belongs to
+    """
 
     queries: Array
     items: Array
     qrels: Qrels
     space: Space
+    owner: Ints
 
     def rankings(self, ties: ranking.Ties, graded: bool = False) -> Iterator[ranking.Ranking]:
         return ranking.rankings(self.queries, self.items, self.space, self.qrels, ties, graded)
@@ -209,11 +214,13 @@ def measure(
             (images, texts) if database is query else _encoded(encoder, database, prepared.progress)
         )
     directions = {
-        "i2t": Direction(images, stored_texts, qrels[0], encoder.space),
-        "t2i": Direction(texts, stored_images, qrels[1], encoder.space),
+        "i2t": Direction(images, stored_texts, qrels[0], encoder.space, np.arange(query.n_images)),
+        "t2i": Direction(texts, stored_images, qrels[1], encoder.space, query.owner),
     }
+    ranked = _folded(directions, query, rules.folds)
+    owners = {side: np.concatenate([part.owner for part in parts]) for side, parts in ranked.items()}
     with clock(seconds, "score"):
-        values = _measured(directions, query, rules.folds, metrics, policy)
+        values = {side: _measured(parts, metrics, policy) for side, parts in ranked.items()}
     trained, met = prepared.describe_training(encoder.trained_on_)
     trained += ", and asked about pictures it was trained on" if met else ""
     means = {
@@ -236,7 +243,7 @@ def measure(
         features=_facts(encoder)[2],
         counts={"queries": query.n_images, "images": database.n_images, "texts": database.n_texts},
         intervals={
-            direction: {metric: _interval(metric, each, seed) for metric, each in found.items()}
+            direction: {metric: _interval(metric, each, owners[direction], seed) for metric, each in found.items()}
             for direction, found in values.items()
         },
         per_query={
@@ -245,6 +252,7 @@ def measure(
         data=prepared.digest(rules.query, rules.database),
         trained_on=encoder.trained_on_,
         rsum=measures.rsum(means["i2t"], means["t2i"]) if {"r@1", "r@5", "r@10"} <= set(metrics) else None,
+        owners={direction: owner.tolist() for direction, owner in owners.items()},
     )
     return Evaluation(report, encoder, prepared, directions)
 
@@ -268,16 +276,11 @@ def _facts(encoder: Encoder | DualEncoder) -> tuple[str, dict[str, Any], dict[st
     return encoder.name, {"digest": encoder.digest}, {"images": str(encoder.preprocessing), "texts": encoder.reads}
 
 
-def _measured(
-    directions: dict[str, Direction], query: Pairs, folds: int, metrics: Sequence[str], ties: ranking.Ties
-) -> dict[str, dict[str, Floats]]:
-    """Direction -> metric -> one value a query; with folds, each picture is ranked among the texts of its fold."""
+def _measured(parts: Sequence[Direction], metrics: Sequence[str], ties: ranking.Ties) -> dict[str, Floats]:
+    """Metric -> one value a query, of what is ranked each by itself."""
     graded = measures.wants_grades(metrics)
-    found: dict[str, dict[str, Floats]] = {}
-    for side, parts in _folded(directions, query, folds).items():
-        blocks = [measures.evaluate(metrics, part.rankings(ties, graded)) for part in parts]
-        found[side] = {metric: np.concatenate([block[metric] for block in blocks]) for metric in metrics}
-    return found
+    blocks = [measures.evaluate(metrics, part.rankings(ties, graded)) for part in parts]
+    return {metric: np.concatenate([block[metric] for block in blocks]) for metric in metrics}
 
 
 def _folded(directions: dict[str, Direction], query: Pairs, folds: int) -> dict[str, list[Direction]]:
@@ -290,14 +293,15 @@ def _folded(directions: dict[str, Direction], query: Pairs, folds: int) -> dict[
         texts = np.flatnonzero((query.owner >= fold.start) & (query.owner < fold.stop))
         image_ids, text_ids = query.image_ids[fold], tuple(query.text_ids[row] for row in texts)
         pairs = Listed(query.owner[texts] - fold.start, np.arange(len(texts)), image_ids, text_ids)
-        cut["i2t"].append(Direction(i2t.queries[fold], i2t.items[texts], pairs, i2t.space))
-        cut["t2i"].append(Direction(t2i.queries[texts], t2i.items[fold], pairs.transposed(), t2i.space))
+        cut["i2t"].append(Direction(i2t.queries[fold], i2t.items[texts], pairs, i2t.space, i2t.owner[fold]))
+        asking = (t2i.queries[texts], t2i.items[fold], pairs.transposed(), t2i.space, t2i.owner[texts])
+        cut["t2i"].append(Direction(*asking))
     return cut
 
 
-def _interval(metric: str, values: Floats, seed: int) -> list[float]:
-    edges = statistics.bootstrap_interval(values, seed=seed, statistic="median" if metric == "medr" else "mean")
-    return [float(edge) for edge in edges]
+def _interval(metric: str, values: Floats, owner: Ints, seed: int) -> list[float]:
+    centre: statistics.Centre = "median" if metric == "medr" else "mean"
+    return list(statistics.bootstrap_interval(values, seed=seed, statistic=centre, clusters=owner))
 
 
 def _kept(values: Floats) -> list[float | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -20,7 +19,9 @@ class Difference:
     Shares are fractions of 1, `medr` is a median and its difference one of medians. p is two-sided, of Fisher's paired
     randomisation test, for this row alone; holm is p corrected for all rows of the comparison.
 
-    against   which of the reports b is: 1 is the one after the first
+    n, pictures   how many queries, and to how many pictures they belong: a picture is drawn, and changes places, with
+                  all its queries. None where neither report knows, and each query was taken for itself
+    against       which of the reports b is: 1 is the one after the first
     """
 
     direction: str
@@ -34,6 +35,7 @@ class Difference:
     n: int
     holm: float = float("nan")
     against: int = 1
+    pictures: int | None = None
 
 
 def compare(first: Report, *others: Report) -> list[Difference]:
@@ -64,16 +66,18 @@ def _differences(a: Report, b: Report, place: int) -> Iterator[Difference]:
         raise BadInput("the two reports have no metric in common; evaluate both with the same --metrics")
     for direction in DIRECTIONS:
         mine, theirs = a.per_query.get(direction, {}), b.per_query.get(direction, {})
+        owner = a.owners.get(direction) or b.owners.get(direction)  # the queries are the same
         for metric in (metric for metric in mine if metric in theirs):
             x, y = (np.array(values[metric], dtype=float) for values in (mine, theirs))
             if len(x) != len(y):
                 raise BadInput(f"{direction} {metric}: {len(x)} queries against {len(y)}; evaluate both on one dataset")
-            centre: Literal["mean", "median"] = "median" if metric == "medr" else "mean"
-            test = statistics.paired_test(x, y, statistic=centre)
+            centre: statistics.Centre = "median" if metric == "medr" else "mean"
+            test = statistics.paired_test(x, y, statistic=centre, clusters=owner)
             both = ~(np.isnan(x) | np.isnan(y))
             of_a, of_b = (float(getattr(np, centre)(side[both])) for side in (x, y))
             found = (test.difference, test.low, test.high, test.p, test.n)
-            yield Difference(direction, metric, of_a, of_b, *found, against=place)
+            pictures = None if owner is None else test.clusters
+            yield Difference(direction, metric, of_a, of_b, *found, against=place, pictures=pictures)
 
 
 def _said(value: object) -> str:
