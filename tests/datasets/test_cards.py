@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from dataclasses import replace
 
 import pytest
 
@@ -40,11 +41,22 @@ def test_a_card_agrees_with_itself(dataset):
     for prefix in ("", "labelled_"):
         if f"{prefix}database" in card.splits:
             assert card.splits[f"{prefix}query"] + card.splits[f"{prefix}database"] == card.splits[f"{prefix}all"]
-            assert card.splits[f"{prefix}train"] <= card.splits[f"{prefix}database"]
+            learned, unseen = card.splits[f"{prefix}train"], card.splits[f"{prefix}unseen"]
+            assert learned + unseen == card.splits[f"{prefix}database"]
         elif f"{prefix}all" in card.splits:
             others = ("all", "labelled_", "seen_", "unseen_")
             parts = [n for name, n in card.splits.items() if not name.startswith(others)]
             assert sum(parts) == card.splits["all"]
+
+
+def test_a_database_that_was_learned_from_has_a_protocol_beside_it_that_was_not():
+    for name in [*NAMES, "postcards"]:
+        protocols = importlib.import_module(f"diptych.datasets.{name}").CARD.protocols
+        for protocol in protocols:
+            if protocol.database in (protocol.train, protocol.train.replace("train", "database")):
+                asked = replace(protocol, name="", note="", database="")
+                beside = {p.database for p in protocols if replace(p, name="", note="", database="") == asked}
+                assert beside & {protocol.query, protocol.train.replace("train", "unseen")}, protocol.name
 
 
 def test_without_data_it_says_what_to_get(dataset, tmp_path):
@@ -59,6 +71,19 @@ def test_without_data_it_says_what_to_get(dataset, tmp_path):
 def test_an_unknown_split_is_told_the_nearest(dataset, tmp_path):
     with pytest.raises(BadInput, match=rf"{dataset.CARD.name} has no split 'trian'.*train"):
         dataset.read("trian", tmp_path)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["coco_val2017", "fashion", "wikipedia"])
+def test_an_unseen_database_shares_nothing_with_what_was_learned_from(name, data):
+    dataset = importlib.import_module(f"diptych.datasets.{name}")
+    protocol = dataset.CARD.protocol("test" if name == "wikipedia" else "labels_unseen")
+    read = {split: dataset.read(split, data / dataset.CARD.folder) for split in (protocol.train, protocol.database)}
+    train, database = read.values()
+    assert not set(train.image_ids) & set(database.image_ids)
+    if name == "fashion":  # whole names are drawn
+        assert not set(train.texts) & set(database.texts)
+    assert database.labels.any(axis=1).mean() > 0.98
 
 
 @pytest.mark.data

@@ -23,7 +23,7 @@ def hashing(card: Card, pairs: Pairs, split: str, prefix: str = "") -> Pairs:
     """The draw of the hashing papers: some queries; the rest is the database; part of the database is for training.
 
     The card tells how many: its splits `query` and `train`, behind `prefix`. Papers draw at random without publishing
-    the rows; here the first pictures of `shuffled` ask, the next train.
+    the rows; here the first pictures of `shuffled` ask, the next train. `unseen` is the database without what trains.
     """
     order = shuffled(pairs.image_ids)
     n_query, n_train = card.splits[f"{prefix}query"], card.splits[f"{prefix}train"]
@@ -31,6 +31,7 @@ def hashing(card: Card, pairs: Pairs, split: str, prefix: str = "") -> Pairs:
         "query": order[:n_query],
         "train": order[n_query : n_query + n_train],
         "database": order[n_query:],
+        "unseen": order[n_query + n_train :],
         "all": order,
     }[split.removeprefix(prefix)]
     return pairs.select(np.sort(rows))

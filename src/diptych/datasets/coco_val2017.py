@@ -22,6 +22,15 @@ CARD = Card(
     protocols=(
         Protocol("pairs", "train", "dev", "dev", "pair", note="500 pictures against their 2500 captions"),
         Protocol("labels", "train", "dev", "train", "label", joined=True, note="share at least one of the 80 objects"),
+        Protocol(
+            "labels_unseen",
+            "train",
+            "dev",
+            "dev",
+            "label",
+            joined=True,
+            note="as labels, in a database that was not learned from; it holds the picture or text that asks",
+        ),
     ),
     get="Fetch val2017 and its captions and instances from https://cocodataset.org, put the pictures into "
     "$DIPTYCH_DATA/coco_val2017/images and write train.jsonl and dev.jsonl beside it, one "

@@ -5,7 +5,7 @@ P. Aggarwal. Fashion Product Images. Kaggle, 2019.
 Labels are the article type (75) and the base colour (44) together, so two products are relevant when they share at
 least one. Names repeat (colours of one shoe, sizes of one shirt), so the draw goes by name and no name stands on two
 sides: names in the order of sha256(name) as hex; whole names until at least 1000 products are queries, then until at
-least 5000 are for training; the database is everything that is no query.
+least 5000 are for training; the database is everything that is no query. `unseen` is the database without what trains.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ CARD = Card(
     source="https://www.kaggle.com/datasets/paramaggarwal/fashion-product-images-small",
     licence="terms unclear: local use only",
     citation="Aggarwal, Fashion Product Images, Kaggle 2019",
-    splits={"train": 5001, "query": 1000, "database": 8583, "all": 9583},
+    splits={"train": 5001, "query": 1000, "database": 8583, "unseen": 3582, "all": 9583},
     protocols=(
         Protocol("labels", "train", "query", "database", "label", note="share the article type or the base colour"),
+        Protocol("labels_unseen", "train", "query", "unseen", "label", note="as labels, among names not learned from"),
     ),
     get="Put products.csv (id, articleType, baseColour, productDisplayName, …) and the picture features into "
     "$DIPTYCH_DATA/fashion",
@@ -40,7 +41,7 @@ _LABELS = ("articleType", "baseColour")
 
 
 def read(split: str, home: Path) -> Pairs:
-    """`train`, `query`, `database` or `all`: names of pictures (need not be on disk), a text each, 119 labels."""
+    """`train`, `query`, `database`, `unseen` or `all`: names of pictures (need not be on disk), a text and 119 labels."""
     known(CARD, split)
     path = present(CARD, home / "products.csv")
     with open(path, encoding="utf-8", newline="") as file:
@@ -57,8 +58,9 @@ def read(split: str, home: Path) -> Pairs:
     wanted = {
         "train": {"train"},
         "query": {"query"},
-        "database": {"train", "database"},
-        "all": {"train", "query", "database"},
+        "database": {"train", "unseen"},
+        "unseen": {"unseen"},
+        "all": {"train", "query", "unseen"},
     }[split]
     keep = np.flatnonzero([side[row.texts[0]] in wanted for row in found])
     return counted(CARD, split, rows.pairs(found, home / "images", rows.classes(found)).select(keep))
@@ -74,6 +76,6 @@ def _sides(names: Counter[str], n_query: int = 1000, n_train: int = 5000) -> dic
         elif drawn["train"] < n_train:
             side[name] = "train"
         else:
-            side[name] = "database"
+            side[name] = "unseen"
         drawn[side[name]] += names[name]
     return side

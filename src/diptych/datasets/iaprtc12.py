@@ -24,8 +24,11 @@ CARD = Card(
     source="https://www.imageclef.org/photodata",
     licence="free of charge and without copyright restrictions; cite the papers",
     citation="Grubinger et al., The IAPR TC-12 benchmark, OntoImage 2006; Escalante et al., CVIU 114, 2010",
-    splits={"train": 10_000, "query": 2_000, "database": 18_000, "all": 20_000},
-    protocols=(Protocol("hashing", "train", "query", "database", "label"),),
+    splits={"train": 10_000, "query": 2_000, "database": 18_000, "unseen": 8_000, "all": 20_000},
+    protocols=(
+        Protocol("hashing", "train", "query", "database", "label"),
+        Protocol("hashing_unseen", "train", "query", "unseen", "label", note="a database that was not learned from"),
+    ),
     get="Fetch iaprtc12.tgz and saiaprtc12ok.tgz from https://www.imageclef.org/photodata and "
     "https://www.imageclef.org/SIAPRdata and unpack them into $DIPTYCH_DATA/iaprtc12 as iaprtc12/ (images/, "
     "annotations_complete_eng/) and saiaprtc12ok/benchmark/saiapr_tc-12/",
@@ -35,7 +38,7 @@ CARD = Card(
 
 
 def read(split: str, home: Path) -> Pairs:
-    """`train`, `query`, `database` or `all`: paths of pictures, a description each, 255 labels."""
+    """`train`, `query`, `database`, `unseen` or `all`: paths of pictures, a description each, 255 labels."""
     known(CARD, split)
     regions = present(CARD, home / "saiaprtc12ok" / "benchmark" / "saiapr_tc-12")
     texts = present(CARD, home / "iaprtc12" / "annotations_complete_eng")

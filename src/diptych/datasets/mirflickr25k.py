@@ -28,14 +28,17 @@ CARD = Card(
         "train": 10_000,
         "query": 2_000,
         "database": 18_015,
+        "unseen": 8_015,
         "all": 20_015,
         "labelled_train": 10_000,
         "labelled_query": 5_000,
         "labelled_database": 19_581,
+        "labelled_unseen": 9_581,
         "labelled_all": 24_581,
     },
     protocols=(
         Protocol("tags", "train", "query", "database", "label", note="tags of at least 20 pictures, as DCMH"),
+        Protocol("tags_unseen", "train", "query", "unseen", "label", note="as tags, database not learned from"),
         Protocol(
             "labelled",
             "labelled_train",
@@ -43,6 +46,14 @@ CARD = Card(
             "labelled_database",
             "label",
             note="every picture with a label, as DCHMT and DSPH; a picture without tags has no text",
+        ),
+        Protocol(
+            "labelled_unseen",
+            "labelled_train",
+            "labelled_query",
+            "labelled_unseen",
+            "label",
+            note="as labelled, database not learned from",
         ),
     ),
     get="Fetch mirflickr25k.zip and mirflickr25k_annotations_v080.zip from https://press.liacs.nl/mirflickr/ and "

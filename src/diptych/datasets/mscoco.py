@@ -33,12 +33,22 @@ CARD = Card(
         "labelled_train": 10_000,
         "labelled_query": 5_000,
         "labelled_database": 117_218,
+        "labelled_unseen": 107_218,
         "labelled_all": 122_218,
     },
     protocols=(
         Protocol("5k", "train", "test", "test", "pair"),
         Protocol("1k", "train", "test", "test", "pair", folds=5),
         Protocol("labels", "labelled_train", "labelled_query", "labelled_database", "label", joined=True),
+        Protocol(
+            "labels_unseen",
+            "labelled_train",
+            "labelled_query",
+            "labelled_unseen",
+            "label",
+            joined=True,
+            note="as labels, database not learned from",
+        ),
     ),
     get="Fetch train2014.zip, val2014.zip and annotations_trainval2014.zip from https://cocodataset.org and "
     "dataset_coco.json from https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip; unpack into "

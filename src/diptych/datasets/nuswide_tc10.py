@@ -20,8 +20,11 @@ CARD = Card(
     source=_nuswide.SOURCE,
     licence="research only; pictures Flickr terms; cite the paper",
     citation=_nuswide.CITATION,
-    splits={"train": 5_000, "query": 2_000, "database": 184_577, "all": 186_577},
-    protocols=(Protocol("hashing", "train", "query", "database", "label"),),
+    splits={"train": 5_000, "query": 2_000, "database": 184_577, "unseen": 179_577, "all": 186_577},
+    protocols=(
+        Protocol("hashing", "train", "query", "database", "label"),
+        Protocol("hashing_unseen", "train", "query", "unseen", "label", note="a database that was not learned from"),
+    ),
     get=_nuswide.get("nuswide"),
     folder="nuswide",
     text_features="bag_of_words",
@@ -29,5 +32,5 @@ CARD = Card(
 
 
 def read(split: str, home: Path) -> Pairs:
-    """`train`, `query`, `database` or `all`: paths of pictures, their tags as one text each, 10 labels."""
+    """`train`, `query`, `database`, `unseen` or `all`: paths of pictures, their tags as one text each, 10 labels."""
     return _nuswide.read(CARD, split, home, n_concepts=10)

@@ -20,8 +20,11 @@ CARD = Card(
     source=_nuswide.SOURCE,
     licence="research only; pictures Flickr terms; cite the paper",
     citation=_nuswide.CITATION,
-    splits={"train": 10_500, "query": 2_100, "database": 193_734, "all": 195_834},
-    protocols=(Protocol("hashing", "train", "query", "database", "label"),),
+    splits={"train": 10_500, "query": 2_100, "database": 193_734, "unseen": 183_234, "all": 195_834},
+    protocols=(
+        Protocol("hashing", "train", "query", "database", "label"),
+        Protocol("hashing_unseen", "train", "query", "unseen", "label", note="a database that was not learned from"),
+    ),
     get=_nuswide.get("nuswide"),
     folder="nuswide",
     text_features="bag_of_words",
@@ -29,5 +32,5 @@ CARD = Card(
 
 
 def read(split: str, home: Path) -> Pairs:
-    """`train`, `query`, `database` or `all`: paths of pictures, their tags as one text each, 21 labels."""
+    """`train`, `query`, `database`, `unseen` or `all`: paths of pictures, their tags as one text each, 21 labels."""
     return _nuswide.read(CARD, split, home, n_concepts=21)

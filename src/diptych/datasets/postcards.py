@@ -25,6 +25,15 @@ CARD = Card(
     protocols=(
         Protocol("pairs", "train", "test", "test", "pair"),
         Protocol("labels", "train", "test", "train", "label", joined=True, note="label: place with time of day"),
+        Protocol(
+            "labels_unseen",
+            "train",
+            "test",
+            "test",
+            "label",
+            joined=True,
+            note="as labels, in a database that was not learned from; it holds the picture or text that asks",
+        ),
         Protocol("unseen", "train", "unseen", "unseen", "pair", note="pairs of attributes that training never shows"),
     ),
     get="nothing to fetch: it is painted on first use",

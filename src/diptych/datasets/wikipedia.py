@@ -25,7 +25,14 @@ CARD = Card(
     citation="Rasiwasia et al., A new approach to cross-modal multimedia retrieval, ACM Multimedia 2010",
     splits={"train": 2173, "test": 693, "all": 2866, "seen_train": 1104, "unseen_test": 325},
     protocols=(
-        Protocol("test", "train", "test", "test", "label", note="real-valued work: 693 queries against 693 items"),
+        Protocol(
+            "test",
+            "train",
+            "test",
+            "test",
+            "label",
+            note="real-valued work: 693 queries against 693 items, none learned from",
+        ),
         Protocol(
             "hashing", "train", "test", "train", "label", note="hashing work: 693 queries against 2173 trained on"
         ),
