@@ -12,7 +12,7 @@ from diptych.kinds import BadInput
 NAMES = [
     module.name
     for module in pkgutil.iter_modules(diptych.datasets.__path__)
-    if not module.name.startswith("_") and module.name not in ("local", "postcards")
+    if not module.name.startswith("_") and module.name not in ("local", "postcards", "postcard_relations")
 ]
 REAL = ["coco_val2017", "emoji", "fashion", "flickr8k", "wikipedia"]
 

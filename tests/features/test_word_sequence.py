@@ -67,3 +67,12 @@ def test_glove_reads_a_caption(data):
     rows = WordSequence().fit(["a dog runs on the grass"]).transform(["the dog", "dog the"])
     assert rows.shape == (2, 6, 50)
     assert np.array_equal(rows[0, :2], rows[1, 1::-1]) and rows[0, 0].any() and not rows[:, 2:].any()
+
+
+def test_without_a_file_each_training_word_has_a_dimension_of_its_own():
+    feature = WordSequence(file="").fit(["a red dog", "a black cat"])
+    rows = feature.transform(["red dog a zebra", "cat"])
+    assert rows.shape == (2, 3, 5)
+    words = ["a", "black", "cat", "dog", "red"]
+    assert [[words[row.argmax()] for row in text if row.any()] for text in rows] == [["red", "dog", "a"], ["cat"]]
+    assert rows.sum() == 4

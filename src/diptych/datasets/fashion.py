@@ -41,7 +41,7 @@ _LABELS = ("articleType", "baseColour")
 
 
 def read(split: str, home: Path) -> Pairs:
-    """`train`, `query`, `database`, `unseen` or `all`: names of pictures (need not be on disk), a text and 119 labels."""
+    """`train`, `query`, `database`, `unseen` or `all`: names of pictures (perhaps absent), a text, 119 labels."""
     known(CARD, split)
     path = present(CARD, home / "products.csv")
     with open(path, encoding="utf-8", newline="") as file:

@@ -27,7 +27,8 @@ class WordVectors(Feature):
     r"""(n, d) float32. A text of unknown words alone is a row of zeros; one without any word raises BadInput.
 
     file      text lines `word value value …` as GloVe and word2vec have them (with or without a first line of counts),
-              or an .npz with `words` and `vectors`; a bare name is also looked for in $DIPTYCH_DATA/pretrained
+              or an .npz with `words` and `vectors`; a bare name is also looked for in $DIPTYCH_DATA/pretrained. ""
+              gives each word of the training texts a dimension of its own
     weight    tfidf: a word counts for (1 + log count) idf, with the idf of the training texts. mean: every occurrence
               counts the same
     words     fitting keeps the vectors of the words of the training texts, and of the first so many of the file: a
@@ -46,7 +47,8 @@ class WordVectors(Feature):
         texts = texts_of(self.paper_name(), items)
         seen = {word for text in texts for word in re.findall(self.pattern, text.lower())}
         kept: dict[str, Array] = {}
-        for row, (word, vector) in enumerate(self._entries()):
+        own = zip(sorted(seen), np.eye(len(seen), dtype=np.float32), strict=True)
+        for row, (word, vector) in enumerate(self._entries() if self.file else own):
             if row < self.words or word in seen:
                 kept.setdefault(word, vector)  # where case alone differs, the first is the more frequent
         if not seen & kept.keys():

@@ -18,13 +18,15 @@ from pathlib import Path
 from diptych.kinds import BadInput, Progress
 from diptych.postcards.card import SIZE
 from diptych.postcards.oracle import Oracle
-from diptych.postcards.paint import paint
+from diptych.postcards.paint import outlines, paint
+from diptych.postcards.relations import FAMILY, families
 from diptych.postcards.scene import ATTRIBUTES, CLASSES, Group, Scene, attribute_table, class_table, imagine
 from diptych.postcards.words import captions, change
 
 __all__ = [
     "ATTRIBUTES",
     "CLASSES",
+    "FAMILY",
     "SIZE",
     "Group",
     "Oracle",
@@ -32,9 +34,12 @@ __all__ = [
     "attribute_table",
     "change",
     "class_table",
+    "families",
     "generate",
     "imagine",
     "load",
+    "outline",
+    "outlines",
     "paint",
     "write",
 ]
@@ -63,6 +68,7 @@ def write(
     *,
     first: int = 0,
     unseen: bool = False,
+    related: bool = False,
     progress: Progress | None = None,
 ) -> list[Scene]:
     """Paint scenes into `folder`: `images/NNNNN.png`, and `scenes.jsonl` with
@@ -72,22 +78,40 @@ def write(
     holds these scenes already is left as it is. Of several processes that want one folder, one paints and all others
     wait for it.
 
+    unseen    as `generate` has it
+    related   scenes in families that differ in who has what alone (`relations`)
     workers   processes; default: one a core, or one alone for a few hundred. The bytes do not depend on it.
 
     Raises BadInput when the folder holds something else.
     """
     home = Path(folder)
-    scenes = generate(n, seed, first, unseen)
-    world = json.dumps({"world": WORLD, "n": n, "seed": seed, "first": first, "unseen": unseen})
-    if _holds(home, world):
+    scenes = families(n, seed, first) if related else generate(n, seed, first, unseen)
+    world = {"world": WORLD, "n": n, "seed": seed, "first": first, "unseen": unseen}
+    told = json.dumps(world | ({"related": True} if related else {}))  # older folders say nothing of it
+    if _holds(home, told):
         return scenes
     with _alone(home):
-        if _holds(home, world):  # another process was first
+        if _holds(home, told):  # another process was first
             return scenes
         if home.exists() and any(home.iterdir()):
             raise BadInput(f"{home} holds something other than these {n} postcards; choose an empty or a new folder")
-        _paint_into(home, world, scenes, seed, workers, progress)
+        _paint_into(home, told, scenes, seed, workers, progress)
     return scenes
+
+
+def outline(folder: str | Path, seed: int = 0) -> Path:
+    """Write `regions.jsonl` beside `scenes.jsonl`, as the feature `regions` reads it: where the things of each are.
+
+    seed   that of `write`. What is there already is left as it is. Raises BadInput where there are no scenes.
+    """
+    home = Path(folder)
+    file = home / "regions.jsonl"
+    if not file.exists():
+        lines = (json.dumps({"image": _name(scene), "boxes": outlines(scene, seed)}) + "\n" for scene in load(home))
+        wet = file.with_suffix(f".{os.getpid()}.wet")
+        wet.write_text("".join(lines), encoding="utf-8")
+        wet.replace(file)
+    return file
 
 
 def load(folder: str | Path) -> list[Scene]:

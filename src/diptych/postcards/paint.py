@@ -7,7 +7,7 @@ all have their say in the value of a pixel before it is kept.
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from diptych.kinds import Array
 from diptych.postcards.card import (
@@ -48,11 +48,27 @@ LITTER: dict[str, tuple[Colour, ...]] = {
 }
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, as parts of the width and height."""
+
+
 def paint(scene: Scene, seed: int = 0) -> Image.Image:
     """The postcard of a scene, (144, 144) RGB. The same scene and seed give the same bytes.
 
     Raises BadInput for a scene with a value that is not in the vocabulary.
     """
+    return _developed(_drawn(scene, seed))
+
+
+def outlines(scene: Scene, seed: int = 0) -> list[Box]:
+    """Where `paint` puts each of the scene's things, in their order: shadow and all, also what others stand before."""
+    found: dict[str, Box] = {}
+    _drawn(scene, seed, found)
+    return [found[group.kind] for group in scene.things]
+
+
+def _drawn(scene: Scene, seed: int, found: dict[str, Box] | None = None) -> Card:
+    """The card with everything on it, and in `found`, where it is given, the outline of each kind."""
     check(scene)
     card = Card(scene, np.random.default_rng([seed, scene.index]))
     land = card.sky()
@@ -65,20 +81,20 @@ def paint(scene: Scene, seed: int = 0) -> Image.Image:
     if scene.place in BACKDROP:
         BACKDROP[scene.place](card)
     if scene.place == "harbour":  # its far things stand behind the water, and are seen in it
-        _put(card, bands.pop("far"))
+        _put(card, bands.pop("far"), found)
     if scene.place in ("harbour", "mountains"):
         card.mirror()
     if scene.place == "harbour":
         front_quay(card)
     _litter(card)
-    _put(card, bands["sky"])
-    _put(card, bands["water"])
-    _put(card, [*bands.get("far", ()), *bands["near"]])
+    _put(card, bands["sky"], found)
+    _put(card, bands["water"], found)
+    _put(card, [*bands.get("far", ()), *bands["near"]], found)
     _falling(card)
-    return _developed(card)
+    return card
 
 
-def _put(card: Card, groups: list[Group]) -> None:
+def _put(card: Card, groups: list[Group], found: dict[str, Box] | None) -> None:
     """Draw groups, the farthest thing first."""
     rng, scene = card.rng, card.scene
     spots = []
@@ -100,7 +116,13 @@ def _put(card: Card, groups: list[Group]) -> None:
             spots.append((y, x, scale, group))
     for y, x, scale, group in sorted(spots, key=lambda spot: spot[0]):
         r, g, b = (value * rng.normal(1, 0.05) + rng.normal(0, 5) for value in PAINT[group.colour])
+        before = card.image.copy() if found is not None else None
         DRAWN[group.kind](card, x, y, scale, (r, g, b))
+        if found is not None and before is not None:
+            changed = ImageChops.difference(before, card.image).getbbox() or (0, 0, 0, 0)
+            box = [edge / (SIZE * FINE) for edge in changed]
+            other = found.get(group.kind, (1.0, 1.0, 0.0, 0.0))
+            found[group.kind] = (*map(min, box[:2], other[:2]), *map(max, box[2:], other[2:]))  # type: ignore[assignment]
 
 
 def _litter(card: Card) -> None:
