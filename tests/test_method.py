@@ -62,15 +62,20 @@ def test_partial_fit_counts_batches_in_and_fit_starts_anew(pairs):
     np.testing.assert_array_equal(made.fit(pairs).A_, Cross().fit(pairs).A_)
 
 
+solved: list[int] = []
+
+
+@dataclass
+class Told(Cross):
+    """Which says of how many pairs it solved."""
+
+    def directions(self, moments):
+        solved.append(moments.n)
+        return super().directions(moments)
+
+
 def test_partial_fit_solves_only_when_the_solution_is_asked_for(pairs, tmp_path):
-    solved = []
-
-    @dataclass
-    class Told(Cross):
-        def directions(self, moments):
-            solved.append(moments.n)
-            return super().directions(moments)
-
+    solved.clear()
     made = Told()
     for start in range(0, 40, 10):
         made.partial_fit(pairs.select(np.arange(start, start + 10)))

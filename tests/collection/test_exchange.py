@@ -154,7 +154,8 @@ def test_what_clip_retrieval_wrote_is_read_its_one_caption_too(tmp_path):
         paths = [collection.get(id).key for id in collection.ids()]
         assert [Path(path).name for path in paths] == [f"{number:02d}.jpg" for number in range(24)]
         assert [collection.get(id).captions for id in collection.ids()] == [("a red one",), ()] * 12
-        assert np.array_equal(collection._vectors.of(collection.ids()), rows.astype(np.float32))
+        kept = collection._vectors.of(collection.ids())  # of unit length again, which float16 rounded off
+        assert np.allclose(kept, rows.astype(np.float32), atol=1e-3)
         (folder / "metadata" / "metadata_3.parquet").unlink()
         with pytest.raises(BadInput, match=r"img_emb_3\.npy: not a shard with metadata_3\.parquet beside it"):
             collection.import_(folder)
