@@ -30,7 +30,7 @@ import numpy as np
 from diptych import catalogue
 from diptych.collection import Collection, Entry
 from diptych.collection.background_queries import rare
-from diptych.collection.search import PLAIN
+from diptych.collection.search import STOP_WORDS
 from diptych.collection.verdict import MATCH
 from diptych.kinds import Pairs
 
@@ -85,7 +85,7 @@ def stem(word: str) -> str:
 
 
 def stems(texts: list[str]) -> set[str]:
-    return {stem(word) for text in texts for word in words(text) if word not in PLAIN}
+    return {stem(word) for text in texts for word in words(text) if word not in STOP_WORDS}
 
 
 def gibberish(rng: np.random.Generator, n: int) -> list[str]:
@@ -122,7 +122,7 @@ def present(said: Said, n: int, rng: np.random.Generator) -> list[tuple[str, str
     nouns: dict[str, str] = {}
     for picture, texts in said.items():
         held = [phrase for text in texts for phrase in set(_NOUNS.findall(text.lower()))]
-        agreed = {phrase for phrase in held if held.count(phrase) > 1 and not set(words(phrase)) & (PLAIN | VAGUE)}
+        agreed = {phrase for phrase in held if held.count(phrase) > 1 and not set(words(phrase)) & (STOP_WORDS | VAGUE)}
         nouns |= dict.fromkeys(agreed, picture)
     some = [(phrase, nouns[phrase]) for phrase in rng.permutation(sorted(nouns))[: n // 2].tolist()]
     whole = [(text, picture) for picture, texts in said.items() for text in texts]
