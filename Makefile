@@ -4,6 +4,7 @@
 # make mutants PACKAGE=src/diptych/metrics [N=100] [SEED=7]     would its tests notice random faults? Prints which they miss
 # make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
 # make reproduce                run every row of reproductions/ and render docs/reproductions.md
+# make reproduce CHECK=3 [MOST=20]     run three of its rows, drawn by the date, that took at most so many seconds
 # make mini                     train the bundled encoder anew; recipes/mini/README.md tells how
 # make docs                     render the generated parts of the documentation
 # make clean                    remove .venv and caches
@@ -13,6 +14,8 @@ PICTURES ?=
 COMMITS ?= 0
 N ?= 100
 SEED ?= 0
+CHECK ?=
+MOST ?= inf
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
@@ -42,7 +45,7 @@ bench: .venv/.bench
 	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
 
 reproduce: .venv/.test
-	$(BIN)/python docs/reproduce.py
+	$(BIN)/python docs/reproduce.py $(if $(CHECK),--check $(CHECK) --most $(MOST))
 
 mini: .venv/.test
 	$(BIN)/python recipes/mini/pack.py

@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 import diptych
 from diptych import catalogue
 from diptych.features import composition
@@ -62,11 +65,12 @@ def _scores() -> dict[str, str]:
     measured, lines = load_measured(), dict[str, list[Sequence[Any]]]()
     for dataset, file in load_rows().items():
         for row in file["row"]:
-            if last := measured.get(row["command"]):
+            metric = next(iter(row["expected"]))
+            if (found := runs(row, measured, "expected", metric)) is not None:
                 name, *settings = row["command"].removeprefix("diptych evaluate ").split()
                 del settings[:2]  # --dataset and its name, which is the first column
-                metric = next(iter(row["expected"]))
-                cells = [_two(metric, [last[side][metric] for side in ("i2t", "t2i")])]
+                last = measured[asked(row)[0]]
+                cells = [_two(metric, found.mean(axis=0).tolist())]
                 cells += [_two(metric, row.get(key, {}).get(metric)) for key in ("untrained", "paper")]
                 said = f"`{' '.join(settings)}`" if settings else ""
                 lines.setdefault(name, []).append((dataset, said, metric, *cells, f"{last['seconds']['fit']:.0f}"))
@@ -216,15 +220,82 @@ def load_measured() -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
+UNTRAINED = "--set epochs=0"
+"""What leaves the network of a method as it was drawn: how every `untrained` figure is made, for all methods alike."""
+WAYS = ("expected", "untrained", "without")
+Figures = dict[str, Sequence[float]]
+
+
+def asked(row: dict[str, Any], way: str = "expected") -> list[str]:
+    """The commands behind a row's figures, one a seed: as it stands, untrained, or without the paper's idea.
+
+    None where the row has no such figures. A setting that is given twice counts as it was given last.
+    """
+    if way not in row:
+        return []
+    more = {"expected": "", "untrained": f" {UNTRAINED}", "without": f" {row.get('without', {}).get('set', '')}"}[way]
+    command = row["command"] + more
+    return [f"{command} --seed {seed}" for seed in range(row["seeds"])] if "seeds" in row else [command]
+
+
+def figures(row: dict[str, Any], way: str) -> Figures:
+    """What the file says of one of the ways: metric -> [pictures to texts, texts to pictures]."""
+    told: Figures = row.get(way, {})
+    return {metric: both for metric, both in told.items() if metric != "set"}
+
+
+def runs(row: dict[str, Any], measured: dict[str, Any], way: str, metric: str) -> npt.NDArray[np.float64] | None:
+    """(seeds, 2) what the runs of a way gave; None where one has not run yet."""
+    commands = asked(row, way)
+    if not commands or any(command not in measured for command in commands):
+        return None
+    return np.array([[measured[command][side].get(metric, np.nan) for side in ("i2t", "t2i")] for command in commands])
+
+
+def half_interval(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Half the 95 % interval of the mean over seeds, Student's t; (seeds, 2) -> (2,)."""
+    from scipy import stats
+
+    n = len(values)
+    return np.asarray(stats.t.ppf(0.975, n - 1) * values.std(axis=0, ddof=1) / np.sqrt(n))
+
+
+def tolerance(row: dict[str, Any], metric: str) -> Sequence[float]:
+    """How far the figures may move: the half interval of the mean where there are seeds, else what the row says."""
+    half: Sequence[float] = row.get("half", {}).get(metric, (0.0, 0.0))
+    return [max(side, row.get("tolerance", 0.0)) for side in half]
+
+
 def off(row: dict[str, Any], measured: dict[str, Any]) -> list[str]:
-    """The figures of a row that left its tolerance, in words."""
+    """The figures of a row that left its tolerance, in words; those of a way that has not run yet are not missed.
+
+    measured   command -> what it gave, as `load_measured` has it
+    """
     wrong = []
-    for metric, expected in row["expected"].items():
-        for direction, value in zip(("i2t", "t2i"), expected, strict=True):
-            found = measured[direction].get(metric)
-            if found is None or abs(found - value) > row["tolerance"]:
-                wrong.append(f"{direction} {metric} is {found}, expected {value} ± {row['tolerance']}")
+    for way in WAYS:
+        for metric, told in figures(row, way).items():
+            if (found := runs(row, measured, way, metric)) is None:
+                continue
+            ours = zip(("i2t", "t2i"), found.mean(axis=0).tolist(), told, tolerance(row, metric), strict=True)
+            for direction, value, expected, allowed in ours:
+                if not abs(value - expected) <= allowed:
+                    said = "" if way == "expected" else f"{way}: "
+                    wrong.append(f"{said}{direction} {metric} is {value}, expected {expected} ± {allowed}")
     return wrong
+
+
+def worth(row: dict[str, Any], measured: dict[str, Any], metric: str) -> str:
+    """What the paper's idea adds: the paired difference over the same seeds with its half interval, in percent."""
+    ours, others = (runs(row, measured, way, metric) for way in ("expected", "without"))
+    if ours is None or others is None:
+        return "–"
+    gap = ours - others
+    if len(gap) < 2:
+        return " / ".join(f"{100 * value:+.1f}" for value in gap[0])
+    return " / ".join(
+        f"{100 * value:+.1f} ± {100 * half:.1f}"
+        for value, half in zip(gap.mean(axis=0), half_interval(gap), strict=True)
+    )
 
 
 def _two(metric: str, figures: Sequence[float] | None) -> str:
@@ -238,13 +309,16 @@ def reproductions() -> str:
         text += f"\n## {file['title']}\n\n{file['about'].strip()}\n\n"
         lines = []
         for row in file["row"]:
-            last = measured.get(row["command"])
+            last = measured.get(asked(row)[0])
+            why = ("Flatters: chosen on this very set. " if row.get("flatters") else "") + row.get("why", "")
             for number, (metric, expected) in enumerate(row["expected"].items()):
-                ours = [last[side][metric] for side in ("i2t", "t2i")] if last else None
+                found = runs(row, measured, "expected", metric)
+                ours = None if found is None else found.mean(axis=0).tolist()
                 paper = row.get("paper", {}).get(metric)
-                head = (f"`{row['command']}`", row.get("why", "")) if number == 0 else ("", "")
-                end = (f"{sum(last['seconds'].values()):.1f}", last["seed"]) if last and number == 0 else ("", "")
-                allowed = f"{_two(metric, expected)} ± {figure(metric, row['tolerance'])}"
+                head = (f"`{row['command']}`", why) if number == 0 else ("", "")
+                seeds = f"0–{row['seeds'] - 1}" if "seeds" in row else last["seed"] if last else ""
+                end = (f"{sum(last['seconds'].values()):.1f}", seeds) if last and number == 0 else ("", "")
+                allowed = f"{_two(metric, expected)} ± {figure(metric, max(tolerance(row, metric)))}"
                 untrained = row.get("untrained", {}).get(metric)
                 others = _two(metric, untrained), _two(metric, paper)
                 lines.append((head[0], metric, _two(metric, ours), allowed, *others, head[1], *end))
@@ -258,12 +332,28 @@ def results() -> str:
     measured, lines = load_measured(), []
     for file in load_rows().values():
         for row in file["row"]:
-            if "title" in row and (last := measured.get(row["command"])):
-                metric = next(iter(row["expected"]))
-                ours = [last[side][metric] for side in ("i2t", "t2i")]
+            metric = next(iter(row["expected"]))
+            if "title" in row and (found := runs(row, measured, "expected", metric)) is not None:
+                ours = found.mean(axis=0).tolist()
                 paper = row.get("paper", {}).get(metric)
                 lines.append((file["title"], row["title"], metric, _two(metric, ours), _two(metric, paper)))
     return table(("data", "method", "measure", "ours", "published"), lines)
+
+
+def ablations() -> str:
+    """What each paper's idea is worth where it was measured: the rows that have a `without`."""
+    measured, lines = load_measured(), []
+    for file in load_rows().values():
+        for row in file["row"]:
+            for metric in figures(row, "without"):
+                name = row["command"].split()[2]
+                told = [_two(metric, figures(row, way).get(metric)) for way in ("expected", "without")]
+                seeds = row.get("seeds", 1)
+                cells = (name, file["title"], f"`{row['without']['set']}`", metric, *told, worth(row, measured, metric))
+                lines.append((*cells, seeds))
+    if not lines:
+        return "No row has been measured without its idea yet."
+    return table(("method", "data", "without", "measure", "with", "without", "difference", "seeds"), lines)
 
 
 BLOCKS: dict[str, Callable[..., str]] = {
@@ -272,6 +362,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "features": features,
     "commands": commands,
     "reproductions": reproductions,
+    "ablations": ablations,
     "results": results,
     "python": python,
 }

@@ -297,6 +297,24 @@ def test_without_pictures_aside_the_last_epoch_counts(pairs):
     assert "held_out" not in toy.training_["epochs"][0]
 
 
+def test_no_epochs_leave_the_network_as_it_was_drawn(pairs):
+    @dataclass
+    class Started(Game):
+        def epoch_start(self, net, train, epoch):
+            raise AssertionError("what an epoch begins with is training, too")
+
+    toy = Started(epochs=0).fit(pairs)
+    with torch.random.fork_rng():
+        torch.manual_seed(toy.seed)
+        net = toy.network(toy.facts_)
+    drawn = {name: tensor.numpy() for name, tensor in net.state_dict().items() if not name.startswith("memory")}
+    assert drawn.keys() == toy.weights_.keys()
+    for name, tensor in drawn.items():
+        np.testing.assert_array_equal(toy.weights_[name], tensor)
+    assert toy.training_ == {"epochs": [], "chosen": -1, "ended": "all epochs"}
+    assert toy.encode_images(pairs.images).shape == (40, 4)
+
+
 # ------------------------------------------------------------------------------------------------------- it repeats
 
 

@@ -190,7 +190,7 @@ class Descent(Method):
     2019); biases and single numbers do not decay. It runs on CUDA where there is one, with bfloat16 inside the
     encoders, else on the CPU. Same seed, same pairs, same machine: the same result, bit for bit.
 
-    epochs     passes over the texts
+    epochs     passes over the texts; 0 leaves the network as it was drawn: no step, no `epoch_start` or `epoch_end`
     batch      texts a step; the last step of an epoch is no smaller than the others
     rate       the learning rate at its height
     momentum   beta_1 of AdamW
@@ -206,7 +206,7 @@ class Descent(Method):
                chosen, and why training ended
     """
 
-    epochs: Annotated[int, AtLeast(1)] = 20
+    epochs: Annotated[int, AtLeast(0)] = 20
     batch: Annotated[int, AtLeast(1)] = 256
     rate: Annotated[float, Above(0)] = 1e-3
     momentum: Annotated[float, AtLeast(0), Below(1)] = 0.9
@@ -280,6 +280,8 @@ class Descent(Method):
             net = self.network(facts).to(device)
             game = [(player, self._stepper(player)) for player in self._players(net)]
             state: dict[str, Any] = {"epochs": [], "chosen": -1, "weights": {}}
+            if not self.epochs:
+                state["weights"] = {key: tensor.cpu().clone() for key, tensor in _tensors(net).items()}
             if checkpoint is not None and (saved := checkpoint.load()) is not None:
                 net.load_state_dict(saved.pop("net"))
                 for (_, stepper), moments in zip(game, saved.pop("steppers"), strict=True):
