@@ -430,6 +430,7 @@ def test_ctrl_c_before_anything_was_learned_stops_everything(pairs):
 
 
 def test_each_player_moves_its_own_parameters_and_no_others(pairs):
+    @dataclass
     class Half(Game):
         resting = ""
 
@@ -454,6 +455,7 @@ def test_each_player_moves_its_own_parameters_and_no_others(pairs):
 
 
 def test_a_parameter_that_nobody_moves_is_an_error(pairs):
+    @dataclass
     class Forgetful(Game):
         def players(self, net):
             return super().players(net)[:1]
@@ -463,6 +465,7 @@ def test_a_parameter_that_nobody_moves_is_an_error(pairs):
 
 
 def test_what_is_frozen_stays_as_it_was(pairs):
+    @dataclass
     class Frozen(Toy):
         def network(self, facts):
             net = super().network(facts)
@@ -475,6 +478,7 @@ def test_what_is_frozen_stays_as_it_was(pairs):
 
 
 def test_what_is_frozen_stays_as_it_was_among_players_too(pairs):
+    @dataclass
     class Frozen(Game):
         def network(self, facts):
             net = super().network(facts)
@@ -505,6 +509,7 @@ def test_memory_serves_training_and_is_not_kept(pairs, tmp_path):
 def test_hooks_come_before_and_after_each_epoch_and_see_what_is_learned_from(pairs):
     calls = []
 
+    @dataclass
     class Hooked(Toy):
         def epoch_start(self, net, train, epoch):
             calls.append(("start", epoch, train.n_texts, self.outputs(net.texts, train.texts).shape))
@@ -542,7 +547,7 @@ def test_without_torch_it_says_how_to_get_it(pairs, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"batch": 0}, {"patience": 0}, {"held_out": 1.0}, {"rate": 0.0}, {"momentum": -0.1}]
+    "wrong", [{"epochs": -1}, {"batch": 0}, {"patience": 0}, {"held_out": 1.0}, {"rate": 0.0}, {"momentum": -0.1}]
 )
 def test_a_setting_out_of_bounds_is_bad_input(pairs, wrong):
     with pytest.raises(BadInput, match=next(iter(wrong))):
@@ -550,6 +555,7 @@ def test_a_setting_out_of_bounds_is_bad_input(pairs, wrong):
 
 
 def test_a_loss_that_is_no_number_is_said_so(pairs):
+    @dataclass
     class Broken(Toy):
         def loss(self, net, images, texts, batch):
             return {"broken": (images * math.inf).sum()}
