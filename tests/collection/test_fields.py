@@ -207,3 +207,12 @@ def test_copies_have_the_same_lists_and_they_wait_with_the_words(photos):
     (folder.parent / "away.png").rename(folder / "back.png")
     collection.add()
     assert collection.get(folder / "back.png").metadata == {"people": ["Ann", "Bo"], "seen": True}
+
+
+def test_a_hint_names_the_column_that_other_programs_call_so(tmp_path):
+    with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
+        assert collection.search("dog date > 2020").hints == (
+            "no item has the metadata 'date'; it is called taken here",
+        )
+        (told,) = collection.search("rating >= 4").hints
+        assert told.startswith("no item has the metadata 'rating'; there are: camera, caption, ") and "taken" in told

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from diptych.collection import query as language
-from diptych.collection.query import COLUMNS, LENGTH, PARTS, AllOf, Filter, Query, Term
-from diptych.kinds import Array, BadInput, nearest, shown
+from diptych.collection.query import LENGTH, PARTS, AllOf, Filter, Query, Term
+from diptych.collection.query.parser import hint
+from diptych.kinds import Array, BadInput, shown
 
 LANGUAGES = ("query", "plain")
 """The query language; and text that a stranger typed, in which nothing is an operator, a path or an id."""
@@ -77,11 +78,7 @@ def hints(where: Filter, metadata: Iterable[str]) -> tuple[str, ...]:
     """What a filter asks about that no item has."""
     known = set(metadata)
     unknown = dict.fromkeys(field.name for field in language.fields(where) if field.metadata)
-    return tuple(
-        f"no item has the metadata {name!r}{nearest(name, known.union(COLUMNS))}"
-        for name in unknown
-        if name not in known
-    )
+    return tuple(f"no item has the metadata {name!r}{hint(name, known)}" for name in unknown if name not in known)
 
 
 def _part(part: Any, plainly: bool) -> Query:

@@ -77,6 +77,18 @@ def parse(text: str, metadata: Iterable[str] | None = None) -> Query:
     return _Parser(text, None if metadata is None else frozenset(metadata)).query()
 
 
+def hint(name: str, metadata: Iterable[str]) -> str:
+    """What a name that is neither a column nor among these metadata keys may mean; else the names there are."""
+    if column := COLUMN_OF.get(name.lower()):
+        return f"; it is called {column} here"
+    keys = frozenset(metadata)
+    if close := difflib.get_close_matches(name, sorted(keys.union(COLUMNS)), n=1, cutoff=0.7):
+        return f"; did you mean {_line(close[0])!r}?"
+    some = [_line(key) for key in sorted(keys)[:MOST_NAMES]] + ["…"] * (len(keys) > MOST_NAMES)
+    known = f"the metadata {', '.join(some)}" if some else "no metadata"
+    return f"; there are: {', '.join(sorted(COLUMNS))}, and {known}"
+
+
 class _Parser:
     """Recursive descent over the tokens, one token ahead (two to see the comparison after a field)."""
 
@@ -363,19 +375,11 @@ class _Parser:
         if not (token.kind == "quoted" or (token.kind == "word" and KEY.fullmatch(token.text))):
             self.bad(wanted)
         if self.metadata is not None and token.text not in self.metadata:
-            self.bad("a column or a metadata key of this collection", found=_shown(token.text) + self.hint(token.text))
+            self.bad(
+                "a column or a metadata key of this collection",
+                found=_shown(token.text) + hint(token.text, self.metadata),
+            )
         return Field(self.take().text, metadata=True)
-
-    def hint(self, name: str) -> str:
-        """What a name that is not known may mean; else the names there are."""
-        if column := COLUMN_OF.get(name.lower()):
-            return f"; it is called {column} here"
-        keys = self.metadata or frozenset()
-        if close := difflib.get_close_matches(name, sorted(keys.union(COLUMNS)), n=1, cutoff=0.7):
-            return f"; did you mean {_line(close[0])!r}?"
-        some = [_line(key) for key in sorted(keys)[:MOST_NAMES]] + ["…"] * (len(keys) > MOST_NAMES)
-        metadata = f"the metadata {', '.join(some)}" if some else "no metadata"
-        return f"; there are: {', '.join(sorted(COLUMNS))}, and {metadata}"
 
     def has(self) -> Has:
         """`has(field)`."""
