@@ -436,11 +436,6 @@ class Store:
             full = full[len(home) :] or "."
         return full.replace(os.sep, "/")
 
-    def own_path(self, path: str) -> str:
-        """As `kept_path`, of a file that may be called by a link to its folder; a link to a file keeps its name."""
-        folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
-        return self.kept_path(os.path.join(os.path.realpath(folder), name))  # noqa: PTH118
-
     def full_path(self, kept: str) -> str:
         """Where the file of an item, or a folder, lies."""
         if os.path.isabs(kept):  # noqa: PTH117 - ten times as fast
