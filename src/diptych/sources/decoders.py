@@ -24,6 +24,7 @@ from queue import SimpleQueue
 from typing import Any, Self
 
 import numpy as np
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from diptych.kinds import Array, BadInput
@@ -61,7 +62,7 @@ class Look:
     note            what of it, and of the words in it and beside it, could not be read, though the picture can
     plain           whether it is seen as it is stored, in every version of this program (see `shown.plain`)
     again           whether the reason may lie in the moment and not in the file, which is worth another look later
-    pixels          (side, side, 3) uint8, where a preprocessing was asked for
+    pixels          (side, side, 3) uint8, where a preprocessing was asked for; (height, width, 3) of a `fit`
     """
 
     path: str
@@ -83,13 +84,16 @@ class Look:
     pixels: Array | None = field(default=None, compare=False, repr=False)
 
 
-def look(path: str, beside: Sequence[str] = (), preprocessing: Preprocessing | None = None) -> Look:
+def look(
+    path: str, beside: Sequence[str] = (), preprocessing: Preprocessing | None = None, fit: int | None = None
+) -> Look:
     """What is in a picture file and the files of words beside it: read, hashed and decoded in this very process.
 
     preprocessing   how an encoder looks at pictures, for `pixels`
+    fit             in its place: `pixels` for people, of the picture scaled down to so many a side
     """
     try:
-        return _look(path, beside, preprocessing)
+        return _look(path, beside, preprocessing, fit)
     except BadInput as error:
         return Look(path, str(error).removeprefix(f"{path}: "))
     except OSError as error:
@@ -98,7 +102,7 @@ def look(path: str, beside: Sequence[str] = (), preprocessing: Preprocessing | N
         return Look(path, "takes more memory to read than it may")
 
 
-def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None) -> Look:
+def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None, fit: int | None) -> Look:
     with open(path, "rb") as file:
         at = os.fstat(file.fileno())
         if at.st_size > MAX_BYTES:
@@ -107,13 +111,17 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None)
         file.seek(0)
         with pictures.opened(file, path) as picture:
             stated = picture.size
-            note = pictures.loaded(picture, preprocessing.enough if preprocessing else _ENOUGH)
+            note = pictures.loaded(picture, preprocessing.enough if preprocessing else fit or _ENOUGH)
             # A JPEG may have come smaller than it is; PIL turns a TIFF upright itself.
             width, height = stated if isinstance(picture, JpegImageFile) else picture.size
             if pictures.orientation(picture) >= 5:  # lies on its side
                 width, height = height, width
             plain = shown.plain(picture)
             pixels = preprocessing.square(pictures.upright(picture)) if preprocessing else None
+            if fit:
+                seen = pictures.upright(picture)
+                seen.thumbnail((fit, fit), Image.Resampling.LANCZOS, reducing_gap=3.0)
+                pixels = np.asarray(seen)
             inside = embedded.read(picture, file)  # a PNG may keep its words behind the pixels
     about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it is believed first
     return Look(
@@ -170,12 +178,17 @@ class Decoders:
         waiting = [self._threads.submit(self._one, path, beside) for path, beside in files]
         return (future.result() for future in waiting)
 
-    def _one(self, path: str, beside: Sequence[str]) -> Look:
+    def small(self, path: str, side: int) -> Look:
+        """A look at one picture for people, scaled down to fit so many pixels a side. From any thread."""
+        return self._one(path, (), side)
+
+    def _one(self, path: str, beside: Sequence[str], fit: int | None = None) -> Look:
         worker = self._idle.get()
         question = {
             "path": path,
             "beside": list(beside),
-            "preprocessing": self.preprocessing and asdict(self.preprocessing),
+            "preprocessing": self.preprocessing and asdict(self.preprocessing) if fit is None else None,
+            "fit": fit,
         }
         reason = ""
         try:
@@ -300,6 +313,7 @@ def _work() -> None:
             question["path"],
             question["beside"],
             question["preprocessing"] and Preprocessing(**question["preprocessing"]),
+            question["fit"],
         )
         pixels = found.pixels
         answer = asdict(replace(found, pixels=None)) | {"pixels": None if pixels is None else pixels.shape}

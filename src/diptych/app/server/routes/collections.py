@@ -1,0 +1,49 @@
+"""What there is: collections, and encoders."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from diptych.app.server import shapes
+from diptych.app.server.guard import caller_of, needs, router, served
+from diptych.app.server.library import Library, Served
+
+routes = router("/v1", "collections")
+
+
+@routes.get("/collections", **needs("read"))
+def list_collections(request: Request) -> shapes.Collections:
+    """Those that the caller may see."""
+    library: Library = request.app.state.library
+    caller = caller_of(request)
+    seen = [found for found in library.of(caller.tenant) if caller.sees(found.tenant, found.name)]
+    return shapes.Collections(collections=[_told(found) for found in seen])
+
+
+@routes.get("/collections/{collection}", **needs("read"))
+def get_collection(request: Request, collection: str) -> shapes.Collection:
+    """One of them, with its numbers."""
+    return _told(served(request, collection))
+
+
+@routes.get("/models", **needs("read"))
+def list_models() -> shapes.Models:
+    """The encoders there are, and whether each can be used at once."""
+    from diptych.encoders import shelf
+
+    return shapes.Models(
+        models=[
+            shapes.Model(
+                name=model.name, what=model.what, here=model.here is not None, bytes=model.bytes, terms=model.terms
+            )
+            for model in shelf.models()
+        ]
+    )
+
+
+def _told(found: Served) -> shapes.Collection:
+    with found.reader() as reader:
+        status = reader.status()
+    numbers = {name: status[name] for name in ("items", "failed", "captions", "tags", "waiting")}
+    indexing = any(not job.ended for job in found.jobs.all())
+    return shapes.Collection(name=found.name, encoder=status["encoder"]["name"], indexing=indexing, **numbers)

@@ -1,0 +1,42 @@
+"""Whether the server lives, is ready, and what it measured of itself."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from diptych import __version__
+from diptych.app.server import shapes
+from diptych.app.server.guard import needs, router
+from diptych.app.server.library import Library
+from diptych.app.server.problems import RESPONSES
+
+open_routes = APIRouter(tags=["health"], responses=RESPONSES)
+routes = router("", "health")
+
+
+@open_routes.get("/healthz")
+def healthz() -> shapes.Health:
+    """The process answers."""
+    return shapes.Health(status="ok", version=__version__)
+
+
+@open_routes.get("/readyz")
+def readyz(request: Request, response: Response) -> shapes.Health:
+    """Every collection can be read."""
+    library: Library = request.app.state.library
+    for found in library.all():
+        try:
+            with found.reader() as reader:
+                len(reader)
+        except Exception:
+            response.status_code = 503
+            return shapes.Health(status="not ready", detail="a collection cannot be read", version=__version__)
+    return shapes.Health(status="ok", version=__version__)
+
+
+@routes.get("/metrics", response_class=Response, **needs("admin"))
+def metrics(request: Request) -> Response:
+    """Counts and times for Prometheus."""
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,123 @@
+"""The items of a collection: list, look at, say something of, add, take out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Request, UploadFile
+
+from diptych.app.server import inbox, shapes
+from diptych.app.server.guard import caller_of, needs, router, served
+from diptych.app.server.problems import Problem
+from diptych.app.server.routes import shown
+from diptych.app.server.settings import Settings
+
+routes = router("/v1/collections/{collection}/items", "items")
+
+
+@routes.get("", **needs("read"))
+def list_items(
+    request: Request,
+    collection: str,
+    where: Annotated[str | None, Query(max_length=4_000)] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
+    offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
+) -> shapes.Items:
+    """Those that pass a filter of the query language, the latest first."""
+    found, caller = served(request, collection), caller_of(request)
+    with found.reader() as reader:
+        answer = reader.search("", limit, offset, where=where or None, language="plain")
+        items = [reader.get(hit.id) for hit in answer.results]
+        return shapes.Items(total=answer.total, offset=offset, items=shown.items(found, caller, items))
+
+
+@routes.post("", status_code=201, **needs("write"))
+def upload(request: Request, collection: str, files: list[UploadFile]) -> shapes.Stored:
+    """Add picture files. Those that are no pictures are refused one by one, with the reason; the others are kept."""
+    settings: Settings = request.app.state.settings
+    found, caller = served(request, collection), caller_of(request)
+    if len(files) > settings.max_files:
+        raise Problem(413, f"files: {len(files)}; at most {settings.max_files:,} at a time")
+    taken, refused = [], []
+    for file in files:
+        try:
+            taken.append(inbox.take(found.inbox, file.filename or "", file.file))
+        except Problem as problem:
+            refused.append(shapes.Refused(name=file.filename or "", why=problem.detail))
+    if not taken:
+        raise Problem(415, f"files: {refused[0].why}" if refused else "files: there is none")
+    report = found.write(lambda writer: writer.add(*taken))
+    for path, why in report.failures:
+        refused.append(shapes.Refused(name=inbox.discarded(path), why=why))
+    with found.reader() as reader:
+        added = [reader.get(path) for path in taken if path.exists()]
+        return shapes.Stored(items=shown.items(found, caller, added), refused=refused)
+
+
+@routes.get("/{item}", **needs("read"))
+def get_item(request: Request, collection: str, item: str) -> shapes.Item:
+    """One of them."""
+    found, caller = served(request, collection), caller_of(request)
+    with found.reader() as reader:
+        return shown.items(found, caller, [reader.get(found.opened(item))])[0]
+
+
+@routes.patch("/{item}", **needs("write"))
+def annotate(request: Request, collection: str, item: str, words: shapes.Words) -> shapes.Item:
+    """Say something of an item, in the place of what was given before or, with `merge`, besides."""
+    found, caller = served(request, collection), caller_of(request)
+    id = found.opened(item)
+    given = found.write(
+        lambda writer: writer.annotate(id, words.captions, words.tags, words.metadata, merge=words.merge)
+    )
+    return shown.items(found, caller, [given])[0]
+
+
+@routes.delete("/{item}", status_code=204, **needs("write"))
+def delete(request: Request, collection: str, item: str) -> None:
+    """Take an item out for good, with its thumbnails. An uploaded file is deleted; one of a person's folders stays."""
+    found = served(request, collection)
+    id = found.opened(item)
+    with found.reader() as reader:
+        gone = reader.get(id)
+    found.write(lambda writer: writer.remove([id], forever=True))
+    found.thumbnails.forget([gone.digest])
+    if gone.path is not None:
+        inbox.delete(found.inbox, gone.path)
+
+
+@routes.get("/{item}/similar", **needs("read"))
+def similar(
+    request: Request,
+    collection: str,
+    item: str,
+    k: Annotated[int, Query(ge=1, le=1_000)] = 20,
+    offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
+    diverse: Annotated[float, Query(ge=0, le=1)] = 0.0,
+    where: Annotated[str | None, Query(max_length=4_000)] = None,
+) -> shapes.Answer:
+    """What is most like an item."""
+    found, caller = served(request, collection), caller_of(request)
+    with found.reader() as reader:
+        answer = reader.similar(found.opened(item), k, offset, diverse, where=where or None)
+        return shapes.Answer(
+            query=f"#{item}",
+            written=f"#{item}",
+            verdict=answer.verdict,
+            results=shown.hits(found, caller, reader, answer.results),
+            seconds=answer.seconds,
+            total=answer.total,
+            offset=offset,
+            hints=list(answer.hints),
+        )
+
+
+@routes.get("/{item}/captions", **needs("read"))
+def captions(
+    request: Request, collection: str, item: str, k: Annotated[int, Query(ge=1, le=100)] = 5
+) -> shapes.Captions:
+    """The texts of the collection that say most nearly what the picture shows."""
+    found = served(request, collection)
+    with found.reader() as reader:
+        near = reader.captions(found.opened(item), k)
+    return shapes.Captions(captions=[shapes.Caption(text=text, score=score) for text, score in near])

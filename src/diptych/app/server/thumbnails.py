@@ -1,0 +1,104 @@
+"""Small pictures for people, made by the processes that read hostile files, and kept beside the collection.
+
+They are pixels written anew, so nothing of a file's EXIF, place or name is in them. The file that keeps them may be
+deleted at any time; one that cannot be written is done without.
+"""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from diptych.app.server.problems import Problem
+from diptych.collection import Item
+from diptych.sources.decoders import Decoders
+
+SIZES = {"small": 320, "medium": 960, "large": 2048}
+"""Pixels of the longer side."""
+
+FILE = "thumbnails.db"
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """data: of a JPEG. etag: changes with the content of the picture."""
+
+    data: bytes
+    etag: str
+
+
+class Thumbnails:
+    """Those of one collection."""
+
+    def __init__(self, folder: Path, workers: int = 2) -> None:
+        self._decoders = Decoders(workers)
+        self._lock = threading.Lock()
+        self._kept = self._connected(folder / FILE)
+
+    def get(self, item: Item, size: str) -> Thumbnail:
+        """The picture of an item. size: one of SIZES. Raises Problem where the file cannot be seen any more."""
+        side = SIZES[size]
+        etag = f'"{(item.digest or "")[:32]}-{side}"'
+        for (data,) in self._rows("SELECT data FROM thumbnails WHERE digest = ? AND side = ?", (item.digest, side)):
+            return Thumbnail(data, etag)
+        if item.path is None:
+            raise Problem(404, "this item has no picture")
+        look = self._decoders.small(item.path, side)
+        if look.pixels is None:
+            raise Problem(404, f"the picture cannot be seen: {look.reason}")
+        data = jpeg(look.pixels)
+        if look.digest == item.digest:
+            red, green, blue = (int(value) for value in look.pixels.mean(axis=(0, 1)))
+            kept = (item.digest, side, f"#{red:02x}{green:02x}{blue:02x}", data)
+            self._rows("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?, ?)", kept)
+        return Thumbnail(data, etag)
+
+    def colours(self, digests: list[str | None]) -> dict[str, str]:
+        """The middle colour of pictures of which a thumbnail was made, by the sha256 of their files."""
+        marks = ",".join("?" * len(digests))
+        return dict(self._rows(f"SELECT digest, colour FROM thumbnails WHERE digest IN ({marks})", digests))
+
+    def forget(self, digests: list[str | None]) -> None:
+        """Leave nothing of these on the disk."""
+        self._rows(f"DELETE FROM thumbnails WHERE digest IN ({','.join('?' * len(digests))})", digests)
+
+    def close(self) -> None:
+        self._decoders.__exit__()
+        if self._kept is not None:
+            self._kept.close()
+
+    def _rows(self, sql: str, values: object) -> list[tuple]:
+        with self._lock, suppress(sqlite3.Error):
+            if self._kept is not None:
+                return self._kept.execute(sql, values).fetchall()  # type: ignore[arg-type]
+        return []
+
+    @staticmethod
+    def _connected(file: Path) -> sqlite3.Connection | None:
+        for _ in range(2):
+            try:
+                connection = sqlite3.connect(file, timeout=5, isolation_level=None, check_same_thread=False)
+                connection.execute("PRAGMA secure_delete = ON")
+                connection.execute("PRAGMA synchronous = OFF")  # what is lost is made again
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS thumbnails (digest TEXT, side INTEGER, colour TEXT NOT NULL, "
+                    "data BLOB NOT NULL, PRIMARY KEY (digest, side)) WITHOUT ROWID"
+                )
+                return connection
+            except sqlite3.DatabaseError:
+                with suppress(OSError):
+                    file.unlink()
+        return None
+
+
+def jpeg(pixels: object) -> bytes:
+    """Pixels, (height, width, 3) uint8, as a file without a word in it."""
+    from PIL import Image
+
+    kept = io.BytesIO()
+    Image.fromarray(pixels).save(kept, "JPEG", quality=85, optimize=False)
+    return kept.getvalue()
