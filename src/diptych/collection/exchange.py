@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from diptych.collection import database
 from diptych.collection.identity import EncoderProtocol, Identity
 from diptych.collection.ingest import BATCH, Entry, Written, encoded, encoded_texts, write
 from diptych.collection.store import FILE, Damaged, Item, OtherEncoder, Store
@@ -92,7 +92,7 @@ def backup(store: Store, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
-        with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+        with closing(store.beside(part)) as copy:
             store.copy_to(copy)
             # It lies elsewhere, but the pictures are where they were.
             home = str(store.home)
@@ -102,7 +102,7 @@ def backup(store: Store, folder: Path) -> Path:
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         part.replace(target)
-    except (OSError, sqlite3.Error, BadInput) as error:
+    except (OSError, *database.errors(), BadInput) as error:
         part.unlink(missing_ok=True)
         if isinstance(error, Damaged):
             raise
