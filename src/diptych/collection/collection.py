@@ -17,6 +17,7 @@ import numpy as np
 from diptych.collection import (
     arguments,
     background_queries,
+    database,
     duplicates,
     erasure,
     exchange,
@@ -105,11 +106,10 @@ class Collection:
                        takes the remembered one, and `mini` for a new collection
         space, width   in the place of an encoder, of a collection whose rows are all given: how they are compared, and
                        the numbers in each, of packed bits (`hamming`) the bytes
-
-        key            of an encrypted collection, or of a new one that shall be: 32 bytes, 64 hexadecimal digits, or the
-                       Path of a file with them; by default what $DIPTYCH_KEY holds, $DIPTYCH_KEY_FILE names, or the
-                       system's keyring keeps. Whatever is written to a disk is encrypted under it, and the index stays
-                       in memory
+        key            of an encrypted collection, or of a new one that shall be: 32 bytes, 64 hexadecimal digits, or
+                       the Path of a file with them; by default what $DIPTYCH_KEY holds, $DIPTYCH_KEY_FILE names, or
+                       the system's keyring keeps. Whatever is written to a disk is encrypted under it, and the index
+                       stays in memory
 
         Raises OtherEncoder where the vectors are another's, Locked where another process writes, Damaged.
         """
@@ -397,6 +397,19 @@ class Collection:
             waiting.drop(store, [some.digest for some in here])
         return Forgotten(removed, tuple(self._in_full(some) for some in here if some.says_anything))
 
+    def encrypt(self, key: bytes | str | Path) -> None:
+        """Encrypt everything of the collection that is on the disk, and close it. key: as for `open`.
+
+        The plain file is overwritten with zeros before it goes; a disk that moves what it overwrites, as most do that
+        have no moving parts, and backups may hold old pages still.
+        """
+        made, file = secret.given(key), self._store.file
+        if made is None or self._store.is_encrypted:
+            raise BadInput(f"{self.folder}: encrypted already" if made else "key: there is none; give one")
+        with self._store.alone():
+            database.encrypt(file, made)
+        self._nearest.delete()
+
     def erase(self, items: Iterable[int | str | Path]) -> int:
         """Remove items so that nothing of them is left on the disk, and say how many there were.
 
@@ -487,6 +500,18 @@ class Collection:
         arguments.flags(vectors=vectors)
         with self._store.snapshot():
             return exchange.export(self._vectors, arguments.place(path), vectors)
+
+    def export_anonymous(self, path: str | Path, k: int = 5) -> int:
+        """Write to a `.jsonl` file what may be told to strangers; how many records.
+
+        Keys are random, and there are no names, captions, metadata or vectors. Times are months, places are a tenth of
+        a degree, and whatever fewer than k items share is left out, so that every record is that of k items at least.
+
+        Raises BadInput where there are fewer than k items.
+        """
+        arguments.whole(k, "k", 2, 10**9, "ask for at least 2 items of each kind")
+        with self._store.snapshot():
+            return exchange.export_anonymous(self._vectors, arguments.place(path), k)
 
     def import_(self, path: str | Path) -> Number:
         """Put what `export`, or clip-retrieval, wrote; the number of items. Rows are looked at as in `put`.

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from diptych.collection import query
 from diptych.kinds import BadInput
 
 _PLAIN = b"SQLite format 3\0"
@@ -41,9 +42,12 @@ def connected(address: str | Path, key: bytes | None, uri: bool = False) -> sqli
     Raises BadInput where encrypted files cannot be read here.
     """
     named: dict[str, Any] = {"timeout": 30, "isolation_level": None, "check_same_thread": False, "uri": uri}
+    connection: sqlite3.Connection
     if key is None:
-        return sqlite3.connect(address, **named)
-    connection: sqlite3.Connection = _cipher().connect(str(address), **named)
+        connection = sqlite3.connect(address, **named)
+        return connection
+    connection = _cipher().connect(str(address), **named)
+    connection.execute("PRAGMA cipher_log_level = NONE")  # what goes wrong is raised; it would be printed as well
     connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
     connection.execute(f"PRAGMA cipher_page_size = {PAGE}")
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -55,6 +59,7 @@ def encrypt(plain: Path, key: bytes) -> None:
     part = plain.with_name(f"{plain.name}.encrypted")
     part.unlink(missing_ok=True)
     connection = _cipher().connect(str(plain), isolation_level=None)
+    query.register(connection)  # indices are made with its functions
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()

@@ -25,7 +25,9 @@ def erase(store: Store, ids: Sequence[int]) -> int:
         store.merge_words()
     RowCache().forget([bytes.fromhex(digest) for digest in alone])
     if not store.empty_log():
-        raise BadInput(f"{store.folder}: another program reads from it; end it, and erase once more, so that nothing stays")
+        raise BadInput(
+            f"{store.folder}: another program reads from it; end it, and erase once more, so that nothing stays"
+        )
     return len(items)
 
 

@@ -81,6 +81,11 @@ class Nearest:
         if self._files(every=True):
             self.rebuild()
 
+    def delete(self) -> None:
+        """Leave none on the disk."""
+        for path, _ in self._files(every=True):
+            _delete(path)
+
     def rebuild(self) -> Index:
         """The index built anew from the store, of the kind that its size and the wishes ask for, and kept."""
         ids, rows = self.vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")

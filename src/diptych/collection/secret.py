@@ -83,8 +83,7 @@ def in_keyring(folder: Path) -> bytes:
     ring = _keyring()
     if ring is None:
         raise BadInput(
-            "there is no keyring here to keep the key in; name a file for it with --key-file, and keep it elsewhere than "
-            "the pictures"
+            "there is no keyring here to keep the key in; name a file for it with --key-file, away from the pictures"
         )
     key = new()
     ring.set_password(_SERVICE, _entry(folder), key.hex())

@@ -257,6 +257,20 @@ class Store:
             raise BadInput(f"{self.folder} is closed; open it again: Collection.open")
         raise AttributeError(name)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The file is let go of, and others are still kept from writing; the store is closed behind the block.
+
+        Raises BadInput where another program reads.
+        """
+        if not self.empty_log():
+            raise BadInput(f"{self.folder}: another program reads from it; end it first")
+        self.__dict__.pop("_connection").close()
+        try:
+            yield
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Put everything into the one file, and let others write."""
         connection = self.__dict__.pop("_connection", None)
@@ -344,7 +358,7 @@ class Store:
             elif "readonly" in text or "unable to open" in text or "read-only" in text:
                 reason = "not writable; name another folder with --collection"
             elif "not a database" in text and self._key is not None:
-                raise self.damaged("the key is not its key, or it holds something else") from None
+                raise BadInput(f"{self.file}: the key is not that of this collection, or the file is damaged") from None
             elif "not a database" in text:
                 raise self.damaged(f"{text}; if it is encrypted, {secret.FILE_VARIABLE} has to name its key") from None
             elif "locked" in text or "busy" in text:
