@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diptych.app import protect
 from diptych.app.shell import (
     JsonOption,
     app,
@@ -80,6 +81,13 @@ def index(
         bool, typer.Option("--contents", help="Read every file again, for changes that size and time do not show.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep looking for changes until Ctrl-C.")] = False,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Encrypt a new collection; the key goes into the system's keyring.")
+    ] = False,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="With --encrypt: the key's file, which is made if it is not there."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make folders of pictures searchable, or bring a collection up to date with them."""
@@ -89,7 +97,8 @@ def index(
     for folder in folders or () if not where.exists() else ():  # else the collection knows which are away
         if not folder.exists():
             raise BadInput(f"{folder}: no such folder; is it misspelt, or its disk not mounted?")
-    with Collection.open(where, model, write=True) as found:
+    key = protect.key(where, key_file) if encrypt or key_file else None
+    with Collection.open(where, model, write=True, key=key) as found:
         if include:
             found.include(*include)
         if exclude:
@@ -395,9 +404,18 @@ def export(
     path: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file, or a folder for clip-retrieval's layout.")],
     collection: CollectionOption = None,
     vectors: Annotated[bool, typer.Option(help="With the vector of each picture.")] = True,
+    anonymous: Annotated[
+        int | None,
+        typer.Option(
+            "--anonymous", help="For strangers, no names or captions: each record like so many others (5, say)."
+        ),
+    ] = None,
 ) -> None:
     """Write all items, with captions, tags, metadata and vectors."""
     with _opened(collection) as found:
+        if anonymous is not None:
+            print_line(f"{found.export_anonymous(path, anonymous)} records without names written to {path}")
+            return
         print_line(f"{found.export(path, vectors)} items written to {path}")
 
 

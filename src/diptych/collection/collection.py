@@ -17,13 +17,16 @@ import numpy as np
 from diptych.collection import (
     arguments,
     background_queries,
+    database,
     duplicates,
+    erasure,
     exchange,
     facets,
     identity,
     ingest,
     outdated,
     questions,
+    secret,
     verdict,
     verify,
     waiting,
@@ -31,7 +34,7 @@ from diptych.collection import (
 from diptych.collection.arguments import Allowed, Ids, Number
 from diptych.collection.duplicates import THRESHOLD, Duplicates
 from diptych.collection.facets import Bin
-from diptych.collection.identity import EncoderProtocol, Identity
+from diptych.collection.identity import EncoderProtocol, Identity, Uncached
 from diptych.collection.ingest import Changed, Entry, Ingested, Seen
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
@@ -95,6 +98,7 @@ class Collection:
         *,
         space: Space | str | None = None,
         width: int | None = None,
+        key: bytes | str | Path | None = None,
     ) -> Self:
         """A collection that is there; with `write`, one that is begun where none is.
 
@@ -102,6 +106,10 @@ class Collection:
                        takes the remembered one, and `mini` for a new collection
         space, width   in the place of an encoder, of a collection whose rows are all given: how they are compared, and
                        the numbers in each, of packed bits (`hamming`) the bytes
+        key            of an encrypted collection, or of a new one that shall be: 32 bytes, 64 hexadecimal digits, or
+                       the Path of a file with them; by default what $DIPTYCH_KEY holds, $DIPTYCH_KEY_FILE names, or
+                       the system's keyring keeps. Whatever is written to a disk is encrypted under it, and the index
+                       stays in memory
 
         Raises OtherEncoder where the vectors are another's, Locked where another process writes, Damaged.
         """
@@ -111,7 +119,7 @@ class Collection:
             raise BadInput("space, width: they are of rows without an encoder; give them or an encoder, not both")
         brought, at = _brought(encoder) if encoder is not None else (None, "")
         made = Identity.of(brought) if brought is not None else rows
-        store = Store(place, write)
+        store = Store(place, write, secret.given(key))
         try:
             if store.was == 1:
                 own_names(store)
@@ -150,6 +158,11 @@ class Collection:
     @property
     def folder(self) -> Path:
         return self._store.folder
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether everything of it that is written to a disk is encrypted."""
+        return self._store.is_encrypted
 
     # ---------------------------------------------------------------------------------------------------------- writing
 
@@ -384,6 +397,32 @@ class Collection:
             waiting.drop(store, [some.digest for some in here])
         return Forgotten(removed, tuple(self._in_full(some) for some in here if some.says_anything))
 
+    def encrypt(self, key: bytes | str | Path) -> None:
+        """Encrypt everything of the collection that is on the disk, and close it. key: as for `open`.
+
+        The plain file is overwritten with zeros before it goes; a disk that moves what it overwrites, as most do that
+        have no moving parts, and backups may hold old pages still.
+        """
+        made, file = secret.given(key), self._store.file
+        if made is None or self._store.is_encrypted:
+            raise BadInput(f"{self.folder}: encrypted already" if made else "key: there is none; give one")
+        with self._store.alone():
+            database.encrypt(file, made)
+        self._nearest.delete()
+
+    def erase(self, items: Iterable[int | str | Path]) -> int:
+        """Remove items so that nothing of them is left on the disk, and say how many there were.
+
+        Vectors, captions, tags, metadata and names go from the database, its index of words and its log, and the index
+        of vectors is written anew without them; words that wait for their content go, too. Neither the file of a
+        picture nor backups and exports are touched: a file that still lies in its folder comes back with `add`, as one
+        that was never seen.
+        """
+        ids = [id for id in self._ids(arguments.names(items)) if id is not None]
+        gone = erasure.erase(self._store, ids)
+        self._nearest.renew()
+        return gone
+
     def waiting(self) -> list[Waiting]:
         """What people gave to pictures that are not there now: it is kept until their content returns, or `forget`."""
         return [self._in_full(some) for some in waiting.gone(self._store)]
@@ -461,6 +500,18 @@ class Collection:
         arguments.flags(vectors=vectors)
         with self._store.snapshot():
             return exchange.export(self._vectors, arguments.place(path), vectors)
+
+    def export_anonymous(self, path: str | Path, k: int = 5) -> int:
+        """Write to a `.jsonl` file what may be told to strangers; how many records.
+
+        Keys are random, and there are no names, captions, metadata or vectors. Times are months, places are a tenth of
+        a degree, and whatever fewer than k items share is left out, so that every record is that of k items at least.
+
+        Raises BadInput where there are fewer than k items.
+        """
+        arguments.whole(k, "k", 2, 10**9, "ask for at least 2 items of each kind")
+        with self._store.snapshot():
+            return exchange.export_anonymous(self._vectors, arguments.place(path), k)
 
     def import_(self, path: str | Path) -> Number:
         """Put what `export`, or clip-retrieval, wrote; the number of items. Rows are looked at as in `put`.
@@ -771,7 +822,7 @@ class Collection:
                     f"diptych reindex --collection {self.folder} --model MODEL"
                 ) from None
             _same(self._vectors, Identity.of(self._encoder), self._encoder_at)
-        return self._encoder
+        return Uncached(self._encoder) if self._store.is_encrypted else self._encoder
 
     def _texts(self, texts: list[str]) -> Array:
         return self._vectors.checked(self._encoding().encode_texts(texts), len(texts))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from diptych.collection import anonymous, database
 from diptych.collection.identity import EncoderProtocol, Identity
 from diptych.collection.ingest import BATCH, Entry, Written, encoded, encoded_texts, write
 from diptych.collection.store import FILE, Damaged, Item, OtherEncoder, Store
@@ -89,10 +89,11 @@ def backup(store: Store, folder: Path) -> Path:
     if target.exists():
         raise BadInput(f"{target} is there already; name a new folder")
     part = folder / f"{FILE}.part"
+    failures: tuple[type[Exception], ...] = (OSError, BadInput, *database.errors())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
-        with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+        with closing(store.beside(part)) as copy:
             store.copy_to(copy)
             # It lies elsewhere, but the pictures are where they were.
             home = str(store.home)
@@ -102,7 +103,7 @@ def backup(store: Store, folder: Path) -> Path:
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         part.replace(target)
-    except (OSError, sqlite3.Error, BadInput) as error:
+    except failures as error:
         part.unlink(missing_ok=True)
         if isinstance(error, Damaged):
             raise
@@ -127,6 +128,23 @@ def export(vectors: Vectors, path: Path, with_vectors: bool) -> int:
         return _parquet(vectors, path, with_vectors) if ending else _shards(vectors, path)
     except OSError as error:
         raise BadInput(f"{path}: not written ({error.strerror})") from None
+
+
+def export_anonymous(vectors: Vectors, path: Path, k: int) -> int:
+    """Write to a `.jsonl` file what may be told to strangers (see `anonymous`); how many records."""
+    if path.suffix.lower() != ".jsonl":
+        raise BadInput(f"{path}: name a .jsonl file")
+    if path.exists():
+        raise BadInput(f"{path} is there already; name another")
+    items = [item for some, _ in _blocks(vectors, _ROWS) for item in some]
+    told = anonymous.lines(items, k)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in told)
+    except OSError as error:
+        raise BadInput(f"{path}: not written ({error.strerror})") from None
+    return len(items)
 
 
 def _blocks(vectors: Vectors, size: int) -> Iterator[tuple[list[Item], Array]]:

@@ -16,6 +16,7 @@ from diptych.encoders.dual import DualEncoder
 from diptych.features.feature import Feature
 from diptych.kinds import Array, BadInput, Space, shown
 from diptych.parts.fitted import Fitted
+from diptych.sources import cache
 
 
 class EncoderProtocol(Protocol):
@@ -122,6 +123,27 @@ class Identity:
     @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(self.kind)
+
+
+class Uncached:
+    """An encoder that leaves nothing of a picture in the cache of features."""
+
+    def __init__(self, encoder: EncoderProtocol) -> None:
+        self._encoder = encoder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    @property
+    def space(self) -> Space:
+        return self._encoder.space
+
+    def encode_images(self, items: Any) -> Array:
+        with cache.without():
+            return self._encoder.encode_images(items)
+
+    def encode_texts(self, items: Any) -> Array:
+        return self._encoder.encode_texts(items)
 
 
 def load(name: str | Path) -> EncoderProtocol:

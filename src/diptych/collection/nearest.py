@@ -76,6 +76,16 @@ class Nearest:
         elif self._changes > max(_FEW, _BEHIND * len(index)):
             self._write(index)
 
+    def renew(self) -> None:
+        """Where an index is kept on the disk, write it anew: one that was caught up may hold old rows still."""
+        if self._files(every=True):
+            self.rebuild()
+
+    def delete(self) -> None:
+        """Leave none on the disk."""
+        for path, _ in self._files(every=True):
+            _delete(path)
+
     def rebuild(self) -> Index:
         """The index built anew from the store, of the kind that its size and the wishes ask for, and kept."""
         ids, rows = self.vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
@@ -106,6 +116,8 @@ class Nearest:
         return self.vectors.all("text", f"vectors.id IN ({marks})", some.tolist())[1]
 
     def _write(self, index: Index) -> None:
+        if self.store.is_encrypted:  # it holds vectors as they are: it stays in memory
+            return
         try:
             self.folder.mkdir(exist_ok=True)
             index.save(self._path(self.generation))

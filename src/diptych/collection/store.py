@@ -23,7 +23,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from diptych.collection import query
+from diptych.collection import database, query, secret
 from diptych.collection.query.sql import folding
 from diptych.kinds import BadInput, Ints, batches
 from diptych.sources.metadata.about import Words
@@ -200,11 +200,13 @@ class Store:
            collection's folder, by its own name and not by that of a link to it; a backup keeps that of its
            collection until it is put in its place
     was    the version of the file before it was opened
+    key    of an encrypted file; where it is not given, `secret.found` looks for it
     """
 
-    def __init__(self, folder: Path, write: bool) -> None:
+    def __init__(self, folder: Path, write: bool, key: bytes | None = None) -> None:
         self.folder, self.write = folder, write
         self.file = folder / FILE
+        self._key = self._checked(key)
         self._lock: IO[str] | None = None
         self._depth = self._writing = 0
         if write:
@@ -231,6 +233,19 @@ class Store:
             self.close()
             raise
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether everything of the collection that is written to a disk is encrypted."""
+        return self._key is not None
+
+    def _checked(self, key: bytes | None) -> bytes | None:
+        """The key to open the file with. Raises BadInput where there is nothing to decrypt."""
+        if database.is_encrypted(self.file):
+            return key or secret.found(self.folder)
+        if key is not None and self.file.is_file():
+            raise BadInput(f"{self.folder} is not encrypted; make it so: diptych encrypt --collection {self.folder}")
+        return key
+
     def __enter__(self) -> Self:
         return self
 
@@ -242,11 +257,25 @@ class Store:
             raise BadInput(f"{self.folder} is closed; open it again: Collection.open")
         raise AttributeError(name)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The file is let go of, and others are still kept from writing; the store is closed behind the block.
+
+        Raises BadInput where another program reads.
+        """
+        if not self.empty_log():
+            raise BadInput(f"{self.folder}: another program reads from it; end it first")
+        self.__dict__.pop("_connection").close()
+        try:
+            yield
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Put everything into the one file, and let others write."""
         connection = self.__dict__.pop("_connection", None)
         if connection is not None:
-            with suppress(sqlite3.Error):  # a reader may hold the log back; it stays beside the file then
+            with suppress(*database.errors()):  # a reader may hold the log back; it stays beside the file then
                 if self.write:
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
@@ -256,22 +285,23 @@ class Store:
 
     def _connected(self) -> sqlite3.Connection:
         if self.write:
-            connection = sqlite3.connect(self.file, timeout=30, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA page_size = 16384")  # rows of 1 to 4 kB fill small pages badly
+            connection = database.connected(self.file, self._key)
+            connection.execute(f"PRAGMA page_size = {database.PAGE}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")  # what is deleted is not left lying in the file
             connection.execute("PRAGMA cache_size = -65536")  # kB: indices are written to all over
         else:
             address = self.file.resolve().as_uri() + "?mode=ro"
-            connection = _reading(address)
+            connection = database.connected(address, self._key, uri=True)
             try:
                 connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError as error:
+            except database.errors() as error:
                 connection.close()
                 if "unable to open" not in str(error):
                     raise
                 # A disk that is read-only has no room for the log's index; and nobody writes there.
-                connection = _reading(address + "&immutable=1")
+                connection = database.connected(address + "&immutable=1", self._key, uri=True)
         connection.execute("PRAGMA cell_size_check = ON")
         query.register(connection)
         return connection
@@ -320,13 +350,17 @@ class Store:
         """Errors of SQLite as BadInput that names the file and the way out; where: what else may be full."""
         try:
             yield
-        except sqlite3.Error as error:
+        except database.errors() as error:
             text = str(error)
             if "disk is full" in text or "disk I/O" in text:
                 reason = f"no room on the disk{f' {where}' * bool(where)}; what was acknowledged is kept. "
                 reason += "Make room and run it again"
             elif "readonly" in text or "unable to open" in text or "read-only" in text:
                 reason = "not writable; name another folder with --collection"
+            elif "not a database" in text and self._key is not None:
+                raise BadInput(f"{self.file}: the key is not that of this collection, or the file is damaged") from None
+            elif "not a database" in text:
+                raise self.damaged(f"{text}; if it is encrypted, {secret.FILE_VARIABLE} has to name its key") from None
             elif "locked" in text or "busy" in text:
                 raise Locked(f"{self.file}: another process is writing to it; try again when it is done") from None
             else:
@@ -371,8 +405,8 @@ class Store:
             if not self._depth:
                 try:
                     self._connection.execute("COMMIT")
-                except sqlite3.Error:
-                    with suppress(sqlite3.Error):
+                except database.errors():
+                    with suppress(*database.errors()):
                         self._connection.execute("ROLLBACK")
                     raise
 
@@ -400,6 +434,10 @@ class Store:
     def run(self, sql: str) -> None:
         """Run a statement, inside a transaction."""
         self._connection.execute(sql)
+
+    def beside(self, file: Path) -> sqlite3.Connection:
+        """Another file, encrypted under the same key where this one is."""
+        return database.connected(file, self._key)
 
     def copy_to(self, other: sqlite3.Connection) -> None:
         """Copy everything that is committed into an empty database; others may write meanwhile."""
@@ -578,6 +616,16 @@ class Store:
                 gone += 1
         return gone
 
+    def merge_words(self) -> None:
+        """Write the index of words anew, inside a transaction: until then it holds the words of what was deleted."""
+        self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+
+    def empty_log(self) -> bool:
+        """Bring everything into the one file and leave nothing beside it; False where a reader needs the log."""
+        with self._typed():
+            ((busy, _, _),) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not busy
+
 
 def _written(item: Item, entries: Entries) -> tuple[str, str, str, str, str, int]:
     """What is kept of an item besides its `_COLUMNS`: path, name, folder, status, reason, checksum."""
@@ -616,10 +664,6 @@ def _unfold(metadata: dict[str, Any], key: str, value: Scalar | None, kind: str)
         metadata[key] = value
     else:
         metadata.setdefault(key, []).extend([] if value is None else [value])
-
-
-def _reading(address: str) -> sqlite3.Connection:
-    return sqlite3.connect(address, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
 
 
 def _locked(path: Path) -> IO[str]:

@@ -15,8 +15,9 @@ import sqlite3
 import sys
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -128,6 +129,19 @@ def home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych"
 
 
+_USED = ContextVar("_USED", default=True)
+
+
+@contextlib.contextmanager
+def without() -> Iterator[None]:
+    """Nothing is kept of what is computed inside, and nothing is looked up."""
+    token = _USED.set(False)
+    try:
+        yield
+    finally:
+        _USED.reset(token)
+
+
 class RowCache:
     """Arrays under (fingerprint, key). Several processes may use one file at the same time. It never raises."""
 
@@ -163,9 +177,21 @@ class RowCache:
         if entries:
             self._attempt(write)
 
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Leave nothing of these on the disk, under whatever fingerprint."""
+
+        def delete(database: sqlite3.Connection) -> None:
+            database.execute("PRAGMA secure_delete = ON")
+            with database:
+                database.executemany("DELETE FROM rows WHERE key = ?", [(key,) for key in keys])
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        if keys and self.file.exists():
+            self._attempt(delete)
+
     def _attempt(self, work: Callable[[sqlite3.Connection], Result]) -> Result | None:
         """What `work` returns; None where the cache cannot be used. A damaged file is thrown away and begun anew."""
-        for _ in range(2):
+        for _ in range(2 if _USED.get() else 0):
             try:
                 with contextlib.closing(self._open()) as database:
                     return work(database)
