@@ -1,1 +1,1 @@
-"""The server: routes that translate between HTTP and `diptych.collection`, and the layer that decides who may call."""
+"""Collections over HTTP: routes translate, `collection/` answers; `access/` says who may, `page/` is for people."""
