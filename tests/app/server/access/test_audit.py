@@ -18,7 +18,7 @@ from diptych.kinds import BadInput
 
 DAY = 86_400
 CALL = Call(
-    1_800_000_000.25, "k1", "laptop", "anna", "GET /v1/search", "pictures", 200, "192.0.2.1", items=20, ids=(1, 2)
+    1_800_000_000.25, "k1", "laptop", "anna", "GET /v1/search", "pictures", 200, "192.0.2.1", "told", 20, ids=(1, 2)
 )
 
 
@@ -38,8 +38,8 @@ def test_a_line_tells_who_did_what_where_and_how_it_ended(tmp_path: Path, clock)
             "collection": "pictures",
             "status": 200,
             "address": "192.0.2.1",
+            "handed": "told",
             "items": 20,
-            "vectors": 0,
             "sent": 0,
         }
     ]

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from diptych.app.server.access import files
 from diptych.kinds import BadInput
@@ -25,6 +25,10 @@ LETTERS = 200
 """Of a text in a line: what a stranger sends must not fill the disk."""
 
 _NAME = re.compile(r"audit-\d{4}-\d\d-\d\d\.jsonl")
+
+
+Handed = Literal["", "told", "shown", "opened", "original", "vector", "brought"]
+"""told: in a list or an answer. shown: a small picture. opened: its record or a large picture. brought: uploaded."""
 
 
 class NotWritten(BadInput):
@@ -39,8 +43,8 @@ class Call:
     name         what the caller is called
     what         the route: method and template, never the address with what stands in it
     status       of HTTP
-    items        how many items the answer told of; `ids` are theirs, for the detector, and are not written down
-    vectors      rows of numbers in the answer
+    handed       what of items was handed over (see `Handed`); "" where nothing was
+    items        of how many; `ids` are theirs, for the detector, and are not written down
     sent         bytes of pictures in the answer
     address      who is connected
     """
@@ -53,8 +57,8 @@ class Call:
     collection: str
     status: int
     address: str
+    handed: Handed = ""
     items: int = 0
-    vectors: int = 0
     sent: int = 0
     ids: tuple[int, ...] = field(default=(), repr=False)
 
@@ -63,7 +67,7 @@ class Call:
         at = datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds")
         facts: dict[str, Any] = {"time": at, "who": self.who, "name": self.name, "tenant": self.tenant}
         facts |= {"what": self.what, "collection": self.collection, "status": self.status, "address": self.address}
-        facts |= {"items": self.items, "vectors": self.vectors, "sent": self.sent}
+        facts |= {"handed": self.handed, "items": self.items, "sent": self.sent}
         short = {key: value[:LETTERS] if isinstance(value, str) else value for key, value in facts.items()}
         return json.dumps(short).encode("ascii") + b"\n"
 
