@@ -135,7 +135,8 @@ def commands() -> str:
     group: Any = typer.main.get_command(app)
     every: dict[str, Any] = {}
     for name, command in group.commands.items():
-        every[name] = command
+        if not command.no_args_is_help:  # else it only holds others
+            every[name] = command
         every |= {f"{name} {inner}": found for inner, found in getattr(command, "commands", {}).items()}
     for name, command in every.items():
         arguments = [p for p in command.params if p.param_type_name == "argument"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from rich import box
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from diptych.app.server.access.keys import Key
 from diptych.app.shell import print_line, printable
 from diptych.catalogue import MethodFacts
 from diptych.encoders.shelf import Model
@@ -99,6 +101,18 @@ def models(found: Sequence[Model]) -> None:
     _show(f"{len(rows)} models", columns, rows, said)
 
 
+def keys(found: Sequence[Key], now: float) -> None:
+    """The API keys of a server, and their state at this time."""
+    columns = [Column(name) for name in ("key", "id", "tenant", "may", "state", "created", "expires", "last used")]
+    rows = [
+        [key.name, key.id, key.tenant or "–", key.scope, key.state(now)]
+        + [_day(at) for at in (key.created, key.expires, key.used)]
+        + ["all" if key.collections is None else ", ".join(key.collections) or "none"]
+        for key in found
+    ]
+    _show(f"{len(rows)} keys", [*columns, Column("collections", folds=True)], rows)
+
+
 def datasets(cards: Sequence[Card]) -> None:
     """What there is to measure on."""
     columns = [Column("dataset"), Column("what", folds=True), Column("pictures a split", folds=True)]
@@ -183,6 +197,10 @@ def _value(report: Report, side: str, metric: str) -> float:
 def _interval(metric: str, low: float, high: float, signed: bool = False) -> str:
     said = _signed if signed else figure
     return f"[{said(metric, low)}, {said(metric, high)}]"
+
+
+def _day(at: int | None) -> str:
+    return "never" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 def _signed(metric: str, value: float) -> str:

@@ -1,0 +1,78 @@
+"""`diptych keys`, as people and scripts meet it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diptych.app.server.access.caller import Unauthorised
+from diptych.app.server.access.database import Database
+from diptych.app.server.access.keys import Keys
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "diptych.app.cli", "keys", *arguments]
+        environment = {**os.environ, "DIPTYCH_HOME": str(tmp_path / "home")}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == code, done.stderr
+        return done
+
+    return run
+
+
+def test_a_key_is_printed_alone_and_works(run, tmp_path: Path) -> None:
+    made = run("create", "laptop", "--scope", "write", "--collection", "pictures")
+    assert re.fullmatch(r"dpt_[0-9a-f]{12}_[0-9a-f]{64}\n", made.stdout)
+    assert "not shown again" in made.stderr and made.stdout.strip() not in made.stderr
+    with Database(tmp_path / "home") as database:
+        caller = Keys(database).check(made.stdout.strip())
+    assert caller.name == "laptop" and caller.may("write") and caller.collections == {"pictures"}
+
+
+def test_a_revoked_key_is_refused_and_listed_as_such(run, tmp_path: Path) -> None:
+    token = run("create", "laptop").stdout.strip()
+    run("create", "guest", "--days", "30", "--tenant", "anna")
+    assert "is refused from now on" in run("revoke", "laptop").stdout
+    with Database(tmp_path / "home") as database, pytest.raises(Unauthorised, match="revoked"):
+        Keys(database).check(token)
+    table = run("list").stdout
+    assert re.search(r"laptop +[0-9a-f]{12} +– +read +revoked", table)
+    assert re.search(r"guest +[0-9a-f]{12} +anna +read +active", table)
+    assert token.rpartition("_")[2] not in table
+
+
+def test_json_tells_all_there_is_and_the_key_only_once(run) -> None:
+    made = json.loads(run("create", "laptop", "--days", "1", "--json").stdout)
+    (listed,) = json.loads(run("list", "--json").stdout)
+    assert made.pop("key").startswith(f"dpt_{made['id']}_")
+    assert listed == made
+    assert set(listed) == {
+        *("id", "name", "tenant", "scope", "collections", "created", "expires", "used", "revoked", "state")
+    }
+    assert listed["state"] == "active" and listed["expires"] > listed["created"].replace("+00:00", "")
+    assert json.loads(run("revoke", listed["id"], "--json").stdout)["state"] == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["create", "laptop", "--scope", "root"], "scope 'root'"),
+        (["create", "a\nb"], "name"),
+        (["create", "laptop", "--days", "0"], "expiry"),
+        (["revoke", "phone"], "'phone' names no key"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, arguments: list[str], named: str) -> None:
+    answer = run(*arguments, code=2)
+    assert answer.stderr.count("\n") == 1 and named in answer.stderr, answer.stderr
+
+
+def test_a_home_that_cannot_be_made_is_told(run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "file" in run("create", "laptop", "--home", str(tmp_path / "file" / "home"), code=2).stderr
