@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from diptych.app.server.access.caller import HOME
 from diptych.app.server.access.opaque import OpaqueIds
 from diptych.app.server.jobs import Jobs
 from diptych.app.server.problems import Problem
@@ -105,7 +104,7 @@ class Served:
     """One collection. name: of its address; tenant: who owns it."""
 
     def __init__(
-        self, name: str, folder: Path, secret: bytes, readers: int, seconds: float, tenant: str = HOME
+        self, name: str, folder: Path, secret: bytes, readers: int, seconds: float, tenant: str = ""
     ) -> None:
         self.name, self.folder, self.tenant, self._seconds = name, folder, tenant, seconds
         self.opaque = OpaqueIds(secret, tenant, name)
@@ -184,7 +183,7 @@ class Library:
         for served in self._served.values():
             served.close()
 
-    def add(self, folder: Path, name: str = "", tenant: str = HOME) -> Served:
+    def add(self, folder: Path, name: str = "", tenant: str = "") -> Served:
         """Serve the collection in a folder; by default under the name of the folder it is about."""
         own = name or (folder.resolve().parent.name if folder.name == HIDDEN else folder.resolve().name)
         name, number = own, 1

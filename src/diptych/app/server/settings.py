@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
+from diptych.app.server.access import files
 from diptych.kinds import BadInput
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -44,7 +45,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8642
     hosts: str = ""
-    home: Path = field(default_factory=lambda: _home(os.environ))
+    home: Path = field(default_factory=files.home)
     keys: bool = False
     proxies: int = 0
     fetch: bool = False
@@ -74,9 +75,9 @@ class Settings:
         found = {}
         for one in fields(cls):
             name = f"DIPTYCH_{one.name.upper()}"
-            if (text := environment.get(name)) is not None and one.name != "home":
+            if (text := environment.get(name)) is not None:
                 found[one.name] = _read(name, text, getattr(defaults, one.name))
-        return cls(**{"home": _home(environment), **found, **{k: v for k, v in given.items() if v is not None}})  # type: ignore[arg-type]
+        return cls(**{**found, **{k: v for k, v in given.items() if v is not None}})  # type: ignore[arg-type]
 
     @property
     def local(self) -> bool:
@@ -84,18 +85,12 @@ class Settings:
         return self.host in LOOPBACK
 
 
-def _home(environment: Mapping[str, str]) -> Path:
-    if at := environment.get("DIPTYCH_HOME"):
-        return Path(at)
-    return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "diptych"
-
-
 def _read(name: str, text: str, default: object) -> object:
     """A text as a value of the kind of the default."""
     try:
         if isinstance(default, bool):
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
-        return type(default)(text)  # type: ignore[call-arg]
+        return Path(text) if isinstance(default, Path) else type(default)(text)  # type: ignore[call-arg]
     except (KeyError, ValueError):
         kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(default), "a text")
         raise BadInput(f"{name}: {text!r}; give {kind}") from None
