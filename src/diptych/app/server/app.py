@@ -7,12 +7,13 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request
 
 from diptych import __version__
+from diptych.app.page import routes as page
 from diptych.app.server import problems
 from diptych.app.server.access.caller import Caller
 from diptych.app.server.guard import Door
 from diptych.app.server.library import Library
 from diptych.app.server.metrics import Measured, Metrics
-from diptych.app.server.routes import collections, drop_in, health, items, jobs, pictures, search
+from diptych.app.server.routes import collections, drop_in, export, health, items, jobs, pictures, search
 from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
 
@@ -36,7 +37,9 @@ def create(library: Library, settings: Settings, who: Callable[[Request], Caller
     app.state.metrics = Metrics(library)
     problems.install(app)
     app.include_router(health.open_routes)
-    for module in (health, collections, search, items, pictures, jobs, drop_in):
+    app.include_router(page.open_routes)
+    app.include_router(page.routes)
+    for module in (health, collections, search, items, pictures, export, jobs, drop_in):
         app.include_router(module.routes)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Door, settings=settings, who=who)
