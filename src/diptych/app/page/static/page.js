@@ -41,7 +41,7 @@ function el(name, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(key, "");
     else if (value !== false && value != null) made.setAttribute(key, value);
   }
-  made.append(...children.flat().filter((child) => child != null && child !== false));
+  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return made;
 }
 
@@ -635,7 +635,7 @@ function renderVerdict() {
   $("verdict").textContent = verdictSaid(answer);
   $("verdict").dataset.verdict = answer.verdict;
   const marks = asked.yes.length + asked.no.length;
-  const told = [plural(answer.total, "picture"), `${Math.max(1, Math.round(1000 * answer.seconds))} ms`];
+  const told = [plural(state.ended ? answer.results.length : answer.total, "picture"), `${Math.max(1, Math.round(1000 * answer.seconds))} ms`];
   if (marks) told.push(`ranked with ${plural(marks, "mark")}`);
   $("count").textContent = answer.total ? told.join(" · ") : "";
   $("advice").replaceChildren(...advice());
@@ -648,7 +648,7 @@ function advice() {
   const tries = answer.hints.map((hint) => el("p", {}, hint));
   const dropped = (filter) =>
     el("button", { type: "button", class: "small", onclick: () => change({ filters: asked.filters.filter((one) => one !== filter) }) },
-      `Try it without “${described(filter)[1]}”`);
+      `Drop “${described(filter)[1]}”`);
   const asksWords = asked.words && answer.total;
   if (answer.verdict === "none" && asksWords) {
     tries.unshift(el("p", {}, "Nothing here looks like that. Below are the nearest; other or fewer words may help, or a picture of it."));
@@ -692,7 +692,6 @@ function renderTimeline() {
   const found = new Map();
   if (ranked) for (const { taken } of good) found.set(key(taken), (found.get(key(taken)) ?? 0) + 1);
   const most = Math.max(...all.values());
-  const mostFound = Math.max(1, ...found.values());
   let year = "";
   const bars = [...all].map(([when, count]) => {
     const here = found.get(when) ?? 0;
@@ -701,7 +700,7 @@ function renderTimeline() {
     const pick = () => on ? change({ filters: asked.filters.filter((one) => one !== filter) }) : narrow(filter, { but: isTime });
     const bar = el("span", { class: "bar" }, el("span", { class: "found" }));
     bar.style.height = `${Math.max(6, 100 * Math.sqrt(count / most))}%`;
-    bar.firstChild.style.height = `${here ? Math.max(25, 100 * here / mostFound) : 0}%`;
+    bar.firstChild.style.height = `${here ? Math.max(20, (100 * here) / count) : 0}%`;
     const told = `${monthName(when)}: ${plural(count, "picture")}${ranked ? `, ${here} found` : ""}`;
     const label = when.slice(0, 4) !== year ? el("span", { class: "year" }, (year = when.slice(0, 4))) : null;
     return el("button", { type: "button", class: "month", "aria-label": told, title: told, "aria-pressed": String(on), onclick: pick },
@@ -1077,20 +1076,21 @@ function renderViewer(item, hit) {
     el("a", { class: "button", href: original, download: item.name }, icon("save"), "Save"));
   const aside = el("div", { class: "about", tabindex: 0, role: "region", "aria-label": "About this picture" },
     el("header", {}, el("h2", { id: "viewer-title" }, item.name),
-      button("Close (Esc)", { class: "bare", onclick: close }, icon("close"))),
+      button("Close (Esc)", { class: "bare", autofocus: true, onclick: close }, icon("close"))),
     acts, whySection(item, hit), wordsSection(item), factsSection(item),
     el("section", { id: "captions-found", hidden: true }), el("section", { id: "neighbours", hidden: true }));
   const focus = $("viewer").contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   $("viewer").setAttribute("aria-labelledby", "viewer-title");
   $("viewer").replaceChildren(figure, aside);
   const again = focus && [...$("viewer").querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focus && !one.disabled);
-  (again || aside.querySelector("header button")).focus();
+  if ($("viewer").open) (again || aside.querySelector("header button")).focus();
 }
 
-/** The frame has the picture's own shape, so that a region lies where it belongs. */
+/** The frame has the picture's own shape, so that a region lies where it belongs; a small one is not blown up. */
 function shaped(frame, { width, height }) {
   frame.style.aspectRatio = `${width || 1} / ${height || 1}`;
   frame.style.setProperty("--ratio", (width || 1) / (height || 1));
+  frame.style.maxWidth = width ? `${2 * width}px` : "";
 }
 
 function pressAgain(acts, id) {
