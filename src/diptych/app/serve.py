@@ -21,6 +21,9 @@ def serve(
         str | None, typer.Option("--host", help="Where to listen; another than this machine demands keys.")
     ] = None,
     port: Annotated[int | None, typer.Option("--port", help="0 takes a free one.")] = None,
+    reports: Annotated[
+        Path | None, typer.Option("--reports", help="A folder of reports of `evaluate --out`, shown on /reports.")
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve a page to search with, and the same over HTTP."""
@@ -31,7 +34,10 @@ def serve(
     from diptych.app.server import running
     from diptych.app.server.settings import Settings
 
-    settings = Settings.of(os.environ, host=host, port=port)
+    shown = None if reports is None else str(reports)
+    settings = Settings.of(os.environ, host=host, port=port, reports=shown)
+    if settings.reports and not Path(settings.reports).is_dir():
+        raise BadInput(f"{settings.reports}: no such folder; give the one that `diptych evaluate --out` wrote to")
     with running.ready(places or [], settings) as (server, address):
         print_line(f"{address}  (Ctrl-C ends it)")
         flush()

@@ -7,20 +7,31 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request
 
 from diptych import __version__
+from diptych.app.page import reports, sign_in
+from diptych.app.page import routes as page
 from diptych.app.server import problems
 from diptych.app.server.access.caller import Caller
+from diptych.app.server.access.keys import Keys
+from diptych.app.server.access.sessions import Sessions
 from diptych.app.server.guard import Door
 from diptych.app.server.library import Library
 from diptych.app.server.metrics import Measured, Metrics
-from diptych.app.server.routes import collections, drop_in, health, items, jobs, pictures, search
+from diptych.app.server.routes import collections, drop_in, export, health, items, jobs, pictures, search
 from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
 
 
-def create(library: Library, settings: Settings, who: Callable[[Request], Caller]) -> FastAPI:
+def create(
+    library: Library,
+    settings: Settings,
+    who: Callable[[Request], Caller],
+    keys: Keys | None = None,
+    sessions: Sessions | None = None,
+) -> FastAPI:
     """The server of some collections.
 
-    who   tells the caller of a request, or raises Problem; the request's body is not read yet
+    who              tells the caller of a request, or raises Problem; the request's body is not read yet
+    keys, sessions   with which people sign in on the page; None where nobody has to
     """
     app = FastAPI(
         title="Diptych",
@@ -32,11 +43,14 @@ def create(library: Library, settings: Settings, who: Callable[[Request], Caller
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.library, app.state.settings = library, settings
+    app.state.keys, app.state.sessions = keys, sessions
     app.state.uploads = Uploads(settings.uploads_kept, settings.upload_seconds)
     app.state.metrics = Metrics(library)
     problems.install(app)
     app.include_router(health.open_routes)
-    for module in (health, collections, search, items, pictures, jobs, drop_in):
+    for module in (page, sign_in):
+        app.include_router(module.open_routes)
+    for module in (health, collections, search, items, pictures, export, jobs, drop_in, page, reports):
         app.include_router(module.routes)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Door, settings=settings, who=who)

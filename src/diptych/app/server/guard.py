@@ -14,8 +14,11 @@ from diptych.app.server.library import Library, Served
 from diptych.app.server.problems import RESPONSES, Problem
 from diptych.app.server.settings import LOOPBACK, Settings
 
-OPEN = frozenset({"/healthz", "/readyz"})
-"""Answered to anybody: whether the server lives, and nothing else."""
+PAGE = ("/sign-in", "/sign-out", "/page/page.js", "/page/page.css", "/page/icon.svg", "/page/manifest.webmanifest")
+"""What a browser needs before anybody is signed in: it tells nothing."""
+
+OPEN = frozenset({"/healthz", "/readyz", *PAGE})
+"""Answered to anybody: whether the server lives, and how to sign in."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -21,6 +21,7 @@ class Settings:
     host, port        where to listen; anything but this machine itself demands keys
     hosts             names under which browsers may call the server, besides those of this machine, with commas between
     home              where keys, secrets, the audit log and collections that the server makes are kept
+    reports           a folder of reports of `diptych evaluate --out`, to be shown on a page of their own
     keys              whether callers need a key, on this machine as well
     proxies           hops in front of the server whose X-Forwarded-For is believed
     fetch             whether pictures may be fetched by their addresses
@@ -29,6 +30,7 @@ class Settings:
     max_upload        bytes of one uploaded file
     max_files         files of one upload
     max_query         letters of a query
+    max_export        pictures that are taken along at a time, and bytes of their files (`max_export_bytes`)
     max_k             answers on a page
     max_offset        answers before a page
     max_conditions    comparisons in a filter
@@ -46,6 +48,7 @@ class Settings:
     port: int = 8642
     hosts: str = ""
     home: Path = field(default_factory=files.home)
+    reports: str = ""
     keys: bool = False
     proxies: int = 0
     fetch: bool = False
@@ -54,6 +57,8 @@ class Settings:
     max_upload: int = 50_000_000
     max_files: int = 1_000
     max_query: int = 8_000
+    max_export: int = 2_000
+    max_export_bytes: int = 4_000_000_000
     max_k: int = 1_000
     max_offset: int = 10_000
     max_batch: int = 2_048

@@ -112,6 +112,25 @@ class Count(Shape):
     count: int
 
 
+class Bin(Shape):
+    """A step of a histogram, from `low` to below `high`; a month of a date is both."""
+
+    low: float | str
+    high: float | str
+    count: int
+
+
+class Histogram(Shape):
+    bins: list[Bin]
+
+
+class Export(Shape):
+    """Which pictures, and as what: their files in one ZIP, or their names in a text, one a line."""
+
+    ids: Annotated[list[str], Field(min_length=1, max_length=10_000)]
+    format: Literal["zip", "list"] = "zip"
+
+
 class Items(Shape):
     total: int
     offset: int
@@ -152,8 +171,9 @@ class Collections(Shape):
 
 
 class Index(Shape):
-    """What to look at: folders that the collection knows, or all of them."""
+    """What to do: bring the collection up to date with its folders, or look for pictures of which one is enough."""
 
+    kind: Literal["index", "duplicates"] = "index"
     retry: bool = False
     contents: bool = False
 
@@ -194,13 +214,20 @@ class Refused(Shape):
     why: str
 
 
-class Group(Shape):
-    """Pictures of which one is enough. `keep` is the best of them, and `why` says so."""
+class Twin(Shape):
+    """A member of a group. why: to keep it, or what it is beside the one to keep; words: said of it and not of that."""
 
-    kind: str
-    keep: Item
-    why: str
-    others: list[Item]
+    item: Item
+    why: list[str]
+    words: list[str] = []
+
+
+class Group(Shape):
+    """Pictures of which one is enough; `keep` is the best of them."""
+
+    kind: Literal["exact", "near", "burst"]
+    keep: Twin
+    others: list[Twin]
 
 
 class Model(Shape):

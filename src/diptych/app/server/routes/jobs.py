@@ -10,17 +10,23 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from diptych.app.server import shapes
-from diptych.app.server.guard import needs, router, served
+from diptych.app.server.access.caller import Caller
+from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.jobs import Job
 from diptych.app.server.library import Served
 from diptych.app.server.problems import Problem
+from diptych.app.server.routes import shown
 from diptych.collection import Collection
+from diptych.collection.duplicates import Picture
 from diptych.kinds import Progress
 
 routes = router("/v1/collections/{collection}/jobs", "jobs")
 
 HEARTBEAT = 15.0
 """Seconds between two signs of life, so that proxies do not take a quiet job for a dead one."""
+
+GROUPS = 500
+"""Groups of duplicates that a report lists."""
 
 _EVENTS = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
@@ -32,15 +38,18 @@ def list_jobs(request: Request, collection: str) -> shapes.JobList:
 
 
 @routes.post("", status_code=202, **needs("write"))
-def start_indexing(request: Request, collection: str, index: shapes.Index) -> shapes.Job:
-    """Bring the collection up to date with its folders."""
+def start_job(request: Request, collection: str, index: shapes.Index) -> shapes.Job:
+    """Bring the collection up to date, or look for duplicates: the report of such a job has `groups`."""
+    found, caller = served(request, collection), caller_of(request)
+    if index.kind == "duplicates":
+        return _told(found.jobs.start("duplicates", lambda writer, progress: _groups(found, caller, writer, progress)))
 
     def work(writer: Collection, progress: Progress) -> dict[str, Any]:
         report = writer.add(retry=index.retry, contents=index.contents, progress=progress)
         numbers = {name: value for name, value in asdict(report).items() if isinstance(value, int | float)}
         return numbers | {"failed": len(report.failures), "away": len(report.away), "passed": len(report.passed)}
 
-    return _told(served(request, collection).jobs.start("index", work))
+    return _told(found.jobs.start("index", work))
 
 
 @routes.get("/{job}", **needs("read"))
@@ -85,6 +94,26 @@ def _events(found: Served, job: Job) -> Iterator[str]:
         yield f"data: {_told(job).model_dump_json()}\n\n" if changed else ": still here\n\n"
         if job.ended:
             return
+
+
+def _groups(found: Served, caller: Caller, writer: Collection, progress: Progress) -> dict[str, Any]:
+    """The largest groups of each kind, and how many there are."""
+    duplicates = writer.duplicates(progress=progress)
+    some = duplicates.groups[:GROUPS]
+
+    def twins(pictures: tuple[Picture, ...]) -> list[shapes.Twin]:
+        items = shown.items(found, caller, [writer.get(picture.id) for picture in pictures])
+        return [
+            shapes.Twin(item=item, why=list(picture.why), words=list(picture.words))
+            for item, picture in zip(items, pictures, strict=True)
+        ]
+
+    groups = [shapes.Group(kind=group.kind, keep=twins((group.keep,))[0], others=twins(group.others)) for group in some]
+    return {
+        "groups": [group.model_dump() for group in groups],
+        "total": len(duplicates.groups),
+        "unread": len(duplicates.unread),
+    }
 
 
 def _job(found: Served, id: str) -> Job:

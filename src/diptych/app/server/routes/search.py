@@ -91,6 +91,21 @@ def facets(
         )
 
 
+@routes.get("/histogram", **needs("read"))
+def histogram(
+    request: Request,
+    collection: str,
+    field: Annotated[str, Query(max_length=4_000)] = "taken",
+    bins: Annotated[str | None, Query(max_length=10, description="year, month or day; of a number, how many")] = None,
+    where: Annotated[str | None, Query(max_length=4_000)] = None,
+) -> shapes.Histogram:
+    """How many items that pass a filter lie in each month, or in each equal step of a number."""
+    steps = int(bins) if bins and bins.isdecimal() else bins
+    with served(request, collection).reader() as reader:
+        found = reader.histogram(field, steps, where or None)
+    return shapes.Histogram(bins=[shapes.Bin(**vars(one)) for one in found])
+
+
 def _total(reader: Collection, where: str | None) -> int:
     return len(reader) if not where else reader.search(where, 1).total
 
