@@ -9,9 +9,8 @@ from fastapi.responses import RedirectResponse
 
 from diptych.app.page.drawn import drawn
 from diptych.app.server.access.caller import Unauthorised
-from diptych.app.server.access.keys import Keys
-from diptych.app.server.access.sessions import Sessions, cookie_name, set_cookie
-from diptych.app.server.settings import Settings
+from diptych.app.server.access.limits import TooMany
+from diptych.app.server.admission import Admission
 
 open_routes = APIRouter(tags=["page"])
 
@@ -21,9 +20,7 @@ ADDRESS = "/sign-in"
 @open_routes.get(ADDRESS, response_class=Response, include_in_schema=False)
 def form(request: Request, next: str = "/") -> Response:
     """The form; a server that asks nobody for a key shows its page instead."""
-    if request.app.state.sessions is None:
-        return RedirectResponse("/", 303)
-    return drawn(request, "sign_in.html", why="", next=_own(next))
+    return drawn(request, "sign_in.html", why="", next=_own(next)) if _asks(request) else RedirectResponse("/", 303)
 
 
 @open_routes.post(ADDRESS, response_class=Response, include_in_schema=False)
@@ -31,39 +28,31 @@ def sign_in(
     request: Request, key: Annotated[str, Form(max_length=200)], next: Annotated[str, Form(max_length=8_000)] = "/"
 ) -> Response:
     """A session for whoever shows a key."""
-    sessions: Sessions | None = request.app.state.sessions
-    keys: Keys | None = request.app.state.keys
-    if sessions is None or keys is None:
+    if (admission := _asks(request)) is None:
         return RedirectResponse("/", 303)
     try:
-        caller = keys.check(key.strip())
-    except Unauthorised as error:
-        return drawn(request, "sign_in.html", 401, why=str(error), next=_own(next))
-    settings: Settings = request.app.state.settings
-    answer = RedirectResponse(_own(next), 303)
-    answer.headers["Set-Cookie"] = set_cookie(sessions.begin(caller), settings.session_seconds, _secure(request))
-    return answer
+        cookie = admission.sign_in(request, key.strip())
+    except (Unauthorised, TooMany) as error:
+        status = 429 if isinstance(error, TooMany) else 401
+        return drawn(request, "sign_in.html", status, why=str(error), next=_own(next))
+    return RedirectResponse(_own(next), 303, {"Set-Cookie": cookie})
 
 
 @open_routes.post("/sign-out", response_class=Response, include_in_schema=False)
 def sign_out(request: Request, csrf: Annotated[str, Form(max_length=200)] = "") -> Response:
     """End the session of this browser. Only the page itself may do so, as its token shows."""
-    sessions: Sessions | None = request.app.state.sessions
-    if sessions is None:
+    if (admission := _asks(request)) is None:
         return RedirectResponse("/", 303)
-    answer = RedirectResponse(ADDRESS, 303)
     try:
-        _, session = sessions.check(request.cookies.get(cookie_name(_secure(request)), ""))
-        sessions.check_csrf(session, csrf)
+        return RedirectResponse(ADDRESS, 303, {"Set-Cookie": admission.sign_out(request, csrf)})
     except Unauthorised:
-        return answer
-    sessions.end(session)
-    answer.headers["Set-Cookie"] = set_cookie("", 0, _secure(request))
-    return answer
+        return RedirectResponse(ADDRESS, 303)
 
 
-def _secure(request: Request) -> bool:
-    return request.url.scheme == "https"
+def _asks(request: Request) -> Admission | None:
+    """What lets people in; None where the owner of the machine is in already."""
+    admission: Admission | None = request.app.state.admission
+    return admission if admission is not None and admission.wants_key else None
 
 
 def _own(address: str) -> str:

@@ -10,9 +10,9 @@ from diptych import __version__
 from diptych.app.page import reports, sign_in
 from diptych.app.page import routes as page
 from diptych.app.server import problems
+from diptych.app.server.access.audit import Audit
 from diptych.app.server.access.caller import Caller
-from diptych.app.server.access.keys import Keys
-from diptych.app.server.access.sessions import Sessions
+from diptych.app.server.admission import Admission
 from diptych.app.server.guard import Door
 from diptych.app.server.library import Library
 from diptych.app.server.metrics import Measured, Metrics
@@ -24,14 +24,13 @@ from diptych.app.server.uploads import Uploads
 def create(
     library: Library,
     settings: Settings,
-    who: Callable[[Request], Caller],
-    keys: Keys | None = None,
-    sessions: Sessions | None = None,
+    who: Admission | Callable[[Request], Caller],
+    audit: Audit | None = None,
 ) -> FastAPI:
     """The server of some collections.
 
-    who              tells the caller of a request, or raises Problem; the request's body is not read yet
-    keys, sessions   with which people sign in on the page; None where nobody has to
+    who     tells the caller of a request, or raises Problem; the request's body is not read yet
+    audit   where every call is written down
     """
     app = FastAPI(
         title="Diptych",
@@ -43,7 +42,8 @@ def create(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.library, app.state.settings = library, settings
-    app.state.keys, app.state.sessions = keys, sessions
+    app.state.audit = audit
+    app.state.admission = who if isinstance(who, Admission) else None
     app.state.uploads = Uploads(settings.uploads_kept, settings.upload_seconds)
     app.state.metrics = Metrics(library)
     problems.install(app)
@@ -53,5 +53,5 @@ def create(
     for module in (health, collections, search, items, pictures, export, jobs, drop_in, page, reports):
         app.include_router(module.routes)
     app.add_middleware(Measured, metrics=app.state.metrics)
-    app.add_middleware(Door, settings=settings, who=who)
+    app.add_middleware(Door, settings=settings, who=who, audit=audit)
     return app

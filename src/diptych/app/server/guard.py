@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from diptych.app.server.access.caller import Caller, Forbidden, Unauthorised
+from diptych.app.server.access.audit import Audit, NotWritten
+from diptych.app.server.access.caller import Caller, Forbidden
 from diptych.app.server.library import Library, Served
 from diptych.app.server.problems import RESPONSES, Problem
+from diptych.app.server.recorded import record
 from diptych.app.server.settings import LOOPBACK, Settings
 
 PAGE = ("/sign-in", "/sign-out", "/page/page.js", "/page/page.css", "/page/icon.svg", "/page/manifest.webmanifest")
@@ -38,8 +42,10 @@ HEADERS = {
 class Door:
     """The outermost layer: names of the server, who calls, how large a body may be, and what every answer says."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, who: Callable[[Request], Caller]) -> None:
-        self._app, self._settings, self._who = app, settings, who
+    def __init__(
+        self, app: ASGIApp, settings: Settings, who: Callable[[Request], Caller], audit: Audit | None = None
+    ) -> None:
+        self._app, self._settings, self._who, self._audit = app, settings, who, audit
         self._names = LOOPBACK | {settings.host} | {name.strip() for name in settings.hosts.split(",") if name.strip()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,26 +53,19 @@ class Door:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-
-        async def told(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                said = {name.lower() for name, _ in message["headers"]}
-                more = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items() if k.lower().encode() not in said]
-                message["headers"] = [*message["headers"], *more]
-            await send(message)
-
+        answer = _Answer(request, send, self._audit)
         try:
             self._named(request)
             if scope["path"] not in OPEN:
                 request.state.caller = self._who(request)
             bounded = self._bounded(request, receive)
         except Problem as problem:
-            await problem.response()(scope, receive, told)
+            await (_to_sign_in(request, problem) or problem.response())(scope, receive, answer.send)
             return
         try:
-            await self._app(scope, bounded, told)
+            await self._app(scope, bounded, answer.send)
         except Problem as problem:  # the body was longer than it had said
-            await problem.response()(scope, receive, told)
+            await problem.response()(scope, receive, answer.send)
 
     def _named(self, request: Request) -> None:
         """A page elsewhere may make a browser call this machine under a name of its own, which then is not ours."""
@@ -96,6 +95,39 @@ class Door:
             return message
 
         return bounded
+
+
+class _Answer:
+    """On its way out an answer is recorded, and says to browsers what they must not do with it."""
+
+    def __init__(self, request: Request, send: Send, audit: Audit | None) -> None:
+        self._request, self._send, self._audit = request, send, audit
+        self._withheld = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            try:
+                if self._audit is not None:
+                    record(self._audit, self._request, message["status"])
+            except NotWritten as error:
+                self._withheld = True
+                await Problem(503, str(error), Retry_After="60").response()(
+                    self._request.scope, self._request.receive, self._send
+                )
+            said = {name.lower() for name, _ in message["headers"]}
+            more = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items() if k.lower().encode() not in said]
+            if (cookie := getattr(self._request.state, "cookie", None)) is not None and b"set-cookie" not in said:
+                more.append((b"set-cookie", cookie.encode()))
+            message["headers"] = [*message["headers"], *more]
+        if not self._withheld:
+            await self._send(message)
+
+
+def _to_sign_in(request: Request, problem: Problem) -> Response | None:
+    """Who opens a page in a browser and is nobody is asked who they are."""
+    if problem.status != 401 or request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+        return None
+    return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", 303)
 
 
 class GuardedRoute(APIRoute):
@@ -141,14 +173,3 @@ def served(request: Request, collection: str) -> Served:
     if found is None or not caller.sees(found.tenant, found.name):
         raise Problem(404, f"there is no collection {collection!r}; GET /v1/collections lists them")
     return found
-
-
-def let_in(settings: Settings, owner: Caller | None) -> Callable[[Request], Caller]:
-    """Who may come in without a key: the owner of this machine, where it listens to nobody else."""
-
-    def who(_: Request) -> Caller:
-        if owner is None:
-            raise Unauthorised("show an API key: Authorization: Bearer dpt_…")
-        return owner
-
-    return who

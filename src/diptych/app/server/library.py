@@ -103,21 +103,19 @@ def _done(work: Callable[[Collection], Any], future: Future[Any], collection: Co
 class Served:
     """One collection. name: of its address; tenant: who owns it."""
 
-    def __init__(
-        self, name: str, folder: Path, secret: bytes, readers: int, seconds: float, tenant: str = ""
-    ) -> None:
+    def __init__(self, name: str, folder: Path, secret: bytes, readers: int, seconds: float, tenant: str = "") -> None:
         self.name, self.folder, self.tenant, self._seconds = name, folder, tenant, seconds
         self.opaque = OpaqueIds(secret, tenant, name)
         self.inbox = folder.parent / "uploads" if folder.name == HIDDEN else folder / "pictures"
         with Collection.open(folder) as first:
-            at = first.status()["encoder"]["folder"]
+            at, is_encrypted = first.status()["encoder"]["folder"], first.is_encrypted
         self._encoder = shelf.open(at) if at else None
         self._free: queue.LifoQueue[Collection | None] = queue.LifoQueue()  # the last one back has everything in memory
         for _ in range(readers):
             self._free.put(None)
         self.writer = Writer(folder)
         self.jobs = Jobs(self.writer)
-        self.thumbnails = Thumbnails(folder)
+        self.thumbnails = Thumbnails(None if is_encrypted else folder)
 
     @contextmanager
     def reader(self) -> Iterator[Collection]:

@@ -12,9 +12,9 @@ from typing import Any
 import uvicorn
 
 from diptych.app.server.access import files
-from diptych.app.server.access.caller import Caller
+from diptych.app.server.access.audit import Audit
+from diptych.app.server.admission import admitting
 from diptych.app.server.app import create
-from diptych.app.server.guard import let_in
 from diptych.app.server.library import Library
 from diptych.app.server.settings import Settings
 from diptych.collection import Collection
@@ -26,14 +26,22 @@ from diptych.kinds import BadInput, Progress
 def ready(places: Sequence[Path], settings: Settings) -> Iterator[tuple[uvicorn.Config, str]]:
     """A server that is about to run, and its address. places: collections, or folders of pictures."""
     secret = files.secret(settings.home)
-    with Library(secret, settings.readers, settings.seconds) as library:
+    with admitting(settings) as admission, Library(secret, settings.readers, settings.seconds) as library:
         for place in places:
             serve(library, place)
-        app = create(library, settings, let_in(settings, Caller.OWNER))
+        audit = Audit(settings.home / "audit", settings.audit_days, settings.audit_strict)
+        app = create(library, settings, admission, audit)
         bound = _bound(settings)
         address = f"http://{settings.host}:{bound.getsockname()[1]}/"
         yield (
-            uvicorn.Config(app, fd=bound.detach(), log_level="warning", server_header=False, access_log=False),
+            uvicorn.Config(
+                app,
+                fd=bound.detach(),
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # it believes whoever is on this machine; `Admission` counts our proxies
+            ),
             address,
         )
 

@@ -22,6 +22,9 @@ SIZES = {"small": 320, "medium": 960, "large": 2048}
 
 FILE = "thumbnails.db"
 
+IN_MEMORY = 1_000
+"""Thumbnails that are kept where nothing may be written; then all are made anew."""
+
 
 @dataclass(frozen=True)
 class Thumbnail:
@@ -32,12 +35,13 @@ class Thumbnail:
 
 
 class Thumbnails:
-    """Those of one collection."""
+    """Those of one collection. folder: where they are kept; None keeps them in memory, as of one that is encrypted."""
 
-    def __init__(self, folder: Path, workers: int = 2) -> None:
+    def __init__(self, folder: Path | None, workers: int = 2) -> None:
         self._decoders = Decoders(workers)
         self._lock = threading.Lock()
-        self._kept = self._connected(folder / FILE)
+        self._bounded = folder is None
+        self._kept = self._connected(folder and folder / FILE)
 
     def get(self, item: Item, size: str) -> Thumbnail:
         """The picture of an item. size: one of SIZES. Raises Problem where the file cannot be seen any more."""
@@ -54,6 +58,8 @@ class Thumbnails:
         if look.digest == item.digest:
             red, green, blue = (int(value) for value in look.pixels.mean(axis=(0, 1)))
             kept = (item.digest, side, f"#{red:02x}{green:02x}{blue:02x}", data)
+            if self._bounded and self._rows("SELECT count(*) FROM thumbnails")[0][0] >= IN_MEMORY:
+                self._rows("DELETE FROM thumbnails")
             self._rows("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?, ?)", kept)
         return Thumbnail(data, etag)
 
@@ -71,17 +77,19 @@ class Thumbnails:
         if self._kept is not None:
             self._kept.close()
 
-    def _rows(self, sql: str, values: object) -> list[tuple]:
+    def _rows(self, sql: str, values: object = ()) -> list[tuple]:
         with self._lock, suppress(sqlite3.Error):
             if self._kept is not None:
                 return self._kept.execute(sql, values).fetchall()  # type: ignore[arg-type]
         return []
 
     @staticmethod
-    def _connected(file: Path) -> sqlite3.Connection | None:
+    def _connected(file: Path | None) -> sqlite3.Connection | None:
         for _ in range(2):
             try:
-                connection = sqlite3.connect(file, timeout=5, isolation_level=None, check_same_thread=False)
+                connection = sqlite3.connect(
+                    file or ":memory:", timeout=5, isolation_level=None, check_same_thread=False
+                )
                 connection.execute("PRAGMA secure_delete = ON")
                 connection.execute("PRAGMA synchronous = OFF")  # what is lost is made again
                 connection.execute(
@@ -90,6 +98,8 @@ class Thumbnails:
                 )
                 return connection
             except sqlite3.DatabaseError:
+                if file is None:
+                    break
                 with suppress(OSError):
                     file.unlink()
         return None

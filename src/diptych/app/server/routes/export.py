@@ -14,6 +14,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from diptych.app.server import shapes
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.problems import Problem
+from diptych.app.server.recorded import hand
 from diptych.app.server.settings import Settings
 from diptych.collection import Item
 
@@ -44,6 +45,7 @@ def export(request: Request, collection: str, wanted: shapes.Export) -> Response
     with found.reader() as reader:
         items = [reader.get(found.opened(id)) for id in dict.fromkeys(wanted.ids)]
     if wanted.format == "list":
+        hand(request, "told", (item.id for item in items))
         lines = [item.key if caller.may("admin") else PurePath(item.key).name for item in items]
         return PlainTextResponse("".join(f"{line}\n" for line in lines), headers=_as_file(f"{found.name}.txt"))
     there = [(item, path) for item in items if (path := _file(item)) is not None]
@@ -51,6 +53,7 @@ def export(request: Request, collection: str, wanted: shapes.Export) -> Response
         raise Problem(404, "ids: none of these has a file that is still there")
     if (size := sum(path.stat().st_size for _, path in there)) > settings.max_export_bytes:
         raise Problem(413, f"ids: {size:,} bytes of files; at most {settings.max_export_bytes:,} at a time")
+    hand(request, "original", (item.id for item, _ in there), size)
     return StreamingResponse(_zipped(there), media_type="application/zip", headers=_as_file(f"{found.name}.zip"))
 
 

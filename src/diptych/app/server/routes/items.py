@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, UploadFile
 
 from diptych.app.server import inbox, shapes
-from diptych.app.server.guard import caller_of, needs, router, served
+from diptych.app.server.guard import needs, router, served
 from diptych.app.server.problems import Problem
 from diptych.app.server.routes import shown
 from diptych.app.server.settings import Settings
@@ -24,18 +24,18 @@ def list_items(
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> shapes.Items:
     """Those that pass a filter of the query language, the latest first."""
-    found, caller = served(request, collection), caller_of(request)
+    found = served(request, collection)
     with found.reader() as reader:
         answer = reader.search("", limit, offset, where=where or None, language="plain")
         items = [reader.get(hit.id) for hit in answer.results]
-        return shapes.Items(total=answer.total, offset=offset, items=shown.items(found, caller, items))
+        return shapes.Items(total=answer.total, offset=offset, items=shown.items(request, found, items))
 
 
 @routes.post("", status_code=201, **needs("write"))
 def upload(request: Request, collection: str, files: list[UploadFile]) -> shapes.Stored:
     """Add picture files. Those that are no pictures are refused one by one, with the reason; the others are kept."""
     settings: Settings = request.app.state.settings
-    found, caller = served(request, collection), caller_of(request)
+    found = served(request, collection)
     if len(files) > settings.max_files:
         raise Problem(413, f"files: {len(files)}; at most {settings.max_files:,} at a time")
     taken, refused = [], []
@@ -51,26 +51,26 @@ def upload(request: Request, collection: str, files: list[UploadFile]) -> shapes
         refused.append(shapes.Refused(name=inbox.discarded(path), why=why))
     with found.reader() as reader:
         added = [reader.get(path) for path in taken if path.exists()]
-        return shapes.Stored(items=shown.items(found, caller, added), refused=refused)
+        return shapes.Stored(items=shown.items(request, found, added, "brought"), refused=refused)
 
 
 @routes.get("/{item}", **needs("read"))
 def get_item(request: Request, collection: str, item: str) -> shapes.Item:
     """One of them."""
-    found, caller = served(request, collection), caller_of(request)
+    found = served(request, collection)
     with found.reader() as reader:
-        return shown.items(found, caller, [reader.get(found.opened(item))])[0]
+        return shown.items(request, found, [reader.get(found.opened(item))], "opened")[0]
 
 
 @routes.patch("/{item}", **needs("write"))
 def annotate(request: Request, collection: str, item: str, words: shapes.Words) -> shapes.Item:
     """Say something of an item, in the place of what was given before or, with `merge`, besides."""
-    found, caller = served(request, collection), caller_of(request)
+    found = served(request, collection)
     id = found.opened(item)
     given = found.write(
         lambda writer: writer.annotate(id, words.captions, words.tags, words.metadata, merge=words.merge)
     )
-    return shown.items(found, caller, [given])[0]
+    return shown.items(request, found, [given])[0]
 
 
 @routes.delete("/{item}", status_code=204, **needs("write"))
@@ -97,14 +97,14 @@ def similar(
     where: Annotated[str | None, Query(max_length=4_000)] = None,
 ) -> shapes.Answer:
     """What is most like an item."""
-    found, caller = served(request, collection), caller_of(request)
+    found = served(request, collection)
     with found.reader() as reader:
         answer = reader.similar(found.opened(item), k, offset, diverse, where=where or None)
         return shapes.Answer(
             query=f"#{item}",
             written=f"#{item}",
             verdict=answer.verdict,
-            results=shown.hits(found, caller, reader, answer.results),
+            results=shown.hits(request, found, reader, answer.results),
             seconds=answer.seconds,
             total=answer.total,
             offset=offset,

@@ -10,8 +10,7 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from diptych.app.server import shapes
-from diptych.app.server.access.caller import Caller
-from diptych.app.server.guard import caller_of, needs, router, served
+from diptych.app.server.guard import needs, router, served
 from diptych.app.server.jobs import Job
 from diptych.app.server.library import Served
 from diptych.app.server.problems import Problem
@@ -40,9 +39,9 @@ def list_jobs(request: Request, collection: str) -> shapes.JobList:
 @routes.post("", status_code=202, **needs("write"))
 def start_job(request: Request, collection: str, index: shapes.Index) -> shapes.Job:
     """Bring the collection up to date, or look for duplicates: the report of such a job has `groups`."""
-    found, caller = served(request, collection), caller_of(request)
+    found = served(request, collection)
     if index.kind == "duplicates":
-        return _told(found.jobs.start("duplicates", lambda writer, progress: _groups(found, caller, writer, progress)))
+        return _told(found.jobs.start("duplicates", lambda writer, progress: _groups(request, found, writer, progress)))
 
     def work(writer: Collection, progress: Progress) -> dict[str, Any]:
         report = writer.add(retry=index.retry, contents=index.contents, progress=progress)
@@ -96,13 +95,13 @@ def _events(found: Served, job: Job) -> Iterator[str]:
             return
 
 
-def _groups(found: Served, caller: Caller, writer: Collection, progress: Progress) -> dict[str, Any]:
+def _groups(request: Request, found: Served, writer: Collection, progress: Progress) -> dict[str, Any]:
     """The largest groups of each kind, and how many there are."""
     duplicates = writer.duplicates(progress=progress)
     some = duplicates.groups[:GROUPS]
 
     def twins(pictures: tuple[Picture, ...]) -> list[shapes.Twin]:
-        items = shown.items(found, caller, [writer.get(picture.id) for picture in pictures])
+        items = shown.items(request, found, [writer.get(picture.id) for picture in pictures])
         return [
             shapes.Twin(item=item, why=list(picture.why), words=list(picture.words))
             for item, picture in zip(items, pictures, strict=True)

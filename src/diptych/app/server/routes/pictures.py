@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse
 
 from diptych.app.server.guard import needs, router, served
 from diptych.app.server.problems import Problem
+from diptych.app.server.recorded import hand
 from diptych.sources import magic
 
 routes = router("/v1/collections/{collection}/items/{item}", "pictures")
@@ -30,6 +31,7 @@ def thumbnail(request: Request, collection: str, item: str, size: Literal["small
     with found.reader() as reader:
         picture = reader.get(found.opened(item))
     made = found.thumbnails.get(picture, size)
+    hand(request, "opened" if size == "large" else "shown", [picture.id], len(made.data))
     headers = {"ETag": made.etag, "Cache-Control": CACHE, "Cross-Origin-Resource-Policy": "same-origin"}
     if made.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -49,6 +51,7 @@ def original(request: Request, collection: str, item: str) -> Response:
         raise Problem(404, "the file of this picture is not there any more") from None
     if kind not in MIME:
         raise Problem(404, "the file is no picture any more")
+    hand(request, "original", [picture.id], picture.size or 0)
     changed = format_datetime(datetime.fromtimestamp((picture.mtime_ns or 0) / 1e9, UTC), usegmt=True)
     headers = {"Cache-Control": CACHE, "Last-Modified": changed}
     return FileResponse(picture.path or "", media_type=MIME[kind], headers=headers, filename=_name(picture.path or ""))

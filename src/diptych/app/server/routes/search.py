@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, UploadFile
 
 from diptych.app.server import shapes
-from diptych.app.server.guard import caller_of, needs, router, served
+from diptych.app.server.guard import needs, router, served
 from diptych.app.server.library import Served
 from diptych.app.server.problems import Problem
 from diptych.app.server.routes import shown
@@ -32,7 +32,7 @@ _ITEM = re.compile(r"#([\w-]+)")
 def search(request: Request, collection: str, asked: shapes.Search) -> shapes.Answer:
     """The best answers to a query, after the first `offset`."""
     settings: Settings = request.app.state.settings
-    found, caller = served(request, collection), caller_of(request)
+    found = served(request, collection)
     if asked.k > settings.max_k or asked.offset > settings.max_offset:
         raise Problem(422, f"k, offset: at most {settings.max_k:,} answers after the first {settings.max_offset:,}")
     with found.reader() as reader:
@@ -54,7 +54,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             query=asked.query,
             written=_written(asked),
             verdict=answer.verdict,
-            results=shown.hits(found, caller, reader, answer.results),
+            results=shown.hits(request, found, reader, answer.results),
             seconds=answer.seconds,
             total=answer.total,
             offset=asked.offset,
@@ -65,9 +65,9 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
 @routes.post("/pictures", **needs("read"))
 def upload_to_ask(request: Request, collection: str, file: UploadFile) -> shapes.Uploaded:
     """Hand over a picture to ask with. It is not put into the collection, and forgotten after a while."""
-    found, caller = served(request, collection), caller_of(request)
+    found = served(request, collection)
     uploads: Uploads = request.app.state.uploads
-    name, upload = uploads.take(file.file, (caller.tenant, found.name))
+    name, upload = uploads.take(file.file, (found.tenant, found.name))
     return shapes.Uploaded(picture=name, width=upload.width, height=upload.height)
 
 

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from fastapi import Request
+
 from diptych.app.server import shapes
+from diptych.app.server.access.audit import Handed
 from diptych.app.server.access.caller import Caller
+from diptych.app.server.guard import caller_of
 from diptych.app.server.library import Served
+from diptych.app.server.recorded import hand
 from diptych.collection import Collection, Hit, Item
 
 
@@ -32,13 +37,18 @@ def facts(served: Served, caller: Caller, item: Item, colours: Mapping[str, str]
     }
 
 
-def items(served: Served, caller: Caller, some: list[Item]) -> list[shapes.Item]:
+def items(request: Request, served: Served, some: list[Item], handed: Handed = "told") -> list[shapes.Item]:
+    """Items, and how they were handed over."""
+    hand(request, handed, (item.id for item in some))
+    caller = caller_of(request)
     colours = served.thumbnails.colours([item.digest for item in some])
     return [shapes.Item(**facts(served, caller, item, colours)) for item in some]
 
 
-def hits(served: Served, caller: Caller, collection: Collection, some: tuple[Hit, ...]) -> list[shapes.Hit]:
+def hits(request: Request, served: Served, collection: Collection, some: tuple[Hit, ...]) -> list[shapes.Hit]:
     """Answers, with what is known of their items."""
+    hand(request, "told", (hit.id for hit in some))
+    caller = caller_of(request)
     found = [collection.get(hit.id) for hit in some]
     colours = served.thumbnails.colours([item.digest for item in found])
     return [
