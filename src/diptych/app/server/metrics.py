@@ -19,7 +19,9 @@ class Metrics:
     def __init__(self, library: Library) -> None:
         self.registry = CollectorRegistry()
         self.calls = Counter("diptych_calls", "Calls answered", ["route", "method", "status"], registry=self.registry)
-        self.seconds = Histogram("diptych_seconds", "Seconds to answer", ["route"], STEPS, registry=self.registry)
+        self.seconds = Histogram(
+            "diptych_seconds", "Seconds to answer", ["route"], buckets=STEPS, registry=self.registry
+        )
         up = Gauge("diptych_up_seconds", "Seconds since the server was started", registry=self.registry)
         up.set_function(lambda: time.time() - library.started)
 
