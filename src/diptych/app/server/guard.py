@@ -59,6 +59,9 @@ class Door:
             if scope["path"] not in OPEN:
                 request.state.caller = self._who(request)
             bounded = self._bounded(request, receive)
+        except Unauthorised as error:
+            await Problem(401, str(error), WWW_Authenticate="Bearer").response()(scope, receive, told)
+            return
         except Problem as problem:
             await (_to_sign_in(request, problem) or problem.response())(scope, receive, answer.send)
             return

@@ -51,16 +51,15 @@ def stem(name: str) -> str:
 
 
 def discarded(path: str) -> str:
-    """Delete a file that turned out to be no picture; its name."""
+    """Delete an uploaded file; its name."""
     with suppress(OSError):
         os.unlink(path)  # noqa: PTH108
     return Path(path).name
 
 
-def delete(folder: Path, path: str) -> None:
-    """Delete an uploaded file; one that lies elsewhere is not the server's to delete."""
-    if Path(path).parent == folder:
-        Path(path).unlink(missing_ok=True)
+def has(folder: Path, path: str) -> bool:
+    """Whether a file was uploaded; one that lies elsewhere is not the server's to delete."""
+    return Path(path).parent == folder
 
 
 def _placed(draft: Path, folder: Path, name: str, ending: str) -> Path:

@@ -47,11 +47,15 @@ def upload(request: Request, collection: str, files: list[UploadFile]) -> shapes
     if not taken:
         raise Problem(415, f"files: {refused[0].why}" if refused else "files: there is none")
     report = found.write(lambda writer: writer.add(*taken))
-    for path, why in report.failures:
-        refused.append(shapes.Refused(name=inbox.discarded(path), why=why))
+    why = dict(report.failures)
     with found.reader() as reader:
-        added = [reader.get(path) for path in taken if path.exists()]
-        return shapes.Stored(items=shown.items(request, found, added, "brought"), refused=refused)
+        added = [path for path in taken if reader.ids(path)]
+        for path in taken:
+            if path not in added:
+                said = why.get(str(path), "this picture was deleted from the collection for good")
+                refused.append(shapes.Refused(name=inbox.discarded(str(path)), why=said))
+        items = [reader.get(path) for path in added]
+        return shapes.Stored(items=shown.items(request, found, items, "brought"), refused=refused)
 
 
 @routes.get("/{item}", **needs("read"))
@@ -80,10 +84,11 @@ def delete(request: Request, collection: str, item: str) -> None:
     id = found.opened(item)
     with found.reader() as reader:
         gone = reader.get(id)
-    found.write(lambda writer: writer.remove([id], forever=True))
+    was_uploaded = gone.path is not None and inbox.has(found.inbox, gone.path)
+    found.write(lambda writer: writer.remove([id], forever=not was_uploaded))
     found.thumbnails.forget([gone.digest])
-    if gone.path is not None:
-        inbox.delete(found.inbox, gone.path)
+    if was_uploaded:
+        inbox.discarded(gone.path)
 
 
 @routes.get("/{item}/similar", **needs("read"))
