@@ -13,6 +13,7 @@ from diptych.app.server.access.database import Database
 from diptych.app.server.access.keys import Keys
 from diptych.app.server.access.limits import Rates, SignIn, TooMany, client
 from diptych.app.server.access.sessions import Session, Sessions, cookie_name, set_cookie
+from diptych.app.server.access.shares import Share, Shares
 from diptych.app.server.problems import Problem
 from diptych.app.server.settings import Settings
 from diptych.kinds import BadInput
@@ -23,8 +24,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 class Admission:
     """The one place that says who a request is of; its body is not read yet."""
 
-    def __init__(self, settings: Settings, keys: Keys, sessions: Sessions) -> None:
-        self.settings, self.keys, self.sessions = settings, keys, sessions
+    def __init__(self, settings: Settings, keys: Keys, sessions: Sessions, shares: Shares) -> None:
+        self.settings, self.keys, self.sessions, self.shares = settings, keys, sessions, shares
         self._rates = Rates(settings.rate, settings.rate)
         self._sign_in = SignIn()
 
@@ -34,14 +35,12 @@ class Admission:
         return self.settings.keys or not self.settings.local
 
     def __call__(self, request: Request) -> Caller:
-        """Raises Problem: 401 for nobody, 403 for a call that another site made a browser do, 429 for too many."""
+        """Raises Unauthorised for nobody, and Problem for too many calls, and for one that another site made."""
         request.state.address = self.address(request)
         try:
             self._rates.check("", request.state.address)
             caller = self._caller(request)
             self._rates.check(caller.key, "")
-        except Unauthorised as error:
-            raise Problem(401, str(error), WWW_Authenticate="Bearer") from None
         except TooMany as error:
             raise Problem(429, str(error), Retry_After=str(error.seconds)) from None
         request.state.cookie = self._renewed(request)
@@ -56,6 +55,17 @@ class Admission:
         """Whether the browser speaks TLS, with this server or with a proxy before it."""
         said = request.headers.get("x-forwarded-proto", "") if self.settings.proxies else ""
         return (said or request.url.scheme) == "https"
+
+    def guest(self, request: Request, token: str) -> Share:
+        """What a link opens. Raises Unauthorised where it opens nothing, and Problem for too many calls."""
+        request.state.address = self.address(request)
+        try:
+            self._rates.check("", request.state.address)
+        except TooMany as error:
+            raise Problem(429, str(error), Retry_After=str(error.seconds)) from None
+        share = self.shares.check(token)
+        request.state.caller = share.caller
+        return share
 
     def sign_in(self, request: Request, key: str) -> str:
         """The cookie header of a new session. Raises Unauthorised, and TooMany after some wrong keys."""
@@ -108,4 +118,4 @@ def admitting(settings: Settings) -> Iterator[Admission]:
             raise BadInput(
                 f"{settings.host} can be reached by others, and there is no key yet; make one: diptych keys create NAME"
             )
-        yield Admission(settings, keys, Sessions(database, secret, idle=settings.session_seconds))
+        yield Admission(settings, keys, Sessions(database, secret, settings.session_seconds), Shares(database))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request
 
 from diptych import __version__
-from diptych.app.page import reports, sign_in
+from diptych.app.page import reports, shared, sign_in
 from diptych.app.page import routes as page
 from diptych.app.server import problems
 from diptych.app.server.access.audit import Audit
@@ -16,7 +16,7 @@ from diptych.app.server.admission import Admission
 from diptych.app.server.guard import Door
 from diptych.app.server.library import Library
 from diptych.app.server.metrics import Measured, Metrics
-from diptych.app.server.routes import collections, drop_in, export, health, items, jobs, pictures, search
+from diptych.app.server.routes import collections, drop_in, export, health, items, jobs, pictures, search, shares
 from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
 
@@ -48,9 +48,9 @@ def create(
     app.state.metrics = Metrics(library)
     problems.install(app)
     app.include_router(health.open_routes)
-    for module in (page, sign_in):
+    for module in (page, sign_in, shared):
         app.include_router(module.open_routes)
-    for module in (health, collections, search, items, pictures, export, jobs, drop_in, page, reports):
+    for module in (health, collections, search, items, pictures, export, shares, jobs, drop_in, page, reports):
         app.include_router(module.routes)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Door, settings=settings, who=who, audit=audit)

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diptych.app.server.access.audit import Audit, NotWritten
-from diptych.app.server.access.caller import Caller, Forbidden
+from diptych.app.server.access.caller import Caller, Forbidden, Unauthorised
 from diptych.app.server.library import Library, Served
 from diptych.app.server.problems import RESPONSES, Problem
 from diptych.app.server.recorded import record
@@ -23,6 +23,9 @@ PAGE = ("/sign-in", "/sign-out", "/page/page.js", "/page/page.css", "/page/icon.
 
 OPEN = frozenset({"/healthz", "/readyz", *PAGE})
 """Answered to anybody: whether the server lives, and how to sign in."""
+
+SHARED = "/shared/"
+"""Links for guests: who has one is let in by it."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -56,14 +59,15 @@ class Door:
         answer = _Answer(request, send, self._audit)
         try:
             self._named(request)
-            if scope["path"] not in OPEN:
+            if scope["path"] not in OPEN and not scope["path"].startswith(SHARED):
                 request.state.caller = self._who(request)
             bounded = self._bounded(request, receive)
         except Unauthorised as error:
-            await Problem(401, str(error), WWW_Authenticate="Bearer").response()(scope, receive, told)
+            nobody = Problem(401, str(error), WWW_Authenticate="Bearer").response()
+            await (_to_sign_in(request) or nobody)(scope, receive, answer.send)
             return
         except Problem as problem:
-            await (_to_sign_in(request, problem) or problem.response())(scope, receive, answer.send)
+            await problem.response()(scope, receive, answer.send)
             return
         try:
             await self._app(scope, bounded, answer.send)
@@ -126,9 +130,9 @@ class _Answer:
             await self._send(message)
 
 
-def _to_sign_in(request: Request, problem: Problem) -> Response | None:
+def _to_sign_in(request: Request) -> Response | None:
     """Who opens a page in a browser and is nobody is asked who they are."""
-    if problem.status != 401 or request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+    if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
         return None
     return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", 303)
 

@@ -192,6 +192,10 @@ class Library:
         self._served[tenant, name] = served
         return served
 
+    def opaque(self, *of: str) -> OpaqueIds:
+        """Ids of items that mean something in one place alone."""
+        return OpaqueIds(self._secret, *of)
+
     def get(self, tenant: str, name: str) -> Served | None:
         return self._served.get((tenant, name))
 

@@ -78,17 +78,24 @@ def annotate(request: Request, collection: str, item: str, words: shapes.Words) 
 
 
 @routes.delete("/{item}", status_code=204, **needs("write"))
-def delete(request: Request, collection: str, item: str) -> None:
-    """Take an item out for good, with its thumbnails. An uploaded file is deleted; one of a person's folders stays."""
+def delete(request: Request, collection: str, item: str, erase: bool = False) -> None:
+    """Take an item out, with its thumbnails. An uploaded file is deleted, and nothing of it is left on the disk.
+
+    A file in a person's own folder stays where it is, is left out from now on, and what was said of it waits. With
+    `erase` nothing of it is left in the collection either, and it comes back as new when its folder is looked at.
+    """
     found = served(request, collection)
     id = found.opened(item)
     with found.reader() as reader:
         gone = reader.get(id)
     was_uploaded = gone.path is not None and inbox.has(found.inbox, gone.path)
-    found.write(lambda writer: writer.remove([id], forever=not was_uploaded))
-    found.thumbnails.forget([gone.digest])
     if was_uploaded:
-        inbox.discarded(gone.path)
+        inbox.discarded(str(gone.path))
+    if was_uploaded or erase:
+        found.write(lambda writer: writer.erase([id]))
+    else:
+        found.write(lambda writer: writer.remove([id], forever=True))
+    found.thumbnails.forget([gone.digest])
 
 
 @routes.get("/{item}/similar", **needs("read"))

@@ -37,7 +37,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
         raise Problem(422, f"k, offset: at most {settings.max_k:,} answers after the first {settings.max_offset:,}")
     with found.reader() as reader:
         terms = [_term(request, found, part) for part in asked.parts] + _marked(found, asked.marks)
-        written = _with_ids(found, asked.query)
+        written = with_ids(found, asked.query)
         whole: Any = [written, *terms] if written.strip() or not terms else terms
         answer = reader.search(
             whole,
@@ -131,7 +131,7 @@ def _marked(found: Served, marks: shapes.Marks) -> list[Term]:
     ]
 
 
-def _with_ids(found: Served, text: str) -> str:
+def with_ids(found: Served, text: str) -> str:
     """A query with the items' own numbers in the place of opaque ids."""
     return _ITEM.sub(lambda match: f"#{found.opened(match[1])}", text)
 
