@@ -60,7 +60,7 @@ clean:
 
 # What is installed is remembered by a stamp, and installed anew when pyproject.toml or constraints.txt changes.
 .venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP) install -c constraints.txt -e '.[sift]'
+	$(PIP) install -c constraints.txt -e '.[sift,serve]'
 	touch $@
 
 .venv/.test: pyproject.toml constraints.txt | .venv/bin/python

@@ -1,6 +1,7 @@
 """The main job: make pictures searchable and search them; on postcards, fit several methods too and print the table.
 
-`make demo` runs it; `make demo PICTURES=dir` runs it on a person's own pictures.
+`make demo` runs it; `make demo PICTURES=dir` runs it on a person's own pictures. On a terminal it ends with the page,
+which is served until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -66,6 +67,12 @@ def demo(pictures: Path | None, out: Path, cards: int = CARDS) -> None:
     print_line(f"Look at what the searches found: {page}")
     print_line(f'Search on: diptych search "a boat at dusk" --collection {out / "collection"}')
     print_line(f"All in {time.perf_counter() - start:.0f} seconds.")
+    if sys.stdout.isatty():
+        from diptych.app.serve import on_a_page
+
+        print_line()
+        print_line("And here is the page to search on:")
+        on_a_page([("", out / "collection")])
 
 
 def searched(pictures: Path, out: Path, queries: Sequence[str], tags: Path | None = None) -> list[Answer]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diptych.app.shell import app, flush, print_line
 from diptych.kinds import BadInput
+
+if TYPE_CHECKING:
+    from diptych.app.server.settings import Settings
 
 
 @app.command()
@@ -24,21 +28,32 @@ def serve(
     reports: Annotated[
         Path | None, typer.Option("--reports", help="A folder of reports of `evaluate --out`, shown on /reports.")
     ] = None,
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option("--tenant", help="NAME=PLACE: a collection of somebody who sees no others; may be repeated."),
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve a page to search with, and the same over HTTP."""
-    try:
-        import uvicorn
-    except ImportError:
-        raise BadInput("serving needs a few more packages: pip install 'diptych[serve]'") from None
-    from diptych.app.server import running
-    from diptych.app.server.settings import Settings
-
-    shown = None if reports is None else str(reports)
-    settings = Settings.of(os.environ, host=host, port=port, reports=shown)
+    settings = _settings(host=host, port=port, reports=None if reports is None else str(reports))
     if settings.reports and not Path(settings.reports).is_dir():
         raise BadInput(f"{settings.reports}: no such folder; give the one that `diptych evaluate --out` wrote to")
-    with running.ready(places or [], settings) as (server, address):
+    owned = [_owned(text) for text in tenant or ()]
+    if not (places or owned):
+        from diptych.app.find import _near
+
+        places = [_near(or_last=True)]
+    on_a_page([*(("", place) for place in places or ()), *owned], settings, open_page)
+
+
+def on_a_page(places: Sequence[tuple[str, Path]], settings: Settings | None = None, open_page: bool = False) -> None:
+    """Serve until Ctrl-C. places: (tenant, a folder of pictures or a collection)."""
+    settings = settings or _settings()
+    import uvicorn
+
+    from diptych.app.server import running
+
+    with running.ready(places, settings) as (server, address):
         print_line(f"{address}  (Ctrl-C ends it)")
         flush()
         if open_page:
@@ -46,3 +61,19 @@ def serve(
 
             webbrowser.open(address)
         uvicorn.Server(server).run()
+
+
+def _settings(**given: object) -> Settings:
+    """Those of the environment and of the command line. Raises BadInput where serving lacks a package."""
+    try:
+        from diptych.app.server.settings import Settings
+    except ImportError as error:
+        raise BadInput(f"serving needs a few more packages ({error.name}): pip install 'diptych[serve]'") from None
+    return Settings.of(os.environ, **given)
+
+
+def _owned(text: str) -> tuple[str, Path]:
+    tenant, is_one, place = text.partition("=")
+    if not (tenant and is_one and place):
+        raise BadInput(f"--tenant: {text!r}; give a name and a folder, such as anna=/srv/anna")
+    return tenant, Path(place)

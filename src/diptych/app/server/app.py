@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 
@@ -32,6 +33,12 @@ def create(
     who     tells the caller of a request, or raises Problem; the request's body is not read yet
     audit   where every call is written down
     """
+
+    @asynccontextmanager
+    async def until_the_end(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        app.state.uploads.close()
+
     app = FastAPI(
         title="Diptych",
         version=__version__,
@@ -39,6 +46,7 @@ def create(
         docs_url=None,  # its page loads a script from elsewhere
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        lifespan=until_the_end,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.library, app.state.settings = library, settings

@@ -17,9 +17,8 @@ from diptych.app.server.access.opaque import OpaqueIds
 from diptych.app.server.jobs import Jobs
 from diptych.app.server.problems import Problem
 from diptych.app.server.thumbnails import Thumbnails
-from diptych.collection import Collection
+from diptych.collection import Collection, identity
 from diptych.collection.store import HIDDEN
-from diptych.encoders import shelf
 from diptych.kinds import Array, BadInput
 
 T = TypeVar("T")
@@ -109,7 +108,7 @@ class Served:
         self.inbox = folder.parent / "uploads" if folder.name == HIDDEN else folder / "pictures"
         with Collection.open(folder) as first:
             at, is_encrypted = first.status()["encoder"]["folder"], first.is_encrypted
-        self._encoder = shelf.open(at) if at else None
+        self._encoder = identity.load(at) if at else None
         self._free: queue.LifoQueue[Collection | None] = queue.LifoQueue()  # the last one back has everything in memory
         for _ in range(readers):
             self._free.put(None)

@@ -23,12 +23,12 @@ from diptych.kinds import BadInput, Progress
 
 
 @contextmanager
-def ready(places: Sequence[Path], settings: Settings) -> Iterator[tuple[uvicorn.Config, str]]:
-    """A server that is about to run, and its address. places: collections, or folders of pictures."""
+def ready(places: Sequence[tuple[str, Path]], settings: Settings) -> Iterator[tuple[uvicorn.Config, str]]:
+    """A server that is about to run, and its address. places: (tenant, a collection or a folder of pictures)."""
     secret = files.secret(settings.home)
     with admitting(settings) as admission, Library(secret, settings.readers, settings.seconds) as library:
-        for place in places:
-            serve(library, place)
+        for tenant, place in places:
+            serve(library, place, tenant)
         audit = Audit(settings.home / "audit", settings.audit_days, settings.audit_strict)
         app = create(library, settings, admission, audit)
         bound = _bound(settings)
@@ -40,13 +40,14 @@ def ready(places: Sequence[Path], settings: Settings) -> Iterator[tuple[uvicorn.
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                timeout_graceful_shutdown=3,  # who follows a job would hold it up for as long as the job takes
                 proxy_headers=False,  # it believes whoever is on this machine; `Admission` counts our proxies
             ),
             address,
         )
 
 
-def serve(library: Library, place: Path) -> None:
+def serve(library: Library, place: Path, tenant: str = "") -> None:
     """Serve a collection; a folder of pictures becomes one, in the background, and is looked at anew."""
     from diptych.app.find import _into
 
@@ -54,7 +55,7 @@ def serve(library: Library, place: Path) -> None:
     folder = place if is_collection else _into(place)
     if not (folder / FILE).is_file():
         Collection.open(folder, write=True).close()
-    served = library.add(folder)
+    served = library.add(folder, tenant=tenant)
     if not is_collection:
         served.jobs.start("index", lambda writer, progress: _indexed(writer, progress, place))
 

@@ -12,9 +12,11 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from diptych.app.server.problems import Problem
 from diptych.collection import Item
+from diptych.kinds import Array
 from diptych.sources.decoders import Decoders
 
 SIZES = {"small": 320, "medium": 960, "large": 2048}
@@ -77,7 +79,7 @@ class Thumbnails:
         if self._kept is not None:
             self._kept.close()
 
-    def _rows(self, sql: str, values: object = ()) -> list[tuple]:
+    def _rows(self, sql: str, values: object = ()) -> list[tuple[Any, ...]]:
         with self._lock, suppress(sqlite3.Error):
             if self._kept is not None:
                 return self._kept.execute(sql, values).fetchall()  # type: ignore[arg-type]
@@ -105,7 +107,7 @@ class Thumbnails:
         return None
 
 
-def jpeg(pixels: object) -> bytes:
+def jpeg(pixels: Array) -> bytes:
     """Pixels, (height, width, 3) uint8, as a file without a word in it."""
     from PIL import Image
 
