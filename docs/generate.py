@@ -208,6 +208,44 @@ def _signature(name: str, function: Any) -> str:
 # ------------------------------------------------------------------------------------------------------ reproductions
 
 
+def http() -> str:
+    """Every address of the server, with the scope that a key needs for it."""
+    paths = _server().openapi()["paths"]
+    lines = [
+        (f"`{verb.upper()} {path}`", f"`{told['x-scope']}`" if "x-scope" in told else "none", told["description"])
+        for path, verbs in paths.items()
+        for verb, told in verbs.items()
+    ]
+    return table(("call", "scope", "what it does"), [(*call, _first_paragraph(text)) for *call, text in lines])
+
+
+def server_settings() -> str:
+    """Every setting of the server: its variable, its value where nothing is said, what it means."""
+    from diptych.app.server.settings import Settings
+
+    lines_of = re.findall(r"^(\w+(?:, \w+)*) {2,}(\S.*(?:\n +.*)*)", inspect.getdoc(Settings) or "", re.MULTILINE)
+    told = {name: " ".join(text.split()) for names, text in lines_of for name in names.split(", ")}
+    shown = {"home": "a folder of the user's data", "readers": "one a core, at least 2"}
+    lines = [
+        (f"`DIPTYCH_{field.name.upper()}`", shown.get(field.name, _shown(field.default)), told.get(field.name, ""))
+        for field in dataclasses.fields(Settings)
+    ]
+    return table(("variable", "default", "meaning"), lines)
+
+
+def _server() -> Any:
+    from diptych.app.server.access.caller import Caller
+    from diptych.app.server.app import create
+    from diptych.app.server.library import Library
+    from diptych.app.server.settings import Settings
+
+    return create(Library(bytes(32), 1, 1.0), Settings(), lambda _: Caller.OWNER)
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.partition("\n\n")[0].split())
+
+
 def load_rows() -> dict[str, dict[str, Any]]:
     """File name -> its TOML: `title`, `about` and the list `row`. Those with published figures come first."""
     found = {file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in REPRODUCTIONS.glob("*.toml")}
@@ -366,6 +404,8 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "ablations": ablations,
     "results": results,
     "python": python,
+    "http": http,
+    "settings": server_settings,
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +20,15 @@ from diptych.app.server.jobs import Jobs
 from diptych.app.server.problems import Problem
 from diptych.app.server.thumbnails import Thumbnails
 from diptych.collection import Collection, identity
-from diptych.collection.store import HIDDEN
-from diptych.kinds import Array, BadInput
+from diptych.collection.store import FILE, HIDDEN
+from diptych.kinds import Array, BadInput, shown
 
 T = TypeVar("T")
+
+OWN = "_own"
+"""The folder of collections without a tenant; no name of a tenant begins so."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 IDLE = 2.0
 """Seconds after the last write when the collection is let go of, so that other programs may write."""
@@ -165,6 +172,10 @@ class Served:
                     collection.close()
 
 
+def _made_in(home: Path) -> Path:
+    return home / "collections"
+
+
 class Library:
     """The collections of a server by name. Use it in a `with`."""
 
@@ -190,6 +201,30 @@ class Library:
         served = Served(name, folder, self._secret, self._readers, self._seconds, tenant)
         self._served[tenant, name] = served
         return served
+
+    def make(self, home: Path, tenant: str, name: str) -> Served:
+        """A new collection, to be filled with uploads. Raises BadInput for a name that is taken or is none."""
+        if not _NAME.fullmatch(name):
+            raise BadInput(f"name: {shown(name)}; give 1 to 64 letters, digits, - and _, a letter or digit first")
+        folder = _made_in(home) / (tenant or OWN) / name
+        if (tenant, name) in self._served or folder.exists():
+            raise BadInput(f"name: there is a collection {name} already; choose another")
+        Collection.open(folder, write=True).close()
+        return self.add(folder, name, tenant)
+
+    def add_made(self, home: Path) -> None:
+        """Serve what `make` made when the server ran before."""
+        for file in sorted(_made_in(home).glob(f"*/*/{FILE}")):
+            owner = file.parents[1].name
+            self.add(file.parent, file.parent.name, "" if owner == OWN else owner)
+
+    def delete(self, home: Path, served: Served) -> None:
+        """Delete a collection that `make` made, with what was uploaded. Raises BadInput for one of a person's own."""
+        if _made_in(home) not in served.folder.parents:
+            raise BadInput(f"{served.name} lies in a folder of its own; delete it there")
+        del self._served[served.tenant, served.name]
+        served.close()
+        shutil.rmtree(served.folder)
 
     def opaque(self, *of: str) -> OpaqueIds:
         """Ids of items that mean something in one place alone."""

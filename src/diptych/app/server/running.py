@@ -27,6 +27,7 @@ def ready(places: Sequence[tuple[str, Path]], settings: Settings) -> Iterator[tu
     """A server that is about to run, and its address. places: (tenant, a collection or a folder of pictures)."""
     secret = files.secret(settings.home)
     with admitting(settings) as admission, Library(secret, settings.readers, settings.seconds) as library:
+        library.add_made(settings.home)
         for tenant, place in places:
             serve(library, place, tenant)
         audit = Audit(settings.home / "audit", settings.audit_days, settings.audit_strict)

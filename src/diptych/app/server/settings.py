@@ -29,16 +29,15 @@ class Settings:
     max_request       bytes of a request's body that holds no file
     max_upload        bytes of one uploaded file
     max_files         files of one upload
-    max_query         letters of a query
-    max_export        pictures that are taken along at a time, and bytes of their files (`max_export_bytes`)
+    max_export        pictures that are taken along at a time
+    max_export_bytes  bytes of their files
     max_k             answers on a page
     max_offset        answers before a page
-    max_conditions    comparisons in a filter
-    max_depth         brackets in brackets of a filter
     max_batch         texts, rows or documents of one call
     seconds           that a request may wait for its answer
     rate              requests a minute of one key, and of one address
-    uploads_kept      uploaded pictures that can be asked with, and for how many seconds (`upload_seconds`)
+    uploads_kept      uploaded pictures that can be asked with
+    upload_seconds    that each of them is kept
     session_seconds   that a browser stays signed in without a request
     audit_days        files of the audit log, one a day
     audit_strict      whether calls are refused while the audit log cannot be written
@@ -56,7 +55,6 @@ class Settings:
     max_request: int = 1_000_000
     max_upload: int = 50_000_000
     max_files: int = 1_000
-    max_query: int = 8_000
     max_export: int = 2_000
     max_export_bytes: int = 4_000_000_000
     max_k: int = 1_000

@@ -166,6 +166,12 @@ class Collection(Shape):
     indexing: bool
 
 
+class NewCollection(Shape):
+    """A collection to upload pictures into. Its name stands in addresses."""
+
+    name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+
 class Collections(Shape):
     collections: list[Collection]
 

@@ -7,6 +7,8 @@ from fastapi import Request
 from diptych.app.server import shapes
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.library import Library, Served
+from diptych.app.server.problems import Problem
+from diptych.app.server.settings import Settings
 
 routes = router("/v1", "collections")
 
@@ -24,6 +26,25 @@ def list_collections(request: Request) -> shapes.Collections:
 def get_collection(request: Request, collection: str) -> shapes.Collection:
     """One of them, with its numbers."""
     return _told(served(request, collection))
+
+
+@routes.post("/collections", status_code=201, **needs("admin"))
+def make_collection(request: Request, new: shapes.NewCollection) -> shapes.Collection:
+    """Make an empty one, of the caller's tenant, to upload pictures into."""
+    library: Library = request.app.state.library
+    settings: Settings = request.app.state.settings
+    caller = caller_of(request)
+    if caller.collections is not None:
+        raise Problem(403, "this key is for some collections alone; making others needs one that is not")
+    return _told(library.make(settings.home, caller.tenant, new.name))
+
+
+@routes.delete("/collections/{collection}", status_code=204, **needs("admin"))
+def delete_collection(request: Request, collection: str) -> None:
+    """Delete one that was made here, with everything that was uploaded into it. A person's folder is not touched."""
+    library: Library = request.app.state.library
+    settings: Settings = request.app.state.settings
+    library.delete(settings.home, served(request, collection))
 
 
 @routes.get("/models", **needs("read"))
