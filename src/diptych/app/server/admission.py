@@ -38,9 +38,11 @@ class Admission:
         """Raises Unauthorised for nobody, and Problem for too many calls, and for one that another site made."""
         request.state.address = self.address(request)
         try:
-            self._rates.check("", request.state.address)
+            if self.wants_key:
+                self._rates.check("", request.state.address)
             caller = self._caller(request)
-            self._rates.check(caller.key, "")
+            if caller.key:
+                self._rates.check(caller.key, "")
         except TooMany as error:
             raise Problem(429, str(error), Retry_After=str(error.seconds)) from None
         request.state.cookie = self._renewed(request)

@@ -35,7 +35,7 @@ class Settings:
     max_offset        answers before a page
     max_batch         texts, rows or documents of one call
     seconds           that a request may wait for its answer
-    rate              requests a minute of one key, and of one address
+    rate              requests a minute of one key, and of one address; a screen of pictures is some forty
     uploads_kept      uploaded pictures that can be asked with
     upload_seconds    that each of them is kept
     session_seconds   that a browser stays signed in without a request
@@ -61,7 +61,7 @@ class Settings:
     max_offset: int = 10_000
     max_batch: int = 2_048
     seconds: float = 30.0
-    rate: int = 1_200
+    rate: int = 6_000
     uploads_kept: int = 256
     upload_seconds: float = 3_600.0
     session_seconds: float = 7 * 86_400.0
