@@ -12,6 +12,7 @@ from diptych.app.server.access.shares import Share, Shares
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.problems import Problem
 from diptych.app.server.routes.search import with_ids
+from diptych.collection import query as language
 
 routes = router("/v1/collections/{collection}/shares", "shares")
 
@@ -56,6 +57,8 @@ def share(request: Request, collection: str, link: NewLink) -> Link:
     found = served(request, collection)
     items = None if link.items is None else [found.opened(id) for id in link.items]
     query = None if link.query is None else with_ids(found, link.query)
+    if query is not None:
+        language.parse(query)  # what cannot be asked is told to who makes the link, and not to guests
     made = _shares(request).create(caller_of(request), found.name, link.name, link.days * DAY, query, items)
     return _told(made.share).model_copy(update={"address": f"/shared/{made.token}"})
 
