@@ -428,7 +428,7 @@ async function popover(opener, title, fill) {
   opener.setAttribute("aria-expanded", "true");
   const place = () => {
     const edge = opener.getBoundingClientRect();
-    box.style.left = `${Math.max(8, Math.min(edge.left, innerWidth - box.offsetWidth - 8))}px`;
+    box.style.left = `${Math.max(8, Math.min(edge.left, document.documentElement.clientWidth - box.offsetWidth - 8))}px`;
     box.style.top = `${edge.bottom + 6}px`;
     box.style.maxHeight = `${innerHeight - edge.bottom - 18}px`;
   };
@@ -562,9 +562,9 @@ function mainMenu(box) {
       el("button", { class: "option" }, "Sign out"))),
     el("h2", {}, "Light"), el("div", { class: "options in-line" },
       ["auto", "light", "dark"].map((name) => option(name, (localStorage.theme ?? "auto") === name, () => themed(name)))),
-    lately.length ? el("h2", {}, "Asked lately") : null,
-    el("div", { class: "options" }, lately.map((one) => option(one, false, () => change({ ...split(one), picture: "", view: "" }))),
-      lately.length ? option("Forget these", false, () => localStorage.removeItem("asked")) : null));
+    ...(lately.length ? [el("h2", {}, "Asked lately"), el("div", { class: "options" },
+      lately.map((one) => option(one, false, () => change({ ...split(one), picture: "", view: "" }))),
+      option("Forget these", false, () => localStorage.removeItem("asked")))] : []));
 }
 
 const option = (label, pressed, action) =>
@@ -1068,13 +1068,13 @@ function renderViewer(item, hit) {
   sharp.onload = () => state.open === item.id && (img.src = sharp.src);
   sharp.src = thumbnail(item.id, "large");
   const stage = el("div", { class: "frame" }, img, el("div", { class: "region", id: "region", hidden: true }));
-  shaped(stage, item);
   const toggle = (which, label) =>
     el("button", { type: "button", class: `mark ${which}`, "aria-pressed": String(asked[which].includes(item.id)),
       onclick: (event) => { mark(item.id, which); pressAgain(event.currentTarget.closest(".acts"), item.id); } }, icon(which), label);
   const figure = el("figure", { class: "stage" }, stage,
     button("Previous picture (←)", { class: "step back", disabled: !beside(-1), onclick: () => goTo(-1) }, icon("back")),
     button("Next picture (→)", { class: "step next", disabled: !beside(1), onclick: () => goTo(1) }, icon("next")));
+  shaped(figure, stage, item);
   swipe(figure, goTo);
   const original = at(`/items/${item.id}/original`);
   const acts = el("div", { class: "acts" },
@@ -1094,9 +1094,9 @@ function renderViewer(item, hit) {
 }
 
 /** The frame has the picture's own shape, so that a region lies where it belongs; a small one is not blown up. */
-function shaped(frame, { width, height }) {
+function shaped(figure, frame, { width, height }) {
   frame.style.aspectRatio = `${width || 1} / ${height || 1}`;
-  frame.style.setProperty("--ratio", (width || 1) / (height || 1));
+  figure.style.setProperty("--ratio", (width || 1) / (height || 1));
   frame.style.maxWidth = width ? `${2 * width}px` : "";
 }
 
