@@ -3,6 +3,7 @@
 
 const PAGE = 60; // answers asked for at a time
 const PAUSE = 140; // milliseconds without a key before a question is asked
+const PATIENCE = 30_000; // milliseconds that an answer is waited for
 const KEPT = 12; // questions that this browser remembers
 
 /** What is asked: everything that back, forward and undo bring back. */
@@ -99,7 +100,7 @@ async function call(method, path, { body, signal } = {}) {
   try {
     response = await fetch(path, { method, body, headers, signal, credentials: "same-origin" });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (aborted(error)) throw error;
     throw new Problem(0, "The server does not answer. What you see stays; this page tries again by itself.");
   }
   if (response.ok) return response;
@@ -241,23 +242,25 @@ let waiting = 0;
 function ask(pause = 0) {
   clearTimeout(waiting);
   asking?.abort();
+  busy(true);
   waiting = setTimeout(askNow, pause);
 }
 
 function question(asked, offset, k = PAGE) {
   const parts = asked.picture ? [{ picture: asked.picture }] : [];
   const marks = { yes: asked.yes, no: asked.no };
-  return { query: written(asked), parts, marks, k, offset, diverse: asked.variety };
+  const query = written(asked);
+  const language = query ? "query" : "plain"; // in which nothing is asked for, and everything listed
+  return { query, language, parts, marks, k, offset, diverse: asked.variety };
 }
 
 async function askNow() {
   const { asked } = state;
-  if (asked.view === "duplicates") return showDuplicates();
+  if (asked.view === "duplicates") return showDuplicates().then(() => busy(false));
   asking = new AbortController();
   const { signal } = asking;
-  busy(true);
   try {
-    const answer = await post(at("/search"), question(asked, 0), { signal });
+    const answer = await post(at("/search"), question(asked, 0), { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });
     const same = state.answer && written(asked) === state.answer.query;
     Object.assign(state, { answer, answered: JSON.stringify(asked), problem: null, ended: false });
     state.ended = answer.results.length >= answer.total || answer.results.length < PAGE;
@@ -294,11 +297,7 @@ async function askMore() {
   render();
 }
 
-function busy(is) {
-  clearTimeout(busy.later);
-  if (is) busy.later = setTimeout(() => document.body.classList.add("asking"), 150);
-  else document.body.classList.remove("asking");
-}
+const busy = (is) => document.body.classList.toggle("asking", is);
 
 function failed(error, aside = false) {
   if (!(error instanceof Problem)) throw error;
@@ -371,7 +370,7 @@ function renderLikes() {
     const blob = blobs.get(asked.picture);
     pills.push(likePill(blob, "your picture", () => change({ picture: "" })));
   }
-  if (like) {
+  if (like && asked.collection) {
     const rest = asked.words.slice(like[0].length).trim();
     pills.push(likePill(thumbnail(like[1], "small"), "this picture", () => change({ words: rest })));
   }
@@ -429,7 +428,7 @@ async function popover(opener, title, fill) {
   opener.setAttribute("aria-expanded", "true");
   const place = () => {
     const edge = opener.getBoundingClientRect();
-    box.style.left = `${Math.max(8, Math.min(edge.left, innerWidth - box.offsetWidth - 8))}px`;
+    box.style.left = `${Math.max(8, Math.min(edge.left, document.documentElement.clientWidth - box.offsetWidth - 8))}px`;
     box.style.top = `${edge.bottom + 6}px`;
     box.style.maxHeight = `${innerHeight - edge.bottom - 18}px`;
   };
@@ -494,7 +493,14 @@ async function valueMenu(box, field, shown = (value) => value) {
   };
   if (values.length > 8) {
     const find = el("input", { type: "search", placeholder: "Find one", "aria-label": `Find a ${field}`, autofocus: true,
-      oninput: () => draw(find.value) });
+      oninput: () => draw(find.value),
+      onkeydown: (event) => {
+        const first = list.querySelector("button");
+        if (!first || !["ArrowDown", "Enter"].includes(event.key)) return;
+        event.preventDefault();
+        if (event.key === "Enter") first.click();
+        else first.focus();
+      } });
     box.append(find);
   }
   box.append(list);
@@ -556,9 +562,9 @@ function mainMenu(box) {
       el("button", { class: "option" }, "Sign out"))),
     el("h2", {}, "Light"), el("div", { class: "options in-line" },
       ["auto", "light", "dark"].map((name) => option(name, (localStorage.theme ?? "auto") === name, () => themed(name)))),
-    lately.length ? el("h2", {}, "Asked lately") : null,
-    el("div", { class: "options" }, lately.map((one) => option(one, false, () => change({ ...split(one), picture: "", view: "" }))),
-      lately.length ? option("Forget these", false, () => localStorage.removeItem("asked")) : null));
+    ...(lately.length ? [el("h2", {}, "Asked lately"), el("div", { class: "options" },
+      lately.map((one) => option(one, false, () => change({ ...split(one), picture: "", view: "" }))),
+      option("Forget these", false, () => localStorage.removeItem("asked")))] : []));
 }
 
 const option = (label, pressed, action) =>
@@ -1026,6 +1032,7 @@ async function show(id, { push = true } = {}) {
   state.open = id;
   if (push) history[was && id ? "replaceState" : "pushState"]({ asked: state.asked }, "", addressed(state.asked) + (id ? `&at=${id}` : ""));
   if (!id) {
+    document.body.append($("toasts"));
     $("viewer").close();
     focusTile(was);
     return;
@@ -1061,13 +1068,13 @@ function renderViewer(item, hit) {
   sharp.onload = () => state.open === item.id && (img.src = sharp.src);
   sharp.src = thumbnail(item.id, "large");
   const stage = el("div", { class: "frame" }, img, el("div", { class: "region", id: "region", hidden: true }));
-  shaped(stage, item);
   const toggle = (which, label) =>
     el("button", { type: "button", class: `mark ${which}`, "aria-pressed": String(asked[which].includes(item.id)),
       onclick: (event) => { mark(item.id, which); pressAgain(event.currentTarget.closest(".acts"), item.id); } }, icon(which), label);
   const figure = el("figure", { class: "stage" }, stage,
     button("Previous picture (←)", { class: "step back", disabled: !beside(-1), onclick: () => goTo(-1) }, icon("back")),
     button("Next picture (→)", { class: "step next", disabled: !beside(1), onclick: () => goTo(1) }, icon("next")));
+  shaped(figure, stage, item);
   swipe(figure, goTo);
   const original = at(`/items/${item.id}/original`);
   const acts = el("div", { class: "acts" },
@@ -1081,15 +1088,15 @@ function renderViewer(item, hit) {
     el("section", { id: "captions-found", hidden: true }), el("section", { id: "neighbours", hidden: true }));
   const focus = $("viewer").contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   $("viewer").setAttribute("aria-labelledby", "viewer-title");
-  $("viewer").replaceChildren(figure, aside);
+  $("viewer").replaceChildren(figure, aside, ...($("viewer").contains($("toasts")) ? [$("toasts")] : []));
   const again = focus && [...$("viewer").querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focus && !one.disabled);
   if ($("viewer").open) (again || aside.querySelector("header button")).focus();
 }
 
 /** The frame has the picture's own shape, so that a region lies where it belongs; a small one is not blown up. */
-function shaped(frame, { width, height }) {
+function shaped(figure, frame, { width, height }) {
   frame.style.aspectRatio = `${width || 1} / ${height || 1}`;
-  frame.style.setProperty("--ratio", (width || 1) / (height || 1));
+  figure.style.setProperty("--ratio", (width || 1) / (height || 1));
   frame.style.maxWidth = width ? `${2 * width}px` : "";
 }
 
@@ -1179,7 +1186,7 @@ function wordsSection(item) {
   const save = async (words, before) => {
     try {
       const now = told(await patched(item.id, words));
-      if (state.open === item.id) section.replaceWith(wordsSection(now));
+      if (state.open === item.id) $("words-of-it").replaceWith(wordsSection(now));
       if (before) toast("Saved.", { label: "Undo", action: () => save(before) });
     } catch (error) {
       failed(error, true);
@@ -1241,7 +1248,7 @@ async function neighboursOf(item, signal) {
 async function askWith(file) {
   if (!file) return;
   if (file.type && !file.type.startsWith("image/")) return toast("This is no picture.");
-  document.body.classList.add("asking");
+  busy(true);
   try {
     const form = new FormData();
     form.append("file", await reduced(file), file.name || "picture");
@@ -1250,7 +1257,7 @@ async function askWith(file) {
     close();
     change({ picture, words: state.asked.words.replace(/^#[\w-]{22}\s*/, ""), view: "" });
   } catch (error) {
-    document.body.classList.remove("asking");
+    busy(false);
     failed(error, true);
   }
 }
@@ -1446,6 +1453,7 @@ function toast(text, { label, action, stays = false } = {}) {
   const over = () => box.remove();
   if (label) box.append(el("button", { type: "button", onclick: () => (over(), action()) }, label));
   $("toasts").replaceChildren(box);
+  (document.querySelector("dialog[open]") ?? document.body).append($("toasts")); // what lies under a dialog is out of reach
   if (!stays) setTimeout(over, label ? 8000 : 5000);
   return over;
 }

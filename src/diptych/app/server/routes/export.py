@@ -49,12 +49,13 @@ def export(request: Request, collection: str, wanted: shapes.Export) -> Response
         lines = [item.key if caller.may("admin") else PurePath(item.key).name for item in items]
         return PlainTextResponse("".join(f"{line}\n" for line in lines), headers=_as_file(f"{found.name}.txt"))
     there = [(item, path) for item in items if (path := _file(item)) is not None]
+    gone = [PurePath(item.key).name for item in items if _file(item) is None]
     if not there:
         raise Problem(404, "ids: none of these has a file that is still there")
     if (size := sum(path.stat().st_size for _, path in there)) > settings.max_export_bytes:
         raise Problem(413, f"ids: {size:,} bytes of files; at most {settings.max_export_bytes:,} at a time")
     hand(request, "original", (item.id for item, _ in there), size)
-    return StreamingResponse(_zipped(there), media_type="application/zip", headers=_as_file(f"{found.name}.zip"))
+    return StreamingResponse(_zipped(there, gone), media_type="application/zip", headers=_as_file(f"{found.name}.zip"))
 
 
 def _file(item: Item) -> Path | None:
@@ -86,11 +87,11 @@ class _Sent(io.RawIOBase):
         return b"".join(parts)
 
 
-def _zipped(some: Sequence[tuple[Item, Path]]) -> Iterator[bytes]:
-    """A ZIP of files as they are: pictures are packed already. One that goes meanwhile is named in `missing.txt`."""
+def _zipped(some: Sequence[tuple[Item, Path]], gone: Sequence[str]) -> Iterator[bytes]:
+    """A ZIP of files as they are: pictures are packed already. Those that are gone are named in `missing.txt`."""
     out = _Sent()
-    taken: set[str] = set()
-    missing = []
+    taken = {"missing.txt"}
+    missing = list(gone)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for item, path in some:
             name = _free(path.name, taken)

@@ -1,0 +1,158 @@
+"""A server with an album, and a browser before it; both for the whole run, since it is they that take long to start."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+
+PICTURES = 140
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's chromium; tests are skipped where it or Playwright is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not there; apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Running:
+    """A server in a thread of its own, that can be stopped and started again on the same port."""
+
+    def __init__(self, places: list[Path], home: Path, reports: Path | None = None) -> None:
+        from diptych.app.server.settings import Settings
+
+        self._places = places
+        self._settings = Settings(port=0, home=home, reports="" if reports is None else str(reports), rate=100_000)
+        self.address = ""
+
+    def start(self) -> None:
+        up = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(up,), daemon=True)
+        self._thread.start()
+        assert up.wait(60)
+
+    def stop(self) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+    def _run(self, up: threading.Event) -> None:
+        import uvicorn
+
+        from diptych.app.server import running
+
+        with running.ready(self._places, self._settings) as (config, address):
+            self.address = address
+            self._settings = replace(self._settings, port=urlsplit(address).port or 0)
+            self._server = uvicorn.Server(config)
+            threading.Thread(target=self._told, args=(up,), daemon=True).start()
+            self._server.run()
+            os.close(config.fd or 0)  # uvicorn listens on a copy of it
+
+    def _told(self, up: threading.Event) -> None:
+        while not self._server.started:
+            time.sleep(0.02)
+        up.set()
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from album import paint
+
+    folder = tmp_path_factory.mktemp("pictures") / "album"
+    paint(folder, PICTURES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two reports of one evaluation, and the page of one of them."""
+    from diptych.kinds import Report
+
+    folder = tmp_path_factory.mktemp("reports")
+    for method, found in (("cca", 0.6), ("pls", 0.4)):
+        asked = [float(query < found * 50) for query in range(50)]
+        sides = {side: {"r@1": found, "r@5": found, "r@10": found, "map@all": found} for side in ("i2t", "t2i")}
+        report = Report(
+            method,
+            "cards",
+            "pairs",
+            0,
+            **sides,
+            seconds={},
+            bytes_per_item=64.0,
+            versions={},
+            data="1",
+            protocol_text="test against test",
+            counts={"images": 50, "texts": 50},
+            per_query={side: {"r@1": asked, "r@5": asked} for side in ("i2t", "t2i")},
+        )
+        (folder / method).mkdir()
+        report.save(folder / method / "report.json")
+    (folder / "cca" / "report.html").write_text(
+        "<!doctype html><title>cca</title><h1>cca on cards</h1><script>document.title = 'ran'</script>"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(album: Path, reports: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIPTYCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        running = Running([album], tmp_path_factory.mktemp("home"), reports)
+        running.start()
+        yield running
+        running.stop()
+
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(browser: Any, server: Running) -> Iterator[Opened]:
+    """Opens the page: `opened("?q=snow", width=390, height=844)`. At the end nothing was asked of anybody else, and
+    nothing went wrong in the page; `allowed` names what may fail, such as what is asked of a server that was stopped."""
+    contexts: list[Any] = []
+    faults: list[str] = []
+    asked: set[str] = set()
+
+    def open_page(about: str = "", width: int = 1280, height: int = 800, allowed: str = "", **more: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height}, **more)
+        context.set_default_timeout(12_000)
+        contexts.append(context)
+        page = context.new_page()
+
+        def told(message: Any) -> None:
+            at = message.location.get("url", "")
+            expected = at.endswith("/feedback") or (allowed and allowed in f"{message.text} {at}")
+            if message.type == "error" and not expected:
+                faults.append(f"{message.text} {at}")
+
+        page.on("console", told)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "request", lambda request: asked.add(f"{urlsplit(request.url).scheme}://{urlsplit(request.url).netloc}")
+        )
+        page.goto(server.address + about)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults, faults
+    assert asked <= {server.address.rstrip("/"), "blob://", "data://"}

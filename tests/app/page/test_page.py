@@ -1,0 +1,568 @@
+"""The page as people use it: with a mouse, with a finger, with the keyboard alone, and without a network."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.xdist_group("page")
+
+
+def settled(page: Any) -> Any:
+    """After the answer to what was asked is there, and moved to its place."""
+    page.wait_for_selector("body:not(.asking) #verdict:not(:empty)", state="attached")
+    return page
+
+
+def until(page: Any, expression: str, argument: object = None, seconds: float = 20) -> None:
+    """Wait until something is so. (What Playwright has for it the page's own policy forbids, as it should.)"""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(30)
+
+
+def ids(page: Any) -> list[str]:
+    """The first page of pictures in their order; more may have come by scrolling."""
+    return every_id(page)[:60]
+
+
+def every_id(page: Any) -> list[str]:
+    return page.eval_on_selector_all("#grid .tile", "tiles => tiles.map(tile => tile.dataset.id)")
+
+
+def typed(page: Any, words: str) -> None:
+    page.fill("#words", "")
+    page.locator("#words").press_sequentially(words, delay=10)
+    settled(page)
+
+
+def test_pictures_appear_while_they_are_indexed(opened: Any) -> None:
+    page = opened()
+    page.wait_for_selector("#grid .tile")
+    page.wait_for_selector("#job", state="hidden", timeout=60_000)
+    until(page, "document.querySelector('#count').textContent.startsWith('141 ')")
+    assert page.inner_text("#verdict") == "All pictures, latest first"
+    page.wait_for_selector("#grid .tile img.here")
+
+
+def test_an_answer_comes_while_one_types_and_late_ones_are_not_shown(opened: Any) -> None:
+    page = opened()
+    settled(page)
+    first = ids(page)
+    asked: list[str] = []
+    page.on(
+        "request",
+        lambda request: request.url.endswith("/search") and asked.append(json.loads(request.post_data)["query"]),
+    )
+    page.locator("#words").press_sequentially("snow at night", delay=15)
+    assert ids(page) == first  # the old answer stays until the new one is there
+    until(page, "document.title.startsWith('snow at night')")
+    settled(page)
+    assert asked[-1] == "snow at night" and len(asked) < len("snow at night")
+    assert ids(page) != first
+    assert page.inner_text("#verdict") == "Good matches"
+    assert "q=snow+at+night" in page.url
+    page.go_back()
+    settled(page)
+    assert page.input_value("#words") == "" and ids(page) == first
+
+
+def test_an_older_answer_that_comes_late_is_dropped(opened: Any) -> None:
+    page = opened()
+    settled(page)
+    held: list[Any] = []
+
+    def late(route: Any) -> None:
+        held.append(route) if json.loads(route.request.post_data)["query"] == "a dog" else route.continue_()
+
+    page.route("**/search", late)
+    page.fill("#words", "a dog")
+    page.wait_for_timeout(400)
+    assert held
+    typed(page, "snow")
+    shown = ids(page)
+    held[0].abort() if page.is_closed() else held[0].fulfill(
+        status=200, json={"results": [], "total": 0, "verdict": "none"}
+    )
+    page.wait_for_timeout(300)
+    assert ids(page) == shown
+    page.unroute("**/search")
+
+
+def test_the_grid_knows_its_layout_before_pictures_come(opened: Any) -> None:
+    page = opened("#")
+    page.route("**/thumbnails/**", lambda route: None)  # they never come
+    page.goto(page.url.split("#")[0] + "?q=a+farm")
+    settled(page)
+    boxes = page.eval_on_selector_all(
+        "#grid .tile",
+        "tiles => tiles.slice(0, 12).map(tile => { const b = tile.getBoundingClientRect(); return [b.left, b.top, b.width, b.height] })",
+    )
+    assert len(boxes) == 12 and all(width > 40 and height > 40 for *_, width, height in boxes)
+    for left, top, width, _ in boxes:
+        beside = [one for one in boxes if one[1] == top and one[0] > left]
+        assert all(other[0] >= left + width for other in beside)
+    page.unroute("**/thumbnails/**")
+
+
+def test_chips_build_the_query_language(opened: Any) -> None:
+    page = opened("?q=a+beach")
+    settled(page)
+    page.click("[data-menu=Camera]")
+    page.click(".popover .option:has-text('X100V')")
+    settled(page)
+    assert page.input_value("#written") == 'a beach camera = "X100V"'
+    page.click("[data-menu=Tag]")
+    page.click(".popover .option:has-text('summer')")
+    settled(page)
+    page.click("[data-menu=Without]")
+    page.fill(".popover input", "boats")
+    page.keyboard.press("Enter")
+    settled(page)
+    page.click("[data-menu=Time]")
+    page.click(".popover .option:has-text('2023')")
+    settled(page)
+    assert page.input_value("#written") == 'a beach camera = "X100V" tag = "summer" NOT "boats" year = 2023'
+    assert page.locator(".chip.on").all_inner_texts() == ["X100V", "summer", "without boats", "2023"]
+    answer = page.evaluate(
+        "query => fetch('/v1/collections/album/search', {method: 'POST', headers: {'Content-Type': 'application/json'}, "
+        "body: JSON.stringify({query})}).then(one => one.json())",
+        page.input_value("#written"),
+    )
+    assert ids(page) == [hit["id"] for hit in answer["results"]] and answer["results"]
+    assert all(hit["camera"] == "X100V" and hit["taken"].startswith("2023") for hit in answer["results"])
+    page.click(".chip.on:has-text('X100V')")
+    settled(page)
+    assert page.input_value("#written") == 'a beach tag = "summer" NOT "boats" year = 2023'
+
+
+def test_the_written_question_is_the_truth_and_comes_back_from_its_address(opened: Any) -> None:
+    page = opened()
+    settled(page)
+    page.fill("#written", 'dog + snow - "people walking" AND year >= 2022')
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.input_value("#words") == 'dog + snow - "people walking" AND year >= 2022'  # joined by hand: left alone
+    page.fill("#written", 'a dog  taken = 2023-05 tag:winter camera = "EOS 5D"')
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.input_value("#words") == "a dog" and page.locator(".chip.on").count() == 3
+    found = ids(page)
+    page.reload()
+    settled(page)
+    assert ids(page) == found and page.locator(".chip.on").all_inner_texts() == ["May 2023", "winter", "EOS 5D"]
+
+
+def test_a_question_that_cannot_be_read_says_why_and_the_way_out(opened: Any) -> None:
+    page = opened("?q=snow", allowed="400")
+    settled(page)
+    shown = ids(page)
+    page.fill("#words", "snow (deep")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "column" in page.inner_text("#problem") and ids(page) == shown
+    page.click("#problem button")
+    settled(page)
+    assert page.is_hidden("#problem") and page.input_value("#written") == '1:"snow (deep"'
+
+
+def test_months_are_a_filter(opened: Any) -> None:
+    page = opened("?q=snow")
+    settled(page)
+    page.wait_for_selector("#timeline .month")
+    bar = page.locator("#timeline .month").nth(5)
+    told = bar.get_attribute("aria-label")
+    bar.click()
+    settled(page)
+    assert re.search(r"taken = \d{4}-\d\d$", page.input_value("#written"))
+    assert f": {page.inner_text('#count').split(' ')[0]} picture" in told
+    assert page.locator("#timeline .month[aria-pressed=true]").count() == 1
+
+
+def test_nothing_good_is_said_honestly(opened: Any) -> None:
+    page = opened("?q=quarterly+tax+invoice+tag%3Asnow")
+    settled(page)
+    assert page.inner_text("#verdict") == "No good match"
+    assert "other or fewer words" in page.inner_text("#advice")
+    page.click("#advice button:has-text('Drop “snow”')")
+    settled(page)
+    assert page.input_value("#written") == "quarterly tax invoice"
+    page.goto(page.url.split("?")[0] + "?q=dog+year+%3D+1999")
+    settled(page)
+    assert page.inner_text("#verdict") == "Nothing passes these filters" and page.is_visible("#nothing")
+
+
+def test_a_mark_changes_the_order_at_once_and_undo_takes_it_back(opened: Any) -> None:
+    page = opened("?q=a+tree")
+    settled(page)
+    before = ids(page)
+    far = page.locator("#grid .tile").nth(30)
+    liked = far.get_attribute("data-id")
+    far.scroll_into_view_if_needed()
+    far.hover()
+    far.locator(".mark.yes").click()
+    settled(page)
+    after = ids(page)
+    assert after != before and after.index(liked) < before.index(liked)
+    assert page.locator(f".tile[data-id='{liked}'] .mark.yes").get_attribute("aria-pressed") == "true"
+    assert "1 mark" in page.inner_text("#count")
+    refused = after[0]
+    page.locator(f".tile[data-id='{refused}']").hover()
+    page.locator(f".tile[data-id='{refused}'] .mark.no").click()
+    settled(page)
+    page.click(".toast button")  # undo
+    settled(page)
+    assert ids(page) == after
+    page.click("#undo")
+    settled(page)
+    assert ids(page) == before and "mark" not in page.inner_text("#count")
+
+
+def picture(album: Path) -> bytes:
+    return next(iter(sorted((album / "by the sea").glob("*.jpg")))).read_bytes()
+
+
+def dropped(page: Any, data: bytes, event: str = "drop") -> None:
+    page.evaluate(
+        """([bytes, event]) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(bytes)], "mine.jpg", { type: "image/jpeg" }));
+          const about = { bubbles: true, cancelable: true };
+          const made = event === "paste"
+            ? new ClipboardEvent(event, { ...about, clipboardData: transfer })
+            : new DragEvent(event, { ...about, dataTransfer: transfer });
+          document.body.dispatchEvent(made);
+        }""",
+        [list(data), event],
+    )
+
+
+@pytest.mark.parametrize("way", ["drop", "paste", "choose"])
+def test_a_picture_is_searched_with(way: str, opened: Any, album: Path) -> None:
+    page = opened()
+    settled(page)
+    if way == "choose":
+        page.set_input_files("#picture-file", {"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": picture(album)})
+    else:
+        if way == "drop":
+            dropped(page, picture(album), "dragenter")
+            assert page.is_visible("#drop")
+        dropped(page, picture(album), way)
+    page.wait_for_selector(".like-pill img")
+    settled(page)
+    name = sorted((album / "by the sea").glob("*.jpg"))[0].name
+    assert page.locator("#grid .tile .name").first.text_content() == name
+    assert page.is_hidden("#drop")
+    typed(page, "snow")  # and with words besides
+    assert page.locator(".like-pill").count() == 1
+    page.click(".like-pill")
+    settled(page)
+    assert "picture=" not in page.url
+
+
+def test_more_like_this(opened: Any) -> None:
+    page = opened("?q=a+lighthouse")
+    settled(page)
+    third = ids(page)[2]
+    page.locator("#grid .tile .look").nth(2).click()
+    page.wait_for_selector("#viewer[open]")
+    page.click("#viewer button:has-text('More like this')")
+    settled(page)
+    assert ids(page)[0] == third and page.locator(".like-pill img").count() == 1
+    assert page.input_value("#written") == f"#{third}"
+    page.click(".toast button:has-text('a lighthouse')")
+    settled(page)
+    assert page.input_value("#written") == f"#{third} a lighthouse"
+
+
+def test_a_pictures_own_page(opened: Any) -> None:
+    page = opened("?q=a+lighthouse")
+    settled(page)
+    page.locator("#grid .tile .look").nth(1).click()
+    page.wait_for_selector("#region:not([hidden])")
+    second, third = ids(page)[1:3]
+    assert f"at={second}" in page.url
+    assert re.search("It (fits well|may fit)", page.inner_text("#why")) and page.is_visible("#where")
+    facts = page.inner_text("#viewer dl")
+    assert "Camera" in facts and "Taken" in facts and "album" in facts
+    page.wait_for_selector("#neighbours img")
+    page.keyboard.press("ArrowRight")
+    until(page, "id => location.search.includes(id)", third)
+    page.go_back()
+    page.wait_for_selector("#viewer:not([open])", state="attached")
+    page.go_forward()
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer:not([open])", state="attached")
+    assert page.evaluate("document.activeElement.closest('.tile').dataset.id") == third
+    page.goto(page.url + f"&at={second}")
+    page.wait_for_selector("#viewer[open]")
+
+
+def test_words_of_a_picture_are_changed_and_taken_back(opened: Any) -> None:
+    page = opened("?q=a+windmill")
+    settled(page)
+    page.locator("#grid .tile .look").first.click()
+    page.wait_for_selector("#viewer[open]")
+    page.fill("#words-of-it textarea", "the mill we slept in")
+    page.locator("#words-of-it textarea").first.blur()
+    page.wait_for_selector(".toast:has-text('Saved')")
+    page.fill("[aria-label='Add a tag']", "the mill")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".tag:has-text('the mill')")
+    item = ids(page)[0]
+    kept = page.evaluate("id => fetch(`/v1/collections/album/items/${id}`).then(one => one.json())", item)
+    assert "the mill we slept in" in kept["captions"] and "the mill" in kept["tags"]
+    page.click(".toast button:has-text('Undo')")
+    page.wait_for_selector(".tag:has-text('the mill')", state="detached")
+    page.keyboard.press("Escape")
+    typed(page, "slept")
+    assert ids(page)[0] == item  # found by its new words
+    page.locator("#grid .tile .look").first.click()
+    assert "slept" in page.inner_text("#why")
+
+
+HOSTILE = "<img src=x onerror=\"document.title='broken in'\"><script>document.title='broken in'</script>"
+
+
+def test_what_people_wrote_never_runs(opened: Any, album: Path) -> None:
+    page = opened()
+    settled(page)
+    item = ids(page)[0]
+    name = "<img src=x onerror=alert(1)>.jpg"
+    page.evaluate(
+        "([id, text]) => fetch(`/v1/collections/album/items/${id}`, {method: 'PATCH', headers: {'Content-Type': 'application/json'}, "
+        "body: JSON.stringify({captions: [text], tags: [text], metadata: {[text.slice(0, 30)]: text}, merge: true})})",
+        [item, HOSTILE],
+    )
+    (album / name).write_bytes(picture(album)[:-2] + b"\0\xff\xd9")
+    page.evaluate(
+        "fetch('/v1/collections/album/jobs', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'})"
+    )
+    page.wait_for_timeout(1500)
+    page.reload()
+    settled(page)
+    for about in ("?q=onerror", f"?q=%23{item}", "?q=%22%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%22", f"?at={item}"):
+        page.goto(page.url.split("?")[0] + about)
+        settled(page)
+        page.click("[data-menu=Tag]") if "at=" not in about else page.wait_for_selector("#viewer .tag")
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.querySelectorAll('img[src=x], main script, dialog script').length") == 0
+        assert "broken in" not in page.title()
+    assert HOSTILE in page.inner_text("#viewer")
+    (album / name).unlink()
+    page.evaluate(
+        "id => fetch(`/v1/collections/album/items/${id}`, {method: 'PATCH', headers: {'Content-Type': 'application/json'}, "
+        "body: JSON.stringify({captions: [], tags: [], metadata: {}})})",
+        item,
+    )
+
+
+def test_pictures_are_chosen_and_taken_along(opened: Any) -> None:
+    page = opened("?q=a+harbour", accept_downloads=True)
+    settled(page)
+    page.locator("#grid .tile .look").first.focus()
+    page.keyboard.press("x")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.inner_text("#selection strong") == "3 chosen"
+    with page.expect_download() as saved:
+        page.click("#selection button:has-text('Save as ZIP')")
+    with zipfile.ZipFile(io.BytesIO(Path(saved.value.path()).read_bytes())) as archive:
+        assert archive.testzip() is None and len(archive.namelist()) == 3
+        assert Image.open(archive.open(archive.namelist()[0])).format == "JPEG"
+    with page.expect_download() as listed:
+        page.click("#selection button:has-text('List')")
+    assert len(Path(listed.value.path()).read_text().splitlines()) == 3
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#selection")
+
+
+def test_duplicates_side_by_side(opened: Any) -> None:
+    page = opened()
+    settled(page)
+    page.click("#menu")
+    page.click(".popover .option:has-text('Look for duplicates')")
+    page.wait_for_selector(".group .twin", timeout=60_000)
+    assert "Keep this one" in page.inner_text(".twin.keep")
+    page.click("button:has-text('Choose all but the best')")
+    assert page.inner_text("#selection strong") == f"{page.locator('.twin:not(.keep)').count()} chosen"
+    page.keyboard.press("Escape")
+    page.click("button:has-text('Back to searching')")
+    page.wait_for_selector("#grid .tile")
+
+
+def test_pages_go_on_by_scrolling_and_by_a_button(opened: Any) -> None:
+    page = opened("?q=a+picture+of+a+place")
+    settled(page)
+    assert len(ids(page)) == 60
+    page.mouse.wheel(0, 20_000)
+    until(page, "document.querySelectorAll('#grid .tile').length > 60")
+    until(page, "document.querySelector('#more').hidden || document.querySelectorAll('#grid .tile').length >= 120")
+    page.mouse.wheel(0, 40_000)
+    until(page, "document.querySelector('#more').hidden")
+    assert len(set(every_id(page))) == len(every_id(page)) >= 141
+
+
+def test_from_end_to_end_with_the_keyboard_alone(opened: Any) -> None:
+    page = opened()
+    settled(page)
+    keys = page.keyboard
+    assert page.evaluate("document.activeElement.id") == "words"  # ready to type
+    keys.type("a farm in autumn")
+    until(page, "document.title.startsWith('a farm in autumn')")
+    settled(page)
+    keys.press("ArrowDown")
+    first = ids(page)[0]
+    here = "document.activeElement.closest('.tile')?.dataset.id"
+    assert page.evaluate(here) == first
+    keys.press("ArrowRight")
+    assert page.evaluate(here) == ids(page)[1]
+    keys.press("ArrowDown")
+    below = page.evaluate(here)
+    tops = page.evaluate(
+        "id => [...document.querySelectorAll('.tile')].map(t => [t.dataset.id, t.getBoundingClientRect().top]).filter(([one]) => one === id)[0][1]",
+        below,
+    )
+    assert tops > page.evaluate(
+        "id => document.querySelector(`.tile[data-id='${id}']`).getBoundingClientRect().top", first
+    )
+    keys.press("ArrowUp")
+    keys.press("Home")
+    before = ids(page)
+    keys.press("n")
+    settled(page)
+    assert ids(page) != before and page.evaluate(here) is not None  # the focus went along
+    keys.press("u")
+    settled(page)
+    assert ids(page) == before
+    keys.press("Enter")
+    page.wait_for_selector("#viewer[open]")
+    keys.press("y")
+    page.wait_for_selector("#viewer .mark.yes[aria-pressed=true]")
+    keys.press("Escape")
+    page.wait_for_selector("#viewer:not([open])", state="attached")
+    keys.press("?")
+    page.wait_for_selector("#keys[open]")
+    keys.press("Escape")
+    keys.press("/")
+    assert page.evaluate("document.activeElement.id") == "words"
+    keys.press("Escape")
+    settled(page)
+    assert page.input_value("#words") == ""
+    keys.press("Tab")  # the camera, then the tools, then the chips
+    for _ in range(12):
+        if page.evaluate("document.activeElement.dataset.menu") == "Tag":
+            break
+        keys.press("Tab")
+    keys.press("Enter")
+    page.wait_for_selector(".popover .option")
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    settled(page)
+    assert page.locator(".chip.on").count() == 1
+    assert page.evaluate("document.activeElement !== document.body")
+
+
+def test_on_a_phone(opened: Any) -> None:
+    page = opened("?q=snow", width=390, height=844, has_touch=True, is_mobile=True, device_scale_factor=2)
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    widths = page.eval_on_selector_all("#grid .tile", "tiles => tiles.map(tile => tile.getBoundingClientRect().right)")
+    assert max(widths) <= 390
+    page.locator("#grid .tile .look").first.tap()
+    page.wait_for_selector("#viewer[open]")
+    assert page.evaluate("document.querySelector('#viewer').scrollWidth <= innerWidth")
+    page.locator("#viewer .mark.yes").tap()
+    page.wait_for_selector("#viewer .mark.yes[aria-pressed=true]")
+    page.locator("#viewer header .bare").tap()
+    small = page.eval_on_selector_all(
+        ".top button:not([hidden]), .chip",
+        "all => all.filter(one => one.offsetParent && one.getBoundingClientRect().height < 32).length",
+    )
+    assert small == 0
+
+
+def test_without_the_server_everything_stays_and_it_comes_back(opened: Any) -> None:
+    page = opened("?q=snow", allowed="ERR_")
+    settled(page)
+    shown = ids(page)
+    page.context.set_offline(True)
+    page.fill("#words", "rain")
+    page.wait_for_selector("#problem.offline:not([hidden])")
+    assert ids(page) == shown
+    page.context.set_offline(False)
+    page.wait_for_selector("#problem", state="hidden")
+    settled(page)
+    assert page.input_value("#words") == "rain" and ids(page) != shown
+
+
+def test_a_server_that_was_stopped_is_waited_for(opened: Any, server: Any) -> None:
+    page = opened("?q=snow", allowed="ERR_")
+    settled(page)
+    server.stop()
+    page.fill("#words", "fog")
+    page.wait_for_selector("#problem.offline:not([hidden])")
+    server.start()
+    page.wait_for_selector("#problem", state="hidden", timeout=20_000)
+    settled(page)
+    assert page.inner_text("#verdict")
+
+
+def test_nothing_moves_for_who_wants_it_calm(opened: Any) -> None:
+    page = opened("?q=snow", reduced_motion="reduce")
+    settled(page)
+    longest = page.eval_on_selector_all(
+        "*", "all => Math.max(...all.map(one => parseFloat(getComputedStyle(one).transitionDuration)))"
+    )
+    assert longest < 0.001
+
+
+@pytest.mark.parametrize(("light", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_serious_on_any_page(light: str, width: int, opened: Any) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = opened("?q=snow", width=width, color_scheme=light, reduced_motion="reduce")
+    address = page.url.split("?")[0]
+
+    def serious(what: str) -> list[str]:
+        found = axe.run(page).response["violations"]
+        return [
+            f"{what}: {one['id']}: {one['nodes'][0]['html'][:150]}"
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    settled(page)
+    page.wait_for_selector("#timeline .month")
+    faults = serious("answer")
+    page.click("[data-menu=Time]")
+    page.wait_for_selector(".popover .option")
+    faults += serious("menu")
+    page.keyboard.press("Escape")
+    page.locator("#grid .tile .look").first.click()
+    page.wait_for_selector("#region:not([hidden])")
+    page.wait_for_selector("#neighbours img")
+    faults += serious("picture")
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    page.keyboard.press("?")
+    faults += serious("keys")
+    for about in (
+        "?q=quarterly+tax+invoice+tag%3Asnow",
+        "?q=dog+year+%3D+1999",
+        "?view=duplicates",
+        "reports",
+        "reports/compare?of=cca&of=pls",
+    ):
+        page.goto(address + about)
+        page.wait_for_load_state("networkidle")
+        faults += serious(about)
+    assert not faults
