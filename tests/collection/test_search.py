@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from collection_world import COLOURS, Palette, paint
 
-from diptych.collection import Collection, Entry
+from diptych.collection import Collection, Entry, Term
 from diptych.collection.search import DEPTH, SearchParams
 from diptych.index.hamming import Hamming
 from diptych.kinds import BadInput, Space, cosine, dot, hamming, l2
