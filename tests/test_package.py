@@ -36,6 +36,16 @@ def test_an_unknown_name_is_no_attribute():
     assert not hasattr(diptych, "__path_to_nowhere__")
 
 
+def test_every_name_that_a_module_lists_is_there():
+    listing = [path for path in Path(diptych.__file__).parent.rglob("*.py") if "\n__all__ = " in path.read_text()]
+    assert len(listing) > 5
+    for path in listing:
+        parts = path.relative_to(Path(diptych.__file__).parents[1]).with_suffix("").parts
+        module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
+        missing = [name for name in module.__all__ if not hasattr(module, name)]
+        assert not missing and len(set(module.__all__)) == len(module.__all__), module.__name__
+
+
 def test_a_star_brings_them_all():
     code = "from diptych import *\nprint(Collection.__name__, evaluate.__name__, cosine)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from diptych.collection import Collection, Entry
+from diptych.collection import Collection, Entry, duplicates
 from diptych.collection.duplicates import Duplicates, Group
 from diptych.collection.same_picture import PREPROCESSING, Glance, same
 from diptych.kinds import BadInput, Space, cosine
@@ -299,6 +299,15 @@ def test_progress_tells_vectors_and_files(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     asked(tmp_path, progress=lambda *step: told.append(step))
     assert told == [("compared", 2, 2), ("read", 2, 2)]
+
+
+def test_progress_counts_up_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_BLOCK", 2)
+    for number in range(5):
+        save(scene(number), tmp_path / f"{number}.jpg")
+    told: list[tuple[str, int, int]] = []
+    asked(tmp_path, progress=lambda *step: told.append(step))
+    assert [step for step in told if step[0] == "compared"] == [("compared", n, 5) for n in (2, 4, 5)]
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 1.5, float("nan")])

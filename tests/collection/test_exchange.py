@@ -76,6 +76,16 @@ def test_thousands_of_items_come_back_the_same(many, tmp_path, monkeypatch, form
         assert sizes == [1500, 600]
 
 
+def test_columns_of_shards_are_lists_of_texts_although_nothing_is_said(tmp_path):
+    """Or the shards of one export had columns of different kinds, which no reader puts together."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
+        collection.put([Entry("one", np.eye(16, dtype=np.float32)[0])])
+        collection.export(tmp_path / "shards")
+    schema = parquet.read_schema(tmp_path / "shards" / "metadata" / "metadata_0.parquet")
+    assert [str(schema.field(name).type) for name in ("captions", "tags")] == ["list<element: string>"] * 2
+
+
 @pytest.mark.parametrize("form", ["all.jsonl", "all.parquet"])
 def test_words_alone_go_to_a_collection_that_has_the_items_and_to_no_other(many, tmp_path, form):
     if form != "all.jsonl":

@@ -129,3 +129,12 @@ def test_the_file_is_written_again_when_more_changed_than_a_reader_catches_up_wi
         ]
         with Collection.open(tmp_path / "c", Palette()) as reader:
             assert found(reader, "red blue", 50) == exactly(collection, "red blue", 50)
+
+
+def test_status_tells_the_bytes_of_the_database_and_of_the_indexes(tmp_path: Path) -> None:
+    with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
+        collection.put(entries(40))
+        collection._nearest.rebuild()
+        (index,) = (collection.folder / "index").glob("*.index")
+        size = collection.status()["bytes"]
+        assert size == {"database": (tmp_path / "c" / "diptych.db").stat().st_size, "index": index.stat().st_size}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from collection_world import COLOURS, Palette, paint
 
-from diptych.collection import Collection, Entry
+from diptych.collection import Collection, Entry, Term
 from diptych.collection.search import DEPTH, SearchParams
 from diptych.index.hamming import Hamming
 from diptych.kinds import BadInput, Space, cosine, dot, hamming, l2
@@ -181,3 +181,13 @@ def test_captions_are_ranked_among_those_given_or_those_there(many: Collection) 
         many.captions(7, 0)
     both = many.captions(7, 5)
     assert len({text for text, _ in both}) == 5
+
+
+@pytest.mark.parametrize(("name", "why"), [("folder.png", "Is a directory"), ("zero\0.png", "null byte")])
+def test_a_picture_that_cannot_be_read_is_told_with_its_reason(tmp_path, name, why):
+    (tmp_path / "folder.png").mkdir()
+    with (
+        Collection.open(tmp_path / "c", Palette(), write=True) as collection,
+        pytest.raises(BadInput, match=rf"not readable \(.*{why}"),
+    ):
+        collection.search(Term(1.0, "picture", str(tmp_path / name)))

@@ -88,6 +88,18 @@ def test_an_index_of_words_that_lost_them_is_told(pictures: Path) -> None:
     assert any("index of words" in line or "malformed" in line for line in told), told
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE words_docsize SET sz = x'7F7F7F' WHERE id = 1",
+        "UPDATE words_data SET block = (SELECT block || x'00' FROM words_data WHERE id = 1) WHERE id = 1",
+    ],
+)
+def test_lengths_of_texts_that_rank_wrongly_are_told(pictures: Path, statement: str) -> None:
+    told = spoilt(pictures, statement)
+    assert any("index of words" in line for line in told), told
+
+
 def test_files_that_are_gone_or_changed_are_told_with_what_mends_them(pictures: Path) -> None:
     gone, touched, changed = sorted(pictures.rglob("0*.png"))[:3]
     gone.unlink()
