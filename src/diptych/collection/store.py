@@ -506,8 +506,10 @@ class Store:
             for item, key, value, kind in self.rows(sql, some):
                 _unfold(metadata.setdefault(item, {}), key, value, kind)
             columns = ("id", "kept", "status", "reason", *_COLUMNS.split(", "))
-            for crc, *row in self.rows(
-                f"SELECT crc, {', '.join(columns).replace('kept', 'path')} FROM items WHERE id IN ({marks})", some
+            for crc, folder, name, *row in self.rows(
+                f"SELECT crc, folder, name, {', '.join(columns).replace('kept', 'path')} FROM items "
+                f"WHERE id IN ({marks})",
+                some,
             ):
                 given_captions, found_captions, given_tags, found_tags = words.get(row[0], ([], [], [], []))
                 item = Item(
@@ -516,7 +518,7 @@ class Store:
                     given=Words(tuple(given_captions), tuple(sorted(given_tags))),
                     metadata=metadata.get(row[0], {}),
                 )
-                if item.crc() != crc:
+                if item.crc() != crc or _parted(item.kept) != (folder, name):
                     raise self.damaged(f"item {item.id}: checksum differs")
                 found[item.id] = item
         return [found[id] for id in ids if id in found]
@@ -581,8 +583,14 @@ class Store:
 
 def _written(item: Item, entries: Entries) -> tuple[str, str, str, str, str, int]:
     """What is kept of an item besides its `_COLUMNS`: path, name, folder, status, reason, checksum."""
-    folder, _, name = item.kept.rpartition("/")
+    folder, name = _parted(item.kept)
     return item.kept, name, folder, item.status, item.reason, item.crc(entries)
+
+
+def _parted(kept: str) -> tuple[str, str]:
+    """Folder and name of what an item is called."""
+    folder, _, name = kept.rpartition("/")
+    return folder, name
 
 
 def full(name: str | Path) -> str:
