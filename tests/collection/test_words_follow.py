@@ -160,8 +160,8 @@ class World:
         gone = Counter(digest for path, digest in self.before.items() if path not in files)
         either, edited = set(), set()
         for path in sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.stat().st_ctime_ns)):
-            # A new content in the place of one that went nowhere else is an edit: the words are of the same picture. What
-            # lies elsewhere since is a copy of it.
+            # A new content in the place of one that went nowhere else is an edit: the words are of the same picture.
+            # Where it was written later, it is a copy of that.
             old, digest = self.before.get(path), files[path]
             if old is not None and digest not in self.ever | edited:
                 if come[old] <= gone[old]:

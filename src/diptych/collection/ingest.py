@@ -391,7 +391,11 @@ class _Work:
         left = {item.kept for item in items}
         # Whoever is still where another comes has gone: its content was found nowhere.
         ousted = self.store.items(
-            [self.known[path].id for path in places.values() if path in self.known and self.known[path].id not in places]
+            [
+                self.known[path].id
+                for path in places.values()
+                if path in self.known and self.known[path].id not in places
+            ]
         )
         with self.store.transaction():
             self._oust(ousted)
@@ -654,7 +658,7 @@ class _Work:
 def _written_at(file: Found) -> tuple[int, int]:
     """When a file was written. Copies may keep the time of what they are of, but not that of their own last change."""
     try:
-        return file.mtime_ns, os.stat(file.path).st_ctime_ns
+        return file.mtime_ns, Path(file.path).stat().st_ctime_ns
     except OSError:
         return file.mtime_ns, 0
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -216,7 +217,7 @@ class Store:
             except OSError as error:
                 raise BadInput(f"{folder}: not writable ({error.strerror}); name another folder") from None
         elif not self.file.is_file():
-            raise BadInput(f"{folder}: no collection in it; make one with `diptych index FOLDER --collection {folder}`")
+            raise BadInput(f"{folder}: no collection in it; make one with `{command(folder, 'index', 'FOLDER')}`")
         try:
             with self._typed():
                 self._connection = self._connected()
@@ -292,7 +293,7 @@ class Store:
         if not self.write:
             if not version:
                 raise BadInput(f"{self.file} holds no collection yet; index something into it first")
-            raise BadInput(f"{self.file} has version {version}; update it: diptych reindex --collection {self.folder}")
+            raise BadInput(f"{self.file} has version {version}; update it: {command(self.folder, 'reindex')}")
         if not version and self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             raise BadInput(f"{self.file} is a file of another program; name another folder")
         script = ";\n".join(SCHEMA[version:])
@@ -591,6 +592,11 @@ def _parted(kept: str) -> tuple[str, str]:
     """Folder and name of what an item is called."""
     folder, _, name = kept.rpartition("/")
     return folder, name
+
+
+def command(folder: Path, *words: str) -> str:
+    """A command of `diptych` about the collection in a folder, to be pasted into a shell wherever one is."""
+    return shlex.join(["diptych", *words, "--collection", str(folder)])
 
 
 def full(name: str | Path) -> str:
