@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from diptych import postcards
 from diptych.app import cli
+from diptych.collection import Collection
 from diptych.flow.fit import fit
 from diptych.flow.prepare import prepare
 
@@ -271,6 +273,60 @@ def test_which_collection_answered_is_said_unless_it_was_named_or_is_of_this_fol
         assert here(*command.split(), at=album / "below").stderr.startswith(told), command
     assert told not in here("search", "a", at=album).stderr
     assert told not in here("search", "a", "--collection", album / ".diptych", at=album / "below").stderr
+
+
+def test_a_collection_that_is_not_there_is_not_begun_by_a_command_that_changes_one(
+    album: Path, tmp_path: Path, here: Run
+) -> None:
+    """A misspelt name, or a disk that is not mounted."""
+    (tmp_path / "empty").mkdir()
+    for name in ("nowhere", "empty"):
+        for command in (("index",), ("reindex",), ("forget", album)):
+            answer = here(*command, "--collection", name, at=tmp_path)
+            assert answer.returncode == 2 and f"{name}: no collection in it" in answer.stderr, command
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty"] and list((tmp_path / "empty").iterdir()) == []
+
+
+def test_every_command_takes_a_folder_of_pictures_for_its_collection(album: Path, small: Path, here: Run) -> None:
+    here("index", small, "--model", encoder(album), at=small)
+    files = sorted(small.iterdir())
+    assert "2 unchanged" in here("index", small, "-c", "small", at=small.parent).stdout
+    assert "2 unchanged" in here("index", "-c", "small", at=small.parent).stdout
+    assert "2 pictures, index" in here("reindex", "-c", "small", at=small.parent).stdout
+    assert here("verify", "-c", "small", at=small.parent).stdout == "sound\n"
+    assert "2 pictures forgotten" in here("forget", "small", "-c", "small", at=small.parent).stdout
+    assert sorted(small.iterdir()) == files
+
+
+def test_a_command_that_is_named_does_what_is_said_wherever_it_is_pasted(
+    album: Path, tmp_path: Path, here: Run
+) -> None:
+    """From another folder, which has a collection of its own."""
+    folder = tmp_path / "my pictures"
+    for name, number in (("A", 10), ("B", 20)):
+        (folder / name).mkdir(parents=True)
+        for n in (1, 2):
+            shutil.copy(album / f"000{number + n}.png", folder / name / f"{n}.png")
+
+    def pasted(text: str) -> subprocess.CompletedProcess[str]:
+        command = re.search(r"diptych ((?:[^\s';]|'[^']*'| )+?)(?= mends| lists|$)", text, re.MULTILINE)
+        assert command, text
+        return here(*shlex.split(command[1]), at=album)
+
+    here("index", folder / "A", folder / "B", "--model", encoder(album), "-c", folder / ".diptych", at=tmp_path)
+    os.utime(folder / "A" / "1.png", (1, 1))
+    assert "1 updated" in pasted(here("verify", "-c", folder, at=album).stdout).stdout
+    with Collection.open(folder / ".diptych", write=True) as collection:
+        collection.annotate(folder / "A" / "1.png", tags=["mine"])
+    (folder / "A" / "1.png").unlink()
+    out = here("index", "-c", folder, at=album).stdout
+    assert "tag:mine" in pasted(next(line for line in out.splitlines() if "kept for their return" in line)).stdout
+    shutil.move(folder / "B", folder / "C")
+    out = here("index", "-c", folder, at=album).stdout
+    assert "2 pictures forgotten" in pasted(next(line for line in out.splitlines() if "not looked at" in line)).stdout
+    shutil.rmtree(folder / "A")
+    gone = here("index", "-c", folder, at=album)
+    assert gone.returncode == 2 and "1 picture forgotten" in pasted(gone.stderr).stdout
 
 
 def test_names_steer_no_terminal_and_are_exact_for_xargs(album: Path, tmp_path: Path, here: Run) -> None:

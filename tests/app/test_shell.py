@@ -111,7 +111,7 @@ def test_how_a_program_ends(raised: str, code: int, told: bytes) -> None:
 
 
 def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    options = {"stdout": -1, "stderr": -1, "timeout": 60, **options}
+    options = {"stdout": -1, "stderr": -1, **options}
     return subprocess.run([sys.executable, "-m", "diptych.app.cli", *arguments], **options)
 
 

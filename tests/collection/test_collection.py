@@ -518,7 +518,7 @@ def test_a_full_disk_is_said_and_nothing_acknowledged_is_lost(pictures, palette)
 def test_another_encoder_is_refused_with_the_command_that_mends_it(pictures, palette):
     with begun(pictures, palette) as collection:
         collection.add(pictures)
-    with pytest.raises(OtherEncoder, match=r"diptych reindex --collection \S+\.diptych --model MODEL"):
+    with pytest.raises(OtherEncoder, match=r"diptych reindex --model MODEL --collection \S+\.diptych"):
         Collection.open(pictures / ".diptych", Palette(scale=2.0))
     with (
         Collection.open(pictures / ".diptych") as collection,

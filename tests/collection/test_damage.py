@@ -90,6 +90,18 @@ def test_a_flipped_byte_in_a_vector_or_a_caption_is_met_when_it_is_used(whole, t
         assert collection.verify()
 
 
+def test_a_change_in_any_column_of_an_item_is_noticed(whole, tmp_path):
+    with Collection.open(whole, Palette()) as collection:
+        columns = {name for _, name, *_ in collection._store.rows("PRAGMA table_info (items)")}
+    for column in sorted(columns - {"changed"}):  # by which indexes catch up; verify asks what they find
+        shutil.rmtree(tmp_path / "c", ignore_errors=True)
+        shutil.copytree(whole, tmp_path / "c")
+        with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
+            change = f"UPDATE items SET {column} = coalesce({column}, 0) || '99' WHERE id = 3"
+            collection._store._connection.execute(change)
+            assert collection.verify(), column
+
+
 def test_a_file_cut_short_or_emptied_is_an_error(whole, tmp_path):
     data = (whole / "diptych.db").read_bytes()
     (tmp_path / "c").mkdir()

@@ -451,7 +451,7 @@ def test_content_that_changed_behind_the_same_size_and_time_is_noticed_and_mende
         hidden(tmp_path / "P" / "2.bmp", paint(tmp_path / "new.bmp", "blue").read_bytes())
         assert collection.add().unchanged == 4 and collection.verify() == []
         problems = collection.verify(contents=True)
-        assert len(problems) == 3 and all("diptych index --contents mends it" in line for line in problems)
+        assert len(problems) == 3 and all("diptych index --contents --collection" in line for line in problems)
         report = collection.add(contents=True)
         assert (report.renamed, report.updated, report.unchanged) == (2, 1, 1)
         assert collection.verify(contents=True) == []

@@ -327,6 +327,7 @@ def test_rows_that_an_older_version_took_are_noticed_and_mended(items):
     items._nearest.forget()
     found = items.verify()
     assert len(found) == sum(id % 3 > 0 for id in items.ids())
-    assert found[0] == "item 1: its vector has the length 3.9 and not 1; diptych reindex mends it"
+    way = f"diptych reindex --collection {items.folder} mends it"
+    assert found[0] == f"item 1: its vector has the length 3.9 and not 1; {way}"
     items.reindex()
     assert items.verify() == [] and keys(items.search(vector, 7)) == wanted(vector, 7)

@@ -110,12 +110,13 @@ def test_files_that_are_gone_or_changed_are_told_with_what_mends_them(pictures: 
     changed.write_bytes(data)
     os.utime(changed, ns=(at.st_atime_ns, at.st_mtime_ns))
     with Collection.open(pictures / ".diptych", Palette()) as collection:
+        to = f"--collection {pictures / '.diptych'} mends it"
         plain = [
-            f"{gone}: not readable (No such file or directory); diptych index mends it",
-            f"{touched}: changed since it was indexed; diptych index mends it",
+            f"{gone}: not readable (No such file or directory); diptych index {to}",
+            f"{touched}: changed since it was indexed; diptych index {to}",
         ]
         assert sorted(collection.verify()) == plain
-        behind = f"{changed}: its content changed, though its size and time did not; diptych index --contents mends it"
+        behind = f"{changed}: its content changed, though its size and time did not; diptych index --contents {to}"
         told: list[tuple[str, int, int]] = []
         assert sorted(collection.verify(contents=True, progress=lambda *said: told.append(said))) == [*plain, behind]
         assert told == [("verify", 9, 9)]
@@ -141,7 +142,8 @@ def test_an_index_that_holds_other_items_or_other_rows_is_told_and_reindex_mends
             spoil(index)
             index.save(collection._nearest._path(collection._nearest.generation))
         with Collection.open(pictures / ".diptych", Palette(), write=True) as collection:
-            assert collection.verify() == [f"{said}; diptych reindex mends it"]
+            way = f"diptych reindex --collection {pictures / '.diptych'} mends it"
+            assert collection.verify() == [f"{said}; {way}"]
             collection.reindex()
             assert collection.verify() == []
 

@@ -113,6 +113,30 @@ def test_an_edit_keeps_id_and_words_and_the_old_content_has_them_still(collectio
     assert collection.add().added == 1 and given(collection, album / "restored.png")[1] == ("mine",)
 
 
+@pytest.mark.parametrize("date", ["", "2020:05:01 12:00:00"])
+def test_a_copy_of_an_edit_takes_words_from_nobody(collection, album, date):
+    """Whatever the order of their names: the edit keeps the words, and its copies have them."""
+    exif = Image.Exif()
+    if date:
+        exif.get_ifd(0x8769)[0x9003] = date
+    paint(album / "green.png", "green", 1, exif=exif)
+    collection.add()
+    id = tagged(collection, album / "green.png", "g")
+    for name in ("blue", "red"):
+        tagged(collection, album / f"{name}.png", name)
+    paint(album / "green.png", "orange", 5, exif=exif)
+    for number, name in enumerate(("a", "blue", "red", "z")):
+        shutil.copy2(album / "green.png", album / f"{name}.png")  # with the time of the edit
+        if number % 2:
+            os.utime(album / f"{name}.png")
+    report = collection.add()
+    assert item(collection, album / "green.png").id == id
+    for name in ("a", "blue", "green", "red", "z"):
+        assert given(collection, album / f"{name}.png")[1] == ("g",), name
+    assert sorted(some.given.tags for some in collection.waiting()) == [("blue",), ("red",)]
+    assert (report.updated, report.added, report.removed, report.words_waiting) == (1, 4, 2, 2)
+
+
 def test_an_edit_that_is_taken_back_is_the_old_picture_with_its_id(collection, album, tmp_path):
     red = album / "red.png"
     id = tagged(collection, red, "mine")
@@ -134,7 +158,8 @@ def test_another_photograph_under_the_old_name_does_not_get_the_words(collection
     taken(photo, "purple", "2024:08:09 10:00:00")  # a camera that counts from the start again
     report = collection.add()
     assert item(collection, photo).id != id and given(collection, photo)[1] == ()
-    assert [some.given.tags for some in collection.waiting()] == [("wedding",)] and report.added == 1
+    assert [some.given.tags for some in collection.waiting()] == [("wedding",)]
+    assert (report.added, report.removed, report.words_waiting) == (1, 1, 1)
 
 
 def test_a_known_picture_under_the_name_of_another_brings_its_own_words(collection, album):
@@ -142,7 +167,8 @@ def test_a_known_picture_under_the_name_of_another_brings_its_own_words(collecti
     tagged(collection, red, "r")
     green_id = tagged(collection, green, "g")
     shutil.copyfile(green, red)
-    collection.add()
+    report = collection.add()
+    assert (report.added, report.removed, report.words_waiting) == (1, 1, 1)
     assert given(collection, red)[1] == ("g",) == given(collection, green)[1]
     assert item(collection, green).id == green_id != item(collection, red).id
     assert [some.given.tags for some in collection.waiting()] == [("r",)]

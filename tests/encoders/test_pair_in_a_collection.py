@@ -94,7 +94,7 @@ def test_another_encoder_in_the_same_place_is_refused_with_the_command_that_mend
         card["text"]["length"] = 5
     (encoder / "card.json").write_text(json.dumps(card))
     seal(encoder)
-    command = f"diptych reindex --collection {tmp_path / 'c'} --model {encoder}"
+    command = f"diptych reindex --model {encoder} --collection {tmp_path / 'c'}"
     with Collection.open(tmp_path / "c") as collection, pytest.raises(OtherEncoder) as error:
         collection.search("dog")
     assert command in str(error.value) and "\n" not in str(error.value)

@@ -359,7 +359,14 @@ def test_a_painting_program_that_fails_says_why_in_one_line(tmp_path):
 
 def test_a_killed_process_leaves_no_lock_behind(tmp_path):
     home = tmp_path / "cards"
-    code = f"from diptych import postcards; postcards.write({str(home)!r}, 400, seed=2, workers=1)"
+    code = f"""
+import time
+from diptych import postcards
+def progress(*_):
+    while True:  # it is killed before the second fifty
+        time.sleep(0.05)
+postcards.write({str(home)!r}, 400, seed=2, workers=1, progress=progress)
+"""
     process = subprocess.Popen([sys.executable, "-c", code])
     part = tmp_path / ".cards.part"
     while process.poll() is None and not any(part.glob("images/*.png")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -93,7 +92,10 @@ def index(
     """Make folders of pictures searchable, or bring a collection up to date with them."""
     from diptych.collection import Collection
 
-    where = collection or (_into(folders[0]) if folders else _near())
+    if folders:
+        where = _named(collection) if collection else _into(folders[0])
+    else:
+        where = _there(collection)
     for folder in folders or () if not where.exists() else ():  # else the collection knows which are away
         if not folder.exists():
             raise BadInput(f"{folder}: no such folder; is it misspelt, or its disk not mounted?")
@@ -110,7 +112,7 @@ def index(
                 )
         except KeyboardInterrupt:
             _remember(where)
-            again = shlex.join(["diptych", "index", *map(str, folders or ()), "--collection", str(where)])
+            again = _command(where, "index", *map(str, folders or ()))
             print_note(f"stopped; {len(found)} pictures are indexed and kept. Go on: {again}")
             raise typer.Exit(130) from None
         _remember(where)
@@ -147,11 +149,12 @@ def _report(report: Ingested, items: int, where: Path, captions: Path | None, sh
         )
     if report.words_waiting:
         n = report.words_waiting
-        print_line(f"what was given to {n} of those removed is kept for their return; diptych forget lists it")
+        again = _command(where, "forget")
+        print_line(f"what was given to {n} of those removed is kept for their return; {again} lists it")
     if report.restored:
         print_line(f"{report.restored} are back, with the words that were given to them")
     for place, why in report.away:
-        print_line(f"not looked at: {quoted(place)}: {why}, or diptych forget {shlex.quote(place)}")
+        print_line(f"not looked at: {quoted(place)}: {why}, or {_command(where, 'forget', place)}")
     for path, why in report.failures:
         print_line(f"not indexed: {quoted(path)}: {why}")
     for path, why in report.notes:
@@ -332,13 +335,11 @@ def forget(
 
     No picture is touched. Without a folder: list what was given to pictures that are not there now.
     """
-    from diptych.collection import Collection
-
     if folder is None:
         with _opened(collection) as found:
             words, removed = found.waiting(), 0
     else:
-        with Collection.open(collection or _near(), write=True) as found:
+        with _opened(collection, write=True) as found:
             forgotten = found.forget(folder, words=not keep_words)
             words, removed = list(forgotten.words), forgotten.removed
     if as_json:
@@ -348,7 +349,7 @@ def forget(
         said = [*some.given.captions, *(f"tag:{tag}" for tag in some.given.tags)]
         print_line(quoted(some.path), *said, *(f"{key} = {value}" for key, value in some.metadata.items()))
     if folder is not None:
-        print_line(f"{removed} pictures forgotten, and the words given to {len(words)}")
+        print_line(f"{_number(removed, 'picture')} forgotten, and the words given to {len(words)}")
 
 
 def _words(some: Waiting) -> dict[str, Any]:
@@ -385,12 +386,7 @@ def reindex(
     as_json: JsonOption = False,
 ) -> None:
     """Build the index anew and measure it, or move the collection to another encoder."""
-    from diptych.collection import Collection
-
-    with (
-        Collection.open(_named(collection) if collection else _near_told(), write=True) as found,
-        progress() as on_progress,
-    ):
+    with _opened(collection, write=True) as found, progress() as on_progress:
         found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress)
         facts = found.status()
     if as_json:
@@ -431,20 +427,40 @@ def _texts(file: Path) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def _opened(collection: Path | None) -> Collection:
+def _opened(collection: Path | None, write: bool = False) -> Collection:
+    """One that is there. write: to change it, which is done to none that nobody is near or has named."""
     from diptych.collection import Collection
 
+    if write:
+        return Collection.open(_there(collection), write=True)
     found = Collection.open(_named(collection) if collection else _near_told(or_last=True))
     if found.read_by_older():
-        again = shlex.join(["diptych", "index", "--collection", str(found.folder)])
+        again = _command(found.folder, "index")
         print_note(f"an older Diptych read these pictures; this one reads more of them: {again}")
     return found
 
 
+def _there(collection: Path | None) -> Path:
+    """Where the collection lies that was named, or that is near. Raises BadInput where none is: none is begun."""
+    from diptych.collection.store import FILE
+
+    where = _named(collection) if collection else _near_told()
+    if not (where / FILE).is_file():
+        raise BadInput(f"{where}: no collection in it; is it misspelt, or its disk not mounted?")
+    return where
+
+
+def _command(where: Path, *words: str) -> str:
+    """A command about a collection, to be pasted into a shell."""
+    from diptych.collection.store import command
+
+    return command(where, *words)
+
+
 def _named(collection: Path) -> Path:
-    """The collection that was named, be it by the folder of pictures in which it lies."""
-    inside = collection / INSIDE
-    return inside if inside.is_dir() and collection.name != INSIDE else collection
+    """The collection that was named, be it by the folder of pictures that it is of."""
+    beside = _beside(collection)
+    return beside if beside.is_dir() and collection.name != INSIDE else collection
 
 
 def _into(path: Path) -> Path:

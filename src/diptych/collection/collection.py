@@ -40,7 +40,7 @@ from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
 from diptych.collection.search import Answer, Search, SearchParams
-from diptych.collection.store import Damaged, Item, OtherEncoder, Store
+from diptych.collection.store import Damaged, Item, OtherEncoder, Store, command
 from diptych.collection.survey import below, inside, own_names, prefixes
 from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
@@ -819,7 +819,7 @@ class Collection:
             except BadInput as error:
                 raise BadInput(
                     f"{self.folder}: its encoder does not load ({error}); bring it back, or encode everything anew: "
-                    f"diptych reindex --collection {self.folder} --model MODEL"
+                    f"{command(self.folder, 'reindex', '--model', 'MODEL')}"
                 ) from None
             _same(self._vectors, Identity.of(self._encoder), self._encoder_at)
         return Uncached(self._encoder) if self._store.is_encrypted else self._encoder
@@ -904,5 +904,5 @@ def _same(vectors: Vectors, made: Identity, at: str) -> None:
         )
     raise OtherEncoder(
         f"{folder} was indexed with {vectors.identity}, and {made} is another encoder; "
-        f"leave it out, or encode everything anew: diptych reindex --collection {folder} --model {at or 'MODEL'}"
+        f"leave it out, or encode everything anew: {command(folder, 'reindex', '--model', at or 'MODEL')}"
     )

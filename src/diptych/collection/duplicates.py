@@ -263,7 +263,7 @@ def _exact(vectors: Vectors) -> tuple[list[Group], set[int], dict[str, str]]:
     return groups, left_out, unread
 
 
-_CHANGED = "changed since it was indexed; diptych index brings it up to date"
+_CHANGED = "changed since it was indexed; index its folder again"
 
 
 def _items(vectors: Vectors, ids: Sequence[int]) -> dict[int, Item]:

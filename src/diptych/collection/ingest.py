@@ -190,7 +190,7 @@ def add(
         report.waiting = len(looks_now) - len(todo)
         seen.clear()
         seen.update(looks_now)
-    todo = work.again + work.move(todo)
+    todo = work.again + work.in_order(work.move(todo))
     work.tell_away()
     done = 0
     # Whoever encodes pixels is handed them by the process that looked at the file; no file is decoded twice.
@@ -238,6 +238,7 @@ class _Work:
     outdated   the ids of items that an older version read
     again      the files of those, where they look as before
     moved      kept paths of items that were somewhere else before
+    ousted     items whose place another picture took, and whose content was found nowhere
     watching   whether this is one look of many: what failed for the moment waits for a run of its own
     """
 
@@ -258,6 +259,7 @@ class _Work:
         self.outdated: set[int] = set()
         self.again: list[Found] = []
         self.moved: set[str] = set()
+        self.ousted: list[Item] = []
 
     # ------------------------------------------------------------------------------------------------------ what is new
 
@@ -388,19 +390,24 @@ class _Work:
         items = self.store.items(list(places))
         left = {item.kept for item in items}
         # Whoever is still where another comes has gone: its content was found nowhere.
-        ousted = [
-            self.known[path].id for path in places.values() if path in self.known and self.known[path].id not in places
-        ]
+        ousted = self.store.items(
+            [
+                self.known[path].id
+                for path in places.values()
+                if path in self.known and self.known[path].id not in places
+            ]
+        )
         with self.store.transaction():
-            waiting.delete(self.store, ousted)
+            self._oust(ousted)
             marks = [(f"\0{item.id}", item.id) for item in items]  # a path has one item: first all make room
             self.store.change("UPDATE items SET path = ? WHERE id = ?", marks)
             for item in items:
                 file = new[places[item.id]]
                 now = replace(item, kept=places[item.id], size=file.size, mtime_ns=file.mtime_ns)
                 self._write(now, None, keeps=True)
-        self.gone -= set(ousted)
+        self.gone -= {item.id for item in ousted}
         self.report.renamed += len(items)
+        self._tell([("removed", self.store.full_path(item.kept), "") for item in ousted])
         self._tell([("renamed", new[places[item.id]].path, "") for item in items])
         self.known = {path: item for path, item in self.known.items() if path not in left}
         for item in items:
@@ -412,6 +419,17 @@ class _Work:
         return [
             file for path, file in new.items() if path not in self.moved or file.beside_at or self.known[path].beside_at
         ]
+
+    def in_order(self, files: Sequence[Found]) -> list[Found]:
+        """Edits before what is new, in the order in which they were written.
+
+        New content may lie in several places. It is an edit of the picture in whose place it was written first, and a
+        copy everywhere else.
+        """
+        edits, new = [], []
+        for file in files:
+            (edits if self.store.kept_path(file.path) in self.known else new).append(file)
+        return sorted(edits, key=_written_at) + new
 
     def _is_there(self, path: str) -> bool:
         return path in self.look.found or os.path.lexists(self.store.full_path(path))
@@ -465,10 +483,10 @@ class _Work:
                 # The row may be of another picture than the digest. No file has this time, so it is looked at again.
                 item = replace(_failed(item, before, "changed while it was read"), mtime_ns=0)
             items.append((item, before))
-        told: list[tuple[str, str, str]] = []
+        told = [("removed", self.store.full_path(item.kept), "") for item in ousted]
         texts = self._texts(items)
         with self.store.transaction():
-            waiting.delete(self.store, [item.id for item in ousted])
+            self._oust(ousted)
             self._bar(unwanted)
             for (item, before), (_, look, _) in zip(items, new, strict=True):
                 row = rows.get(look.digest) if item.status == "ok" else None
@@ -485,6 +503,11 @@ class _Work:
                 awaited[str(digest)].why == "gone" and awaited[str(digest)].says_anything for digest in back
             )
         self._tell(told)
+
+    def _oust(self, items: Sequence[Item]) -> None:
+        """Remove items in whose place another picture lies, inside a transaction."""
+        self.report.removed += waiting.delete(self.store, [item.id for item in items])
+        self.ousted += items
 
     def _bar(self, unwanted: Sequence[Look]) -> None:
         """Remember where else the contents lie that were removed for ever: so they are not read again."""
@@ -601,16 +624,16 @@ class _Work:
                     self.changed(what, path, why)
 
     def finish(self) -> None:
-        """Remove what is gone."""
+        """Remove what is gone, and count whose words wait."""
+        removed = self.ousted
         if self.gone and not self.report.waiting:  # what is gone may be one of those that wait, under another name
-            gone = sorted(self.gone)
-            items = self.store.items(gone)
-            paths = [item.kept for item in items]
+            gone = self.store.items(sorted(self.gone))
             with self.store.transaction():
-                self.report.removed = waiting.delete(self.store, gone)
-            waits = waiting.of(self.store, [item.digest for item in items if item.digest])
-            self.report.words_waiting = sum(some.says_anything for some in waits.values())
-            self._tell(("removed", self.store.full_path(path), "") for path in paths)
+                self.report.removed += waiting.delete(self.store, [item.id for item in gone])
+            self._tell(("removed", self.store.full_path(item.kept), "") for item in gone)
+            removed = removed + gone
+        waits = waiting.of(self.store, [item.digest for item in removed if item.digest])
+        self.report.words_waiting = sum(some.says_anything for some in waits.values())
 
     # ---------------------------------------------------------------------------------------------------- captions file
 
@@ -630,6 +653,14 @@ class _Work:
                 else:
                     entries[key] = Entry(key, captions=row.texts, tags=row.labels)
             self.report.captioned += give(self.vectors, self.encoder, list(entries.values())).changes
+
+
+def _written_at(file: Found) -> tuple[int, int]:
+    """When a file was written. Copies may keep the time of what they are of, but not that of their own last change."""
+    try:
+        return file.mtime_ns, Path(file.path).stat().st_ctime_ns
+    except OSError:
+        return file.mtime_ns, 0
 
 
 def bar(store: Store, ids: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from diptych.collection.store import Store
 
-READERS = 1
+READERS = 2
 """Grows whenever something else is read from the same files."""
 
 _FILED = "SELECT id FROM items WHERE size IS NOT NULL"  # others were given as rows

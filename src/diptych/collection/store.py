@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -218,7 +219,7 @@ class Store:
             except OSError as error:
                 raise BadInput(f"{folder}: not writable ({error.strerror}); name another folder") from None
         elif not self.file.is_file():
-            raise BadInput(f"{folder}: no collection in it; make one with `diptych index FOLDER --collection {folder}`")
+            raise BadInput(f"{folder}: no collection in it; make one with `{command(folder, 'index', 'FOLDER')}`")
         try:
             with self._typed():
                 self._connection = self._connected()
@@ -322,7 +323,7 @@ class Store:
         if not self.write:
             if not version:
                 raise BadInput(f"{self.file} holds no collection yet; index something into it first")
-            raise BadInput(f"{self.file} has version {version}; update it: diptych reindex --collection {self.folder}")
+            raise BadInput(f"{self.file} has version {version}; update it: {command(self.folder, 'reindex')}")
         if not version and self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             raise BadInput(f"{self.file} is a file of another program; name another folder")
         script = ";\n".join(SCHEMA[version:])
@@ -544,8 +545,10 @@ class Store:
             for item, key, value, kind in self.rows(sql, some):
                 _unfold(metadata.setdefault(item, {}), key, value, kind)
             columns = ("id", "kept", "status", "reason", *_COLUMNS.split(", "))
-            for crc, *row in self.rows(
-                f"SELECT crc, {', '.join(columns).replace('kept', 'path')} FROM items WHERE id IN ({marks})", some
+            for crc, folder, name, *row in self.rows(
+                f"SELECT crc, folder, name, {', '.join(columns).replace('kept', 'path')} FROM items "
+                f"WHERE id IN ({marks})",
+                some,
             ):
                 given_captions, found_captions, given_tags, found_tags = words.get(row[0], ([], [], [], []))
                 item = Item(
@@ -554,7 +557,7 @@ class Store:
                     given=Words(tuple(given_captions), tuple(sorted(given_tags))),
                     metadata=metadata.get(row[0], {}),
                 )
-                if item.crc() != crc:
+                if item.crc() != crc or _parted(item.kept) != (folder, name):
                     raise self.damaged(f"item {item.id}: checksum differs")
                 found[item.id] = item
         return [found[id] for id in ids if id in found]
@@ -629,8 +632,19 @@ class Store:
 
 def _written(item: Item, entries: Entries) -> tuple[str, str, str, str, str, int]:
     """What is kept of an item besides its `_COLUMNS`: path, name, folder, status, reason, checksum."""
-    folder, _, name = item.kept.rpartition("/")
+    folder, name = _parted(item.kept)
     return item.kept, name, folder, item.status, item.reason, item.crc(entries)
+
+
+def _parted(kept: str) -> tuple[str, str]:
+    """Folder and name of what an item is called."""
+    folder, _, name = kept.rpartition("/")
+    return folder, name
+
+
+def command(folder: Path, *words: str) -> str:
+    """A command of `diptych` about the collection in a folder, to be pasted into a shell wherever one is."""
+    return shlex.join(["diptych", *words, "--collection", str(folder)])
 
 
 def full(name: str | Path) -> str:

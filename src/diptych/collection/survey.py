@@ -14,7 +14,7 @@ from functools import cache
 from typing import NamedTuple
 
 from diptych.collection import waiting
-from diptych.collection.store import Store
+from diptych.collection.store import Store, command
 from diptych.kinds import BadInput
 from diptych.sources.walk import Found, Place, Tree, pictures, walk
 
@@ -101,7 +101,8 @@ def survey(store: Store, folders: Sequence[str], known: Iterable[str], exclude: 
     if look.roots and not look.single and all(store.kept_path(root) in look.closed for root in look.roots):
         root = look.roots[0]
         held = sum(below(path, prefixes(store, root)) for path in known)
-        raise BadInput(f"{root}: {look.closed[store.kept_path(root)].told(held)}, or diptych forget {root}")
+        away = look.closed[store.kept_path(root)].told(held)
+        raise BadInput(f"{root}: {away}, or {command(store.folder, 'forget', root)}")
     _add(store, pictures(look.single), look)
     return look
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from diptych.collection import waiting
 from diptych.collection.nearest import Nearest
-from diptych.collection.store import WORDS, Damaged, Store
+from diptych.collection.store import WORDS, Damaged, Store, command
 from diptych.collection.vectors import Side, Vectors
 from diptych.index.ivf import IVF
 from diptych.kinds import Progress, batches
@@ -99,14 +99,12 @@ def _items(store: Store, contents: bool, progress: Progress | None) -> Iterator[
                 if contents and (at.st_size, at.st_mtime_ns) == (item.size, item.mtime_ns):
                     with open(path, "rb") as file:
                         if hashlib.file_digest(file, "sha256").hexdigest() != item.digest:
-                            yield (
-                                f"{path}: its content changed, though its size and time did not; "
-                                "diptych index --contents mends it"
-                            )
+                            why = "its content changed, though its size and time did not"
+                            yield f"{path}: {why}; {command(store.folder, 'index', '--contents')} mends it"
                 elif (at.st_size, at.st_mtime_ns) != (item.size, item.mtime_ns):
-                    yield f"{path}: changed since it was indexed; diptych index mends it"
+                    yield f"{path}: changed since it was indexed; {command(store.folder, 'index')} mends it"
             except OSError as error:
-                yield f"{path}: not readable ({error.strerror}); diptych index mends it"
+                yield f"{path}: not readable ({error.strerror}); {command(store.folder, 'index')} mends it"
         done += len(some)
         if progress:
             progress("verify", done, len(ids))
@@ -124,7 +122,8 @@ def _vectors(vectors: Vectors) -> Iterator[str]:
             if side == "image" and vectors.space.name == "cosine":
                 lengths = np.linalg.norm(rows, axis=1)
                 for place in np.flatnonzero(vectors.unit(rows)[1] | (lengths == 0)).tolist():
-                    way = "diptych reindex mends it" if lengths[place] else "it is like nothing; remove it"
+                    mends = f"{command(store.folder, 'reindex')} mends it"
+                    way = mends if lengths[place] else "it is like nothing; remove it"
                     yield f"item {items[place]}: its vector has the length {lengths[place]:.3g} and not 1; {way}"
     has = "(SELECT count(*) FROM vectors WHERE vectors.item = items.id AND side = ? AND encoder = ?)"
     for id, n in store.rows(f"SELECT id, {has} FROM items WHERE status = 'ok'", ("image", vectors.encoder)):
@@ -147,7 +146,7 @@ def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
         raise vectors.store.damaged(str(error)) from None
     ids, rows = vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
     if not np.array_equal(np.sort(index.ids), ids):
-        yield "the index holds other items than the collection; diptych reindex mends it"
+        yield f"the index holds other items than the collection; {command(vectors.store.folder, 'reindex')} mends it"
         return
     if isinstance(index, IVF):
         return  # it may miss one, and says how often
@@ -158,4 +157,5 @@ def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
     rounding = 1e-6 * np.maximum(1, np.square(rows[some].astype(np.float64)).sum(axis=1))
     for id, score, mine, slack in zip(ids[some].tolist(), scores[:, 0], own, rounding, strict=True):
         if score < mine - 1e-3 * abs(mine) - slack:
-            yield f"item {id}: the index does not find it by its own vector; diptych reindex mends it"
+            why = "the index does not find it by its own vector"
+            yield f"item {id}: {why}; {command(vectors.store.folder, 'reindex')} mends it"

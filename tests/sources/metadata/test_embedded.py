@@ -87,8 +87,20 @@ def test_profiles_that_imagemagick_writes_into_a_png_are_read():
     exif = Image.Exif()
     exif[0x010E] = "a boat"
     assert read(profile("exif", exif.tobytes())).captions == ("a boat",)
+    # Its older versions, and other programs, call them by what JPEG and Photoshop call them.
+    assert read(profile("APP1", exif.tobytes())).captions == ("a boat",)
+    assert read(profile("APP1", START + packet("a"))).tags == ("a",)
+    assert read(profile("8bim", b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc)).tags == ("dog",)
+    assert read(profile("iptc", iptc)).tags == ("dog",)
+    assert read(profile("APP1", b"something else")) == About()
+    assert read(profile("APP1", b"Exif\0\0no more")) == About(notes=("EXIF left out: damaged",))
     assert read(png(Raw_profile_type_iptc="\niptc\n 5\nabc\n")) == About()
     assert read(png(Raw_profile_type_xmp="\nxmp\n")) == About()
+
+
+def test_a_profile_is_tried_once_and_not_in_every_way_to_part_its_blanks():
+    """Hangs where blanks between length and digits are tried as either."""
+    assert read(png(Raw_profile_type_xmp="\nxmp\n 1" + "\n" * 500_000 + "no digit")) == About()
 
 
 def test_xmp_in_a_plain_text_of_a_png_keeps_its_letters():
@@ -112,6 +124,7 @@ def test_xmp_in_a_tiff_may_be_declared_as_anything(kind, size):
 def test_texts_of_a_png_are_captions_by_their_names():
     found = read(png(Title="湖", Description="Zürich", Software="GIMP", Comment="Created with GIMP"))
     assert found == About(("湖", "Zürich"))
+    assert read(png(title="a", DESCRIPTION="b")) == About(("a", "b"))
 
 
 def test_xmp_may_stand_in_exif():

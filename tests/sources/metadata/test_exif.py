@@ -53,12 +53,32 @@ ZERO = IFDRational(0, 0)
         {1: "N", 2: (48.0, 51.0, ZERO), 3: "E", 4: (2.0, 17.0, ZERO)},
         {2: (48.0, 51.0, 29.6), 4: (2.0, 17.0, 40.2)},
         {1: "?", 2: (48.0, 51.0, 29.6), 3: "E", 4: (2.0, 17.0, 40.2)},
-        {1: "N", 2: (48.0, 51.0), 3: "E", 4: (2.0, 17.0, 40.2)},
+        {1: "N", 2: (), 3: "E", 4: (2.0, 17.0, 40.2)},
+        {1: "N", 2: (48.0, 51.0, 29.6, 1.0), 3: "E", 4: (2.0, 17.0, 40.2)},
     ],
 )
 def test_half_a_place_none_and_one_off_the_globe_are_no_place(gps):
     found = read(gps=gps)
     assert (found.lat, found.lon) == (None, None)
+
+
+@pytest.mark.parametrize("parts", [(48.5,), (48.0, 30.0), (48.0, 30.0, 0.0), (48.0, 29.0, 60.0)])
+def test_a_place_may_do_without_seconds_and_minutes(parts):
+    found = read(gps={1: "S", 2: parts, 3: "E", 4: (2.0, 17.0, 40.2)})
+    assert (found.lat, found.lon) == (-48.5, 2.2945)
+
+
+def test_what_stands_behind_a_zero_is_left_over():
+    assert read({DESCRIPTION: b"a boat\0of an older text"}).captions == ("a boat",)
+    assert read({DESCRIPTION: "X100V\0of an older text", 0x0110: "X100V\0x"}) == About(camera="X100V")
+    assert read(detail={COMMENT: b"ASCII\0\0\0a boat\0of\x01"}).captions == ("a boat",)
+    assert read(detail={COMMENT: b"UNICODE\0" + "a boat\0of\1".encode("utf-16-le")}).captions == ("a boat",)
+
+
+def test_what_belongs_into_the_folder_of_details_may_stand_in_the_first():
+    found = read({TAKEN: "2020:05:01 12:30:15", DIGITISED: "2021", COMMENT: b"ASCII\0\0\0a boat"})
+    assert found == About(("a boat",), taken="2020-05-01T12:30:15", digitised="2021")
+    assert read({TAKEN: "2020:05:01"}, {TAKEN: "2019:05:01"}).taken == "2019-05-01"
 
 
 def test_the_last_place_known_is_one():
@@ -86,6 +106,8 @@ def test_what_repeats_the_camera_is_no_description():
         (b"\0" * 8 + "Zürich".encode("cp1252"), "Zürich"),
         (b"UNICODE\0" + "a boat".encode("utf-16-le"), "a boat"),
         (b"UNICODE\0" + "a boat\0".encode("utf-16-be"), "a boat"),
+        (b"UNICODE\0" + "湖船".encode("utf-16"), "湖船"),
+        (b"UNICODE\0\xfe\xff" + "湖船".encode("utf-16-be"), "湖船"),
         (b"JIS\0\0\0\0\0" + "湖".encode("iso2022_jp"), "湖"),
         (b"a boat without a header", "a boat without a header"),
         (b"ASCII\0\0\0      ", ""),

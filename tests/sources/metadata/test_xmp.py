@@ -166,6 +166,9 @@ def test_names_of_persons_are_tags():
     iptc = bag("Iptc4xmpExt:PersonInImage", "Eve")
     iptc += f"<Iptc4xmpExt:PersonInImageWDetails><rdf:Bag>{details}</rdf:Bag></Iptc4xmpExt:PersonInImageWDetails>"
     assert read(mwg).tags == ("Ann", "Ben", "Rex")
+    assert read(mwg.replace(">Ben<", f">{bag('x', 'Ben', 'Benno', kind='Alt')}<")).tags == ("Ann", "Ben", "Rex")
+    assert read(mwg.replace(">Ben<", "><rdf:value>Ben</rdf:value><x>y</x><")).tags == ("Ann", "Ben", "Rex")
+    assert read(bag("mediapro:People", "Gus")).tags == ("Gus",)
     assert read(microsoft).tags == ("Cleo", "Dan")
     assert read(iptc).tags == ("Eve", "Fay")
 
@@ -192,11 +195,23 @@ def test_dates_are_of_taking_then_of_digitising_and_never_of_an_edit():
         ("91,0.0N", "1,0.0E", (None, None)),
         ("33,51.5S", "", (None, None)),
         ("here", "there", (None, None)),
+        ("S33,51.5", "e 151,12.5", (-33.8583333, 151.2083333)),
+        ("33 51.5 S", "151 12 30 W", (-33.8583333, -151.2083333)),
+        ("33° 51' 30.5&quot; S", "151 deg 12' 30\" E", (-33.8584722, 151.2083333)),
+        ("33,51.S", ".5E", (-33.85, 0.5)),
+        ("33 degrees", "151", (None, None)),
     ],
 )
 def test_a_place_is_read(lat, lon, place):
     found = read(f"<exif:GPSLongitude>{lon}</exif:GPSLongitude>", attributes=f'exif:GPSLatitude="{lat}"')
     assert (found.lat, found.lon) == place
+
+
+def test_a_place_is_looked_for_once_and_not_in_every_way_to_part_blanks():
+    """Hangs where the blanks are tried in pairs."""
+    for between in (" " * 1_000_000, "," * 1_000_000, "\n, " * 300_000):
+        found = read(f"<exif:GPSLongitude>2</exif:GPSLongitude><exif:GPSLatitude>33{between}x</exif:GPSLatitude>")
+        assert (found.lat, found.lon) == (None, None)
 
 
 def test_the_camera_is_its_model_else_its_maker():

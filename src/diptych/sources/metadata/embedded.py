@@ -17,10 +17,11 @@ from diptych.sources.metadata.reading import decoded
 MAX_PACKETS = 8
 """Packets of XMP in a file; there should be one."""
 
+_EXIF = b"Exif\0\0"
 _XMP, _MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _GIF = b"\x21\xff\x0bXMP DataXMP"
-_TEXTS = ("Title", "Description")
+_TEXTS = ("title", "description")
 _PROFILE = "Raw profile type "
 
 
@@ -32,24 +33,29 @@ def read(picture: Image.Image, file: BinaryIO) -> list[About]:
     """
     if isinstance(picture, JpegImageFile):
         picture._exif = None  # PIL has looked for the resolution there, and kept to itself what it stumbled over
+    app1 = _profile(picture, "APP1")
     try:
         block = picture.getexif()
+        if not block and app1.startswith(_EXIF):
+            block.load(app1)
         found = [exif.read(block)]
     except Exception:  # the readers inside PIL raise whatever a damaged block makes them stumble on
         block = Image.Exif()
         found = [About(notes=("EXIF left out: damaged",))]
-    packets = [*_packets(picture, file), _tag(picture, block, exif.XMP), _profile(picture, "xmp")]
+    profile = app1.removeprefix(_XMP) if app1.startswith(_XMP) else _profile(picture, "xmp")
+    packets = [*_packets(picture, file), _tag(picture, block, exif.XMP), profile]
     packets = list(filter(None, dict.fromkeys(packets)))
     found += map(xmp.read, packets[:MAX_PACKETS])
     if len(packets) > MAX_PACKETS:
         found.append(About(notes=(f"XMP left out in part: more than {MAX_PACKETS} packets",)))
-    found.append(iptc.read(_tag(picture, block, exif.IPTC)))
     resources = [
         _segments(picture, "APP13", _PHOTOSHOP),
         _tag(picture, block, exif.PHOTOSHOP),
         _profile(picture, "iptc"),
+        _profile(picture, "8bim"),
     ]
-    found += [iptc.read(iptc.in_photoshop(some)) for some in resources]
+    bare = [some for some in resources if some.startswith(b"\x1c")]
+    found += map(iptc.read, [_tag(picture, block, exif.IPTC), *bare, *map(iptc.in_photoshop, resources)])
     found.append(_png(picture))
     return found
 
@@ -99,9 +105,9 @@ def _tag(picture: Image.Image, block: Image.Exif, tag: int) -> bytes:
 
 
 def _profile(picture: Image.Image, name: str) -> bytes:
-    """What ImageMagick writes into a PNG: a name, a length, and hexadecimal digits."""
+    """What ImageMagick writes into a PNG: a name, a length, and hexadecimal digits. APP1 is EXIF or XMP."""
     text = picture.info.get(_PROFILE + name)
-    digits = re.fullmatch(r"\s*\S+\s+\d+\s+([0-9a-fA-F\s]*)", text) if isinstance(text, str) else None
+    digits = re.fullmatch(r"\s*+\S++\s++\d++\s++([0-9a-fA-F\s]*+)", text) if isinstance(text, str) else None
     try:
         return bytes.fromhex(digits[1]) if digits else b""
     except ValueError:
@@ -110,7 +116,8 @@ def _profile(picture: Image.Image, name: str) -> bytes:
 
 def _png(picture: Image.Image) -> About:
     """Title and description, under whose names other formats keep nothing."""
-    texts = [picture.info[name] for name in _TEXTS if isinstance(picture.info.get(name), str)]
+    info = {name.lower(): text for name, text in picture.info.items() if isinstance(name, str)}
+    texts = [info[name] for name in _TEXTS if isinstance(info.get(name), str)]
     return About(tuple(map(_respelled, texts)))
 
 

@@ -25,9 +25,10 @@ def read(exif: Image.Exif) -> About:
     """
     detail, gps = _folder(exif, _EXIF), _folder(exif, _GPS)
     notes = () if detail is not None and gps is not None else ("EXIF left out in part: damaged",)
-    detail, gps = detail or {}, gps or {}
-    make, model = _text(exif.get(_MAKE)), _text(exif.get(_MODEL))
-    captions = [_text(exif.get(_DESCRIPTION)), _comment(detail.get(_COMMENT), exif.endian)]
+    first = {tag: exif.get(tag) for tag in (_TAKEN, _DIGITISED, _COMMENT)}  # where TIFF/EP keeps them
+    detail, gps = first | (detail or {}), gps or {}
+    make, model = _words(exif.get(_MAKE)), _words(exif.get(_MODEL))
+    captions = [_words(exif.get(_DESCRIPTION)), _comment(detail.get(_COMMENT), exif.endian)]
     captions += [_wide(exif.get(tag)) for tag in (_XP_TITLE, _XP_SUBJECT, _XP_COMMENT)]
     lat, lon = place(_degrees(gps.get(2), gps.get(1), "N", "S"), _degrees(gps.get(4), gps.get(3), "E", "W"))
     return About(
@@ -65,6 +66,13 @@ def _text(value: Any) -> str:
     return plain(decoded(value)) if isinstance(value, bytes) else ""
 
 
+def _words(value: Any) -> str:
+    """What stands before the first zero; behind it is what a longer text left there."""
+    if isinstance(value, bytes):
+        return _text(value.partition(b"\0")[0])
+    return _text(value.partition("\0")[0]) if isinstance(value, str) else ""
+
+
 def _wide(value: Any) -> str:
     if isinstance(value, tuple) and all(isinstance(byte, int) and 0 <= byte < 256 for byte in value):
         value = bytes(value)
@@ -72,30 +80,36 @@ def _wide(value: Any) -> str:
 
 
 def _comment(value: Any, endian: str | None) -> str:
-    """Eight bytes name its characters. Which end comes first in UNICODE is not said: zeros tell, else the block's."""
+    """Eight bytes name its characters. Which end is first in UNICODE a mark may say; else zeros tell, or the block."""
     if not isinstance(value, bytes):
-        return _text(value)
+        return _words(value)
     kind, rest = value[:8].upper(), value[8:]
-    if kind.startswith(b"UNICODE"):
+    if kind.startswith(b"UNICODE") and rest[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = rest.decode("utf-16", "ignore")
+    elif kind.startswith(b"UNICODE"):
         little = rest[1::2].count(0) - rest[::2].count(0) or (1 if endian == "<" else -1)
         text = rest.decode("utf-16-le" if little > 0 else "utf-16-be", "ignore")
     elif kind.startswith(b"JIS"):
         text = rest.decode("iso2022_jp", "ignore")
     else:
         text = decoded(rest if kind in (b"ASCII\0\0\0", bytes(8)) else value)
-    text = text.strip("\0 ")
+    text = text.partition("\0")[0].strip()
     # Some cameras keep numbers of their own here.
     return "" if any(ord(letter) < 32 and letter not in "\t\r\n" for letter in text) else text
 
 
 def _degrees(parts: Any, side: Any, positive: str, negative: str) -> float | None:
-    """Degrees, minutes and seconds as one number; None where one of them is 0/0, or the hemisphere is not said."""
+    """Degrees, minutes and seconds, or the first of them, as one number.
+
+    None where one of them is 0/0, or the hemisphere is not said.
+    """
     side = _text(side).upper()[:1]
     if side not in (positive, negative):
         return None
+    parts = parts if isinstance(parts, tuple) else (parts,)
     try:
-        degrees, minutes, seconds = (float(part) for part in parts)
-    except (TypeError, ValueError, ZeroDivisionError):
+        degrees, minutes, seconds = (float(parts[0]), *map(float, parts[1:]), *(0.0,) * (3 - len(parts)))
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
     value = degrees + minutes / 60 + seconds / 3600
     return -value if side == negative else value

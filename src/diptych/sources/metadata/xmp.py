@@ -39,13 +39,20 @@ _CAPTIONS = (
     "Iptc4xmpCore:ExtDescrAccessibility",
     "acdsee:caption",
 )
-_TAGS = ("dc:subject", "MicrosoftPhoto:LastKeywordIPTC", "acdsee:keywords", "Iptc4xmpExt:PersonInImage")
+_TAGS = (
+    "dc:subject",
+    "MicrosoftPhoto:LastKeywordIPTC",
+    "acdsee:keywords",
+    "Iptc4xmpExt:PersonInImage",
+    "mediapro:People",
+)
 _PATHS = {
     "lr:hierarchicalSubject": "|",
     "mediapro:CatalogSets": "|",
     "digiKam:TagsList": "/",
     "MicrosoftPhoto:LastKeywordXMP": "/",
 }
+_MEMBERS = {"mwg-rs:Name", "mwg-rs:Type", "mwg-kw:Keyword", "MPReg:PersonDisplayName"}
 _TAKEN = ("photoshop:DateCreated", "exif:DateTimeOriginal")
 _DIGITISED = ("exif:DateTimeDigitized", "xmp:CreateDate")
 _CAMERA = ("tiff:Model", "tiff:Make")
@@ -75,8 +82,11 @@ _INSIDE = re.compile(r"""</?[^\s<>/="'!?](?:[^<>"']++|"[^"]*+"|'[^']*+')*+""")
 _ATTRIBUTE = re.compile(r"""([^\s<>/="']++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'))?""")
 _ENTITY = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(amp|lt|gt|quot|apos));")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_NUMBER = r"(\d+(?:\.\d+)?)"
-_COORDINATE = re.compile(rf"\s*([+-]?){_NUMBER}(?:\s*,\s*{_NUMBER})?(?:\s*,\s*{_NUMBER})?\s*([NSEWnsew])?\s*")
+_NUMBER, _BETWEEN = r"(\d+(?:\.\d*)?|\.\d+)", r"(?:[ ,°º'′’\"″”]|deg)+"
+_COORDINATE = re.compile(
+    rf"([NSEW])? ?([+-])?{_NUMBER}(?:{_BETWEEN}{_NUMBER})?(?:{_BETWEEN}{_NUMBER})?(?:{_BETWEEN})?([NSEW])?",
+    re.IGNORECASE,
+)
 
 
 def read(packet: bytes) -> About:
@@ -199,18 +209,20 @@ def _people(tops: Iterable[Element]) -> Iterator[str]:
 
 
 def _fields(element: Element) -> Mapping[str, str]:
-    """The members of a structure, written as attributes or as elements."""
-    return dict(element.items()) | {child.tag: child.text or "" for child in element}
+    """The members of a structure, written as attributes or as elements; of several languages the first."""
+    return dict(element.items()) | {child.tag: next(_values(child)) for child in element if child.tag in _MEMBERS}
 
 
 def _degrees(text: str) -> float | None:
-    """`33,51.5S`, `33,51,30.5S`, and what is not allowed and written: `-33.85`."""
-    match = _COORDINATE.fullmatch(text)
+    """`33,51.5S`, `33,51,30.5S`, and what is not allowed and written: `-33.85`, `S 33° 51.5'`."""
+    text = plain(text)
+    match = _COORDINATE.fullmatch(text) if len(text) <= _MAX_NAME else None
     if not match:
         return None
-    degrees, minutes, seconds = (float(part or 0) for part in match.group(2, 3, 4))
+    degrees, minutes, seconds = (float(part or 0) for part in match.group(3, 4, 5))
     value = degrees + minutes / 60 + seconds / 3600
-    return -value if match[1] == "-" or (match[5] or "").upper() in ("S", "W") else value
+    side = (match[1] or match[6] or "").upper()
+    return -value if match[2] == "-" or side in ("S", "W") else value
 
 
 # ------------------------------------------------------------------------------------------------------------ the tree
