@@ -1,6 +1,7 @@
 # make demo [PICTURES=folder]   look at it, on painted postcards or on your own pictures
 # make test                     every check there is; what CI runs
 # make check [COMMITS=3]        while working: the checks, and the tests that what is not committed touches, or the last commits
+# make soak [MINUTES=30]        what takes longer than a suite should: a server under load, many operations, kills and flips
 # make mutants PACKAGE=src/diptych/metrics [N=100] [SEED=7]     would its tests notice random faults? Prints which they miss
 # make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
 # make reproduce                run every row of reproductions/ and render docs/reproductions.md
@@ -12,6 +13,7 @@
 PYTHON ?= python3
 PICTURES ?=
 COMMITS ?= 0
+MINUTES ?= 30
 N ?= 100
 SEED ?= 0
 CHECK ?=
@@ -19,7 +21,7 @@ MOST ?= inf
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check mutants bench reproduce mini docs clean
+.PHONY: demo test check soak mutants bench reproduce mini docs clean
 
 demo: .venv/.demo
 	$(BIN)/python -m diptych.app.demo $(if $(PICTURES),"$(PICTURES)")
@@ -37,6 +39,11 @@ check: .venv/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python tests/tools/check.py $(COMMITS)
+
+soak: .venv/.test
+	DIPTYCH_SOAK=$(MINUTES) DIPTYCH_OPERATIONS=20000 DIPTYCH_STEPS=2000 DIPTYCH_KILLS=50 DIPTYCH_FLIPS=1000 OMP_NUM_THREADS=1 \
+		$(BIN)/pytest -n 2 --timeout=7200 tests/app/server/test_soak.py tests/app/server/test_tenants.py \
+		tests/collection/test_model.py tests/collection/test_words_follow.py tests/collection/test_crash.py tests/collection/test_damage.py
 
 mutants: .venv/.test
 	$(BIN)/python tests/tools/mutants.py $(PACKAGE) -n $(N) --seed $(SEED)

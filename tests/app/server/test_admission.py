@@ -3,25 +3,19 @@
 import io
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
+from admitted_world import running as served_in
 from PIL import Image
 
-from diptych.app.server.access.audit import Audit
 from diptych.app.server.admission import Admission, admitting
-from diptych.app.server.app import create
-from diptych.app.server.library import Library
 from diptych.app.server.settings import Settings
 from diptych.collection import Collection
 from diptych.kinds import BadInput
-
-SECRET = bytes(32)
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +35,11 @@ def pictures(tmp_path_factory) -> Path:
 
 @contextmanager
 def running(pictures: Path, home: Path, **given: object) -> Iterator[tuple[str, Admission]]:
-    """A server with all that belongs to it, in a thread; its address."""
-    settings = Settings.of({"DIPTYCH_HOME": str(home)}, **given)
-    with admitting(settings) as admission, Library(SECRET, 2, 10.0) as library:
-        library.add(pictures / ".diptych", "anna")
-        library.add(pictures / ".diptych", "anna", tenant="other")
-        audit = Audit(home / "audit", strict=settings.audit_strict)
-        bound = socket.create_server(("127.0.0.1", 0))
-        app = create(library, settings, admission, audit)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False, proxy_headers=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{bound.getsockname()[1]}", admission
-        finally:
-            server.should_exit = True
-            thread.join()
+    """The collection of these pictures, as `anna` of the owner and of another tenant."""
+    with served_in(
+        home, {("", "anna"): pictures / ".diptych", ("other", "anna"): pictures / ".diptych"}, **given
+    ) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +265,22 @@ def test_a_collection_is_made_filled_and_deleted(server, pictures):
         assert client.delete("/v1/collections/new", headers=admin).status_code == 204
         assert client.get("/v1/collections/new", headers=admin).status_code == 404
         assert not Path(item["path"]).parents[1].exists()
+
+
+def test_a_server_calls_nobody(pictures, tmp_path, monkeypatch):
+    called = []
+    connect = socket.socket.connect
+
+    def told(self: socket.socket, address: object) -> None:
+        called.append(address)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", told)
+    with running(pictures, tmp_path) as (url, _), httpx2.Client(base_url=url, timeout=60) as client:
+        found = client.post(f"{COLLECTION}/search", json={"query": "a red picture at http://example.com"}).json()
+        assert len(found["results"]) == 3
+        client.post(f"{COLLECTION}/search", json={"query": '"http://example.com/x.jpg"'})
+        client.post(f"{COLLECTION}/pictures", files={"file": (pictures / "anna-0.jpg").read_bytes()})
+        client.get("/")
+        client.get("/v1/models")
+    assert {address[0] for address in called} == {"127.0.0.1"}
