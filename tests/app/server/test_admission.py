@@ -141,15 +141,18 @@ def test_wrong_keys_at_the_door_are_slowed_down(pictures, tmp_path):
         assert browser.post("/sign-in", data={"key": admission.keys.create("right").token}).status_code == 429
 
 
-def test_the_next_request_is_too_many(pictures, tmp_path):
-    with running(pictures, tmp_path, keys=True, rate=5) as (url, admission), httpx2.Client(base_url=url) as client:
-        token = admission.keys.create("busy").token
-        codes = []
-        for number in range(6):  # whoever says they are somebody else each time is still one address
-            forwarded = {"X-Forwarded-For": f"203.0.113.{number}"}
-            codes.append(client.get(COLLECTION, headers=bearer(token) | forwarded))
-        assert [one.status_code for one in codes] == [200] * 5 + [429]
-        assert 1 <= int(codes[-1].headers["retry-after"]) <= 60
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_the_next_request_is_too_many(pictures, tmp_path, proxies):
+    """Of one address, whatever its keys and whoever it says it calls for; and of one key, wherever it calls from."""
+    with running(pictures, tmp_path, keys=True, rate=5, proxies=proxies) as (url, admission):
+        answers = []
+        tokens = [admission.keys.create(f"busy {number}").token for number in range(6)]
+        for number in range(6):
+            token = tokens[0] if proxies else tokens[number]
+            headers = bearer(token) | {"X-Forwarded-For": f"203.0.113.{number}"}
+            answers.append(httpx2.get(url + COLLECTION, headers=headers))
+    assert [one.status_code for one in answers] == [200] * 5 + [429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
 
 
 def test_every_call_stands_in_the_log_and_no_secret_and_no_query(pictures, tmp_path):
