@@ -55,12 +55,14 @@ def bearer(token: str) -> dict[str, str]:
 COLLECTION = "/v1/collections/anna"
 
 
-def test_a_key_lets_in_until_the_moment_it_is_revoked(server):
+def test_a_key_lets_in_until_the_moment_it_is_revoked(server, pictures):
     url, admission = server
     new = admission.keys.create("until-revoked")
     with httpx2.Client(base_url=url, headers=bearer(new.token)) as client:
         assert client.get(COLLECTION).status_code == 200
         assert client.post(f"{COLLECTION}/jobs", json={}).status_code == 403
+        told = client.get(f"{COLLECTION}/items").text
+        assert str(pictures) not in told and "anna-0.jpg" in told
         admission.keys.revoke("until-revoked")
         refused = client.get(COLLECTION)
     assert refused.status_code == 401 and refused.headers["www-authenticate"] == "Bearer"
@@ -227,6 +229,8 @@ def test_a_link_to_a_query_is_of_what_is_a_match(server):
     with httpx2.Client(base_url=url) as client:
         made = client.post(f"{COLLECTION}/shares", json={"name": "x", "query": "caption ~ anna"}, headers=owner).json()
         assert client.get(made["address"]).text.count("<img") == 3
+        made = client.post(f"{COLLECTION}/shares", json={"name": "x", "query": "invoice"}, headers=owner).json()
+        assert "no picture here" in client.get(made["address"]).text, "all three are ranked, and none is a match"
         bad = client.post(f"{COLLECTION}/shares", json={"name": "x"}, headers=owner)
         assert bad.status_code == 400 and "a query or items" in bad.json()["detail"]
         bad = client.post(f"{COLLECTION}/shares", json={"name": "x", "query": "caption ~"}, headers=owner)

@@ -79,4 +79,5 @@ def _items(reader: Collection, share: Share) -> list[int]:
         answer = reader.search(share.query or "", MOST, pictures=Allowed())
     except BadInput:
         return []
-    return [hit.id for hit in answer.results if hit.verdict != "none"]
+    # An answer ranks all there is, to the last; what nobody judged to be a match is no guest's to see.
+    return [hit.id for hit in answer.results if hit.verdict in ("match", "weak")]
