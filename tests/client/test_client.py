@@ -80,7 +80,7 @@ def test_what_the_server_is_and_has(client, server):
 
 def test_a_search_is_answered_with_hits_as_the_collection_finds_them(client, server):
     answer = client.search("cards", "a dog on the beach", k=3)
-    with server.library.get("home", "cards").reader() as reader:
+    with server.library.get("", "cards").reader() as reader:
         found = reader.search("a dog on the beach", 3)
     assert [hit.name for hit in answer.results] == [hit.key.rpartition("/")[2] for hit in found.results]
     assert [hit.score for hit in answer.results] == pytest.approx([hit.score for hit in found.results], abs=1e-6)
@@ -168,7 +168,7 @@ def test_a_job_is_followed_to_its_end_stopped_and_taken_up(client):
 def test_texts_become_rows_and_are_ranked(client, server):
     rows = client.embeddings("cards", ["a dog", "a boat"])
     assert rows.dtype == np.float32
-    np.testing.assert_array_equal(rows, server.library.get("home", "cards").encode_texts(["a dog", "a boat"]))
+    np.testing.assert_array_equal(rows, server.library.get("", "cards").encode_texts(["a dog", "a boat"]))
     ranked = client.rerank("cards", "a dog", ["a boat", "a dog", "a puppy"], top_n=2)
     assert [one.index for one in ranked] == [1, 2] and ranked[0].relevance_score > ranked[1].relevance_score
 

@@ -31,7 +31,7 @@ def page(request: Request, token: str) -> Response:
     try:
         share, found, ids = _opened(request, token)
     except Problem as problem:
-        return drawn(request, "shared.html", problem.status, name="", why=problem.detail, pictures=[], token="")
+        return drawn(request, "shared.html", problem.status_code, name="", why=problem.detail, pictures=[], token="")
     with found.reader() as reader:
         items = [reader.get(id) for id in _items(reader, share)]
     names = ids.hide([item.id for item in items])

@@ -16,6 +16,7 @@ from diptych.app.server.access.caller import Caller
 from diptych.app.server.admission import Admission
 from diptych.app.server.guard import Door
 from diptych.app.server.library import Library
+from diptych.app.server.lingering import Lingering
 from diptych.app.server.metrics import Measured, Metrics
 from diptych.app.server.routes import collections, drop_in, export, health, items, jobs, pictures, search, shares
 from diptych.app.server.settings import Settings
@@ -62,4 +63,5 @@ def create(
         app.include_router(module.routes)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Door, settings=settings, who=who, audit=audit)
+    app.add_middleware(Lingering)
     return app

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
+from fastapi.params import Form
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diptych.app.server.access.audit import Audit, NotWritten
 from diptych.app.server.access.caller import Caller, Forbidden, Unauthorised
 from diptych.app.server.library import Library, Served
-from diptych.app.server.problems import RESPONSES, Problem
+from diptych.app.server.problems import FAULT, RESPONSES, Problem
 from diptych.app.server.recorded import record
 from diptych.app.server.settings import LOOPBACK, Settings
 
@@ -40,6 +43,10 @@ HEADERS = {
         "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
+
+
+_NAME = re.compile(r"(?:\[([^\]]+)\]|([^:]+))(?::\d*)?")
+"""Of the server, as the header Host has it: with a port, and an IPv6 address in brackets."""
 
 
 class Door:
@@ -71,15 +78,17 @@ class Door:
             return
         try:
             await self._app(scope, bounded, answer.send)
-        except Problem as problem:  # the body was longer than it had said
-            await problem.response()(scope, receive, answer.send)
+        except Exception:
+            if not answer.begun:
+                await Problem(500, FAULT).response()(scope, receive, answer.send)
+            raise  # for the log
 
     def _named(self, request: Request) -> None:
         """A page elsewhere may make a browser call this machine under a name of its own, which then is not ours."""
         host = request.headers.get("host", "")
-        name = host.rpartition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
-        if self._settings.local and name.lower() not in self._names:
-            raise Problem(421, f"this server is not called {name!r}; name it in DIPTYCH_HOSTS if it is")
+        name = _NAME.fullmatch(host)
+        if self._settings.local and (name is None or (name[1] or name[2]).lower() not in self._names):
+            raise Problem(421, f"this server is not called {host!r}; name it in DIPTYCH_HOSTS if it is")
         origin = request.headers.get("origin")
         if origin is not None and request.method not in SAFE and origin.partition("://")[2].lower() != host.lower():
             raise Problem(403, "another site may not change anything here")
@@ -87,7 +96,7 @@ class Door:
     def _bounded(self, request: Request, receive: Receive) -> Receive:
         is_files = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
         most = self._settings.max_upload if is_files else self._settings.max_request
-        problem = Problem(413, f"the request is larger than {most:,} bytes", Connection="close")
+        problem = Problem(413, f"the request is larger than {most:,} bytes")
         stated = request.headers.get("content-length", "0")
         if not stated.isdigit() or int(stated) > most:
             raise problem
@@ -109,10 +118,11 @@ class _Answer:
 
     def __init__(self, request: Request, send: Send, audit: Audit | None) -> None:
         self._request, self._send, self._audit = request, send, audit
-        self._withheld = False
+        self._withheld = self.begun = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.begun = True
             try:
                 if self._audit is not None:
                     record(self._audit, self._request, message["status"])
@@ -146,6 +156,7 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
+        takes_files = self.body_field is not None and isinstance(self.body_field.field_info, Form)
 
         async def guarded(request: Request) -> Response:
             caller = caller_of(request)
@@ -153,9 +164,22 @@ class GuardedRoute(APIRoute):
                 caller.check(self.scope)
             except Forbidden as error:
                 raise Problem(403, str(error)) from None
+            if takes_files:
+                await _counted(request)
             return await handler(request)
 
         return guarded
+
+
+async def _counted(request: Request) -> None:
+    """Read a form, which the request keeps, and no more files of it than are allowed."""
+    settings: Settings = request.app.state.settings
+    try:
+        await request.form(max_files=settings.max_files)
+    except HTTPException as error:
+        if not error.detail.startswith("Too many files"):
+            raise
+        raise Problem(413, f"files: at most {settings.max_files:,} at a time") from None
 
 
 def router(prefix: str, tag: str) -> APIRouter:

@@ -43,7 +43,7 @@ def export(request: Request, collection: str, wanted: shapes.Export) -> Response
     if len(wanted.ids) > settings.max_export:
         raise Problem(413, f"ids: {len(wanted.ids):,}; at most {settings.max_export:,} at a time")
     with found.reader() as reader:
-        items = [reader.get(found.opened(id)) for id in dict.fromkeys(wanted.ids)]
+        items = [reader.get(found.opened(reader, id)) for id in dict.fromkeys(wanted.ids)]
     if wanted.format == "list":
         hand(request, "told", (item.id for item in items))
         lines = [item.key if caller.may("admin") else PurePath(item.key).name for item in items]

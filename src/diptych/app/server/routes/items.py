@@ -10,7 +10,6 @@ from diptych.app.server import inbox, shapes
 from diptych.app.server.guard import needs, router, served
 from diptych.app.server.problems import Problem
 from diptych.app.server.routes import shown
-from diptych.app.server.settings import Settings
 
 routes = router("/v1/collections/{collection}/items", "items")
 
@@ -34,10 +33,7 @@ def list_items(
 @routes.post("", status_code=201, **needs("write"))
 def upload(request: Request, collection: str, files: list[UploadFile]) -> shapes.Stored:
     """Add picture files. Those that are no pictures are refused one by one, with the reason; the others are kept."""
-    settings: Settings = request.app.state.settings
     found = served(request, collection)
-    if len(files) > settings.max_files:
-        raise Problem(413, f"files: {len(files)}; at most {settings.max_files:,} at a time")
     taken, refused = [], []
     for file in files:
         try:
@@ -46,7 +42,12 @@ def upload(request: Request, collection: str, files: list[UploadFile]) -> shapes
             refused.append(shapes.Refused(name=file.filename or "", why=problem.detail))
     if not taken:
         raise Problem(415, f"files: {refused[0].why}" if refused else "files: there is none")
-    report = found.write(lambda writer: writer.add(*taken))
+    try:
+        report = found.write(lambda writer: writer.add(*taken))
+    except Exception:
+        for path in taken:
+            inbox.discarded(str(path))
+        raise
     why = dict(report.failures)
     with found.reader() as reader:
         added = [path for path in taken if reader.ids(path)]
@@ -63,14 +64,15 @@ def get_item(request: Request, collection: str, item: str) -> shapes.Item:
     """One of them."""
     found = served(request, collection)
     with found.reader() as reader:
-        return shown.items(request, found, [reader.get(found.opened(item))], "opened")[0]
+        return shown.items(request, found, [reader.get(found.opened(reader, item))], "opened")[0]
 
 
 @routes.patch("/{item}", **needs("write"))
 def annotate(request: Request, collection: str, item: str, words: shapes.Words) -> shapes.Item:
     """Say something of an item, in the place of what was given before or, with `merge`, besides."""
     found = served(request, collection)
-    id = found.opened(item)
+    with found.reader() as reader:
+        id = found.opened(reader, item)
     given = found.write(
         lambda writer: writer.annotate(id, words.captions, words.tags, words.metadata, merge=words.merge)
     )
@@ -85,16 +87,15 @@ def delete(request: Request, collection: str, item: str, erase: bool = False) ->
     `erase` nothing of it is left in the collection either, and it comes back as new when its folder is looked at.
     """
     found = served(request, collection)
-    id = found.opened(item)
     with found.reader() as reader:
-        gone = reader.get(id)
+        gone = reader.get(found.opened(reader, item))
     was_uploaded = gone.path is not None and inbox.has(found.inbox, gone.path)
     if was_uploaded:
         inbox.discarded(str(gone.path))
     if was_uploaded or erase:
-        found.write(lambda writer: writer.erase([id]))
+        found.write(lambda writer: writer.erase([gone.id]))
     else:
-        found.write(lambda writer: writer.remove([id], forever=True))
+        found.write(lambda writer: writer.remove([gone.id], forever=True))
     found.thumbnails.forget([gone.digest])
 
 
@@ -111,7 +112,7 @@ def similar(
     """What is most like an item."""
     found = served(request, collection)
     with found.reader() as reader:
-        answer = reader.similar(found.opened(item), k, offset, diverse, where=where or None)
+        answer = reader.similar(found.opened(reader, item), k, offset, diverse, where=where or None)
         return shapes.Answer(
             query=f"#{item}",
             written=f"#{item}",
@@ -131,5 +132,5 @@ def captions(
     """The texts of the collection that say most nearly what the picture shows."""
     found = served(request, collection)
     with found.reader() as reader:
-        near = reader.captions(found.opened(item), k)
+        near = reader.captions(found.opened(reader, item), k)
     return shapes.Captions(captions=[shapes.Caption(text=text, score=score) for text, score in near])

@@ -27,7 +27,8 @@ HEARTBEAT = 15.0
 GROUPS = 500
 """Groups of duplicates that a report lists."""
 
-_EVENTS = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+_EVENT = {"data": {"type": "string", "contentMediaType": "application/json", "description": "a Job"}}
+_EVENTS = {"content": {"text/event-stream": {"schema": {"type": "object", "properties": _EVENT}}}}
 
 
 @routes.get("", **needs("read"))

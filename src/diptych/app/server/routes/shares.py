@@ -11,8 +11,7 @@ from diptych.app.server import shapes
 from diptych.app.server.access.shares import Share, Shares
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.problems import Problem
-from diptych.app.server.routes.search import with_ids
-from diptych.collection import query as language
+from diptych.app.server.routes.search import read
 
 routes = router("/v1/collections/{collection}/shares", "shares")
 
@@ -55,10 +54,10 @@ def list_shares(request: Request, collection: str) -> Links:
 def share(request: Request, collection: str, link: NewLink) -> Link:
     """Make a link. Who has it sees these pictures, without their names, places and what is written in them."""
     found = served(request, collection)
-    items = None if link.items is None else [found.opened(id) for id in link.items]
-    query = None if link.query is None else with_ids(found, link.query)
-    if query is not None:
-        language.parse(query)  # what cannot be asked is told to who makes the link, and not to guests
+    with found.reader() as reader:
+        items = None if link.items is None else [found.opened(reader, id) for id in link.items]
+        # What cannot be asked is told to who makes the link, and not to guests.
+        query = None if link.query is None else str(read(found, reader, link.query))
     made = _shares(request).create(caller_of(request), found.name, link.name, link.days * DAY, query, items)
     return _told(made.share).model_copy(update={"address": f"/shared/{made.token}"})
 
