@@ -214,3 +214,15 @@ def test_a_thing_that_a_caption_speaks_of_is_not_asked_for(tmp_path: Path):
     rare, everyday = background_queries.rare(), background_queries.everyday()
     assert len(rare) == len(set(rare)) > 250
     assert not set(rare) & set(everyday)
+
+
+def test_of_random_pairs_so_many_pass_as_the_points_say():
+    rng = np.random.default_rng(4)
+    sample = cosine.normalise(rng.standard_normal((200, 24))).astype(np.float32)
+    found = verdict.of_pairs(cosine, sample, sample, np.arange(200))
+    scores = cosine.score(sample, sample)
+    held = np.concatenate([np.delete(row, own) for own, row in zip(range(100, 200), scores[100:], strict=True)])
+    assert found.queries == 200 and found.found is None
+    assert found.false_weak == pytest.approx((held >= found.weak).mean())
+    assert found.false_match == pytest.approx((held >= found.match).mean())
+    assert 0 < found.false_match < found.false_weak < 0.2
