@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import time
 import zipfile
@@ -566,3 +567,38 @@ def test_axe_finds_nothing_serious_on_any_page(light: str, width: int, opened: A
         page.wait_for_load_state("networkidle")
         faults += serious(about)
     assert not faults
+
+
+STATES = {
+    "answer": ("?q=a+lighthouse+by+the+sea", {}),
+    "narrowed": ('?q=balloons+NOT+"snow"+taken+>%3D+2022-06-01+camera+%3D+"X100V"', {"color_scheme": "dark"}),
+    "picture": ("?q=a+windmill", {}),
+    "none": ("?q=quarterly+tax+invoice+tag%3Afog", {}),
+    "duplicates": ("?view=duplicates", {}),
+    "phone": ("?q=sunset", {"width": 390, "height": 844, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}),
+}
+
+
+SOMEWHERE = """[...document.querySelectorAll("#viewer dd")].at(-1).textContent = "/home/ann/Pictures/00102.jpg" """
+"""The path of a temporary folder says nothing to who reads the documentation."""
+
+
+def test_six_states_are_drawn(opened: Any, tmp_path: Path) -> None:
+    """Also makes the pictures of the documentation: DIPTYCH_SCREENSHOTS=docs/images pytest tests/app/page -k six_states"""
+    folder = Path(os.environ.get("DIPTYCH_SCREENSHOTS") or tmp_path)
+    for name, (about, how) in STATES.items():
+        page = opened(about, reduced_motion="reduce", **how)
+        page.wait_for_selector("#grid .tile img.here, .twin img", state="attached")
+        if name == "picture":
+            page.locator("#grid .tile .look").first.click()
+            page.wait_for_selector("#region:not([hidden])")
+            page.wait_for_selector("#neighbours img")
+            page.evaluate(SOMEWHERE)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_selector(".toast", state="detached")
+        page.wait_for_timeout(300)  # pictures that came last are still fading in
+        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        assert len(shot.getcolors(1 << 24) or ()) > 1_000  # pictures are on it
+        file = folder / f"page-{name}.webp"
+        shot.save(file, quality=80, method=6)
+        assert file.stat().st_size < 150_000

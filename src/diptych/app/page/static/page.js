@@ -683,15 +683,26 @@ function renderNothing() {
 
 // ------------------------------------------------------------------------------------------------------------- timeline
 
+/** Every month from one to another, both as `2024-05`. */
+function monthsBetween(first, last) {
+  const months = [];
+  const at = new Date(`${first}-01T00:00`);
+  for (const end = new Date(`${last}-01T00:00`); at <= end && months.length < 3000; at.setMonth(at.getMonth() + 1)) {
+    months.push({ low: `${at.getFullYear()}-${String(at.getMonth() + 1).padStart(2, "0")}` });
+  }
+  return months;
+}
+
 /** How many pictures pass in each month, and how many of the answers seen so far lie there. */
 function renderTimeline() {
   const { months, answer, asked } = state;
   const box = $("timeline");
   box.hidden = months.length < 2 || asked.view !== "";
   if (box.hidden) return;
-  const perYear = months.length > 96;
+  const perYear = monthsBetween(months[0].low, months.at(-1).low).length > 96;
   const key = (text) => text.slice(0, perYear ? 4 : 7);
   const all = new Map();
+  for (const { low } of monthsBetween(months[0].low, months.at(-1).low)) all.set(key(low), 0); // those without a picture, too
   for (const { low, count } of months) all.set(key(low), (all.get(key(low)) ?? 0) + count);
   const ranked = asked.words || asked.picture || asked.yes.length;
   const good = (answer?.results ?? []).filter((hit) => hit.taken && (!ranked || hit.verdict !== "none"));
@@ -700,6 +711,8 @@ function renderTimeline() {
   const most = Math.max(...all.values());
   let year = "";
   const bars = [...all].map(([when, count]) => {
+    const label = when.slice(0, 4) !== year ? el("span", { class: "year" }, (year = when.slice(0, 4))) : null;
+    if (!count) return el("span", { class: "month" }, label);
     const here = found.get(when) ?? 0;
     const filter = perYear ? `year = ${when}` : `taken = ${when}`;
     const on = asked.filters.includes(filter);
@@ -708,7 +721,6 @@ function renderTimeline() {
     bar.style.height = `${Math.max(6, 100 * Math.sqrt(count / most))}%`;
     bar.firstChild.style.height = `${here ? Math.max(20, (100 * here) / count) : 0}%`;
     const told = `${monthName(when)}: ${plural(count, "picture")}${ranked ? `, ${here} found` : ""}`;
-    const label = when.slice(0, 4) !== year ? el("span", { class: "year" }, (year = when.slice(0, 4))) : null;
     return el("button", { type: "button", class: "month", "aria-label": told, title: told, "aria-pressed": String(on), onclick: pick },
       el("span", { class: "rail" }, bar), label);
   });
@@ -753,16 +765,11 @@ function justified(shapes, width, height, gap, breaks) {
 
 const ratio = (hit) => Math.min(3.2, Math.max(0.45, hit.width && hit.height ? hit.width / hit.height : 1));
 
-/** Where the answer gets less certain: at the first place behind which there is nothing better. */
+/** A line at the place behind which nothing is called a match any more, not even a weak one. */
 function breaks(hits) {
-  const found = new Map();
-  if (!state.asked.words && !state.asked.picture) return found;
-  const last = (good) => hits.findLastIndex((hit) => good.includes(hit.verdict)) + 1;
-  const match = last(["match"]);
-  const weak = last(["match", "weak"]);
-  if (match && match < hits.length) found.set(match, "Less certain");
-  if (weak && weak < hits.length) found.set(weak, "Probably not what you mean");
-  return found;
+  const asks = state.asked.words || state.asked.picture;
+  const good = asks ? hits.findLastIndex((hit) => hit.verdict !== "none") + 1 : 0;
+  return new Map(good && good < hits.length ? [[good, "Probably not what you mean"]] : []);
 }
 
 function renderGrid() {
@@ -1143,7 +1150,7 @@ async function foundIn(item, hit, signal) {
   Object.assign(region.style, { left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%` });
   region.hidden = false;
   $("where").hidden = false;
-  $("where").replaceChildren("Most of it is seen in the part ",
+  $("where").replaceChildren("It shows most clearly here: ",
     el("button", { type: "button", class: "small", "aria-pressed": "true", onclick: (event) => {
       region.hidden = !region.hidden;
       event.currentTarget.setAttribute("aria-pressed", String(!region.hidden));
