@@ -153,7 +153,7 @@ def test_an_item_is_added_spoken_of_and_deleted(client, server, tmp_path):
 
 
 def test_a_job_is_followed_to_its_end_stopped_and_taken_up(client):
-    started = client.start_indexing("album", contents=True)
+    started = client.start_job("album", contents=True)
     seen = list(client.follow_job("album", started.id))
     assert seen[-1].state == "done" and seen[-1].ended and seen[-1].report["unchanged"] == 4
     assert client.get_job("album", started.id) == seen[-1]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 from diptych.client import calls
 from diptych.client.answers import Answer as Answer
+from diptych.client.answers import Bin as Bin
 from diptych.client.answers import Caption as Caption
 from diptych.client.answers import Collection as Collection
 from diptych.client.answers import Count as Count
@@ -25,6 +26,7 @@ from diptych.client.answers import Hit as Hit
 from diptych.client.answers import Item as Item
 from diptych.client.answers import Items as Items
 from diptych.client.answers import Job as Job
+from diptych.client.answers import Link as Link
 from diptych.client.answers import Model as Model
 from diptych.client.answers import Page as Page
 from diptych.client.answers import Ranked as Ranked
@@ -146,6 +148,8 @@ class Client:
     readyz = _Method(ask, calls.readyz)
     list_collections = _Method(ask, calls.list_collections)
     get_collection = _Method(ask, calls.get_collection)
+    make_collection = _Method(ask, calls.make_collection)
+    delete_collection = _Method(ask, calls.delete_collection)
     list_models = _Method(ask, calls.list_models)
     search = _Method(ask, calls.search)
     each_hit = _Method(_each, calls.search)
@@ -154,6 +158,7 @@ class Client:
     each_similar = _Method(_each, calls.similar)
     captions = _Method(ask, calls.captions)
     facets = _Method(ask, calls.facets)
+    histogram = _Method(ask, calls.histogram)
     list_items = _Method(ask, calls.list_items)
     each_item = _Method(_each, calls.list_items)
     get_item = _Method(ask, calls.get_item)
@@ -162,8 +167,12 @@ class Client:
     delete = _Method(ask, calls.delete)
     thumbnail = _Method(ask, calls.thumbnail)
     original = _Method(ask, calls.original)
+    export = _Method(ask, calls.export)
+    list_shares = _Method(ask, calls.list_shares)
+    share = _Method(ask, calls.share)
+    take_back = _Method(ask, calls.take_back)
     list_jobs = _Method(ask, calls.list_jobs)
-    start_indexing = _Method(ask, calls.start_indexing)
+    start_job = _Method(ask, calls.start_job)
     get_job = _Method(ask, calls.get_job)
     follow_job = _Method(_follow, calls.follow_job)
     stop_job = _Method(ask, calls.stop_job)
@@ -230,6 +239,8 @@ class AsyncClient:
     readyz = _Method(ask, calls.readyz)
     list_collections = _Method(ask, calls.list_collections)
     get_collection = _Method(ask, calls.get_collection)
+    make_collection = _Method(ask, calls.make_collection)
+    delete_collection = _Method(ask, calls.delete_collection)
     list_models = _Method(ask, calls.list_models)
     search = _Method(ask, calls.search)
     each_hit = _Method(_each, calls.search)
@@ -238,6 +249,7 @@ class AsyncClient:
     each_similar = _Method(_each, calls.similar)
     captions = _Method(ask, calls.captions)
     facets = _Method(ask, calls.facets)
+    histogram = _Method(ask, calls.histogram)
     list_items = _Method(ask, calls.list_items)
     each_item = _Method(_each, calls.list_items)
     get_item = _Method(ask, calls.get_item)
@@ -246,8 +258,12 @@ class AsyncClient:
     delete = _Method(ask, calls.delete)
     thumbnail = _Method(ask, calls.thumbnail)
     original = _Method(ask, calls.original)
+    export = _Method(ask, calls.export)
+    list_shares = _Method(ask, calls.list_shares)
+    share = _Method(ask, calls.share)
+    take_back = _Method(ask, calls.take_back)
     list_jobs = _Method(ask, calls.list_jobs)
-    start_indexing = _Method(ask, calls.start_indexing)
+    start_job = _Method(ask, calls.start_job)
     get_job = _Method(ask, calls.get_job)
     follow_job = _Method(_follow, calls.follow_job)
     stop_job = _Method(ask, calls.stop_job)

@@ -144,6 +144,31 @@ class Facets:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """A step of a histogram, from `low` to below `high`; a month of a date is both."""
+
+    low: float | str
+    high: float | str
+    count: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link for guests. items: how many it names; None where it opens a query. Times are seconds since 1970.
+
+    address   told once, to who made it: the path on the server
+    """
+
+    id: str
+    name: str
+    query: str | None
+    items: int | None
+    created: int
+    expires: int
+    address: str | None = None
+
+
+@dataclass(frozen=True)
 class Caption:
     text: str
     score: float

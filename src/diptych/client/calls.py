@@ -18,6 +18,7 @@ import numpy as np
 from diptych.client import answers
 from diptych.client.answers import (
     Answer,
+    Bin,
     Caption,
     Collection,
     Facets,
@@ -25,6 +26,7 @@ from diptych.client.answers import (
     Item,
     Items,
     Job,
+    Link,
     Model,
     Page,
     Ranked,
@@ -104,6 +106,16 @@ def get_collection(collection: str) -> Call[Collection]:
     return _get(_path("/v1/collections/{}", collection), _as(Collection))
 
 
+def make_collection(name: str) -> Call[Collection]:
+    """Make an empty collection of the key's tenant, to upload pictures into."""
+    return _post("/v1/collections", _as(Collection), {"name": name})
+
+
+def delete_collection(collection: str) -> Call[None]:
+    """Delete one that `make_collection` made, with everything that was uploaded into it."""
+    return Call("DELETE", _path("/v1/collections/{}", collection), _nothing)
+
+
 def list_models() -> Call[tuple[Model, ...]]:
     """The encoders there are."""
     return _get("/v1/models", _each(Model, "models"))
@@ -176,6 +188,14 @@ def facets(collection: str, where: str | None = None, fields: Iterable[str] = ()
     return _get(path, _as(Facets), where=where, field=listed(fields, "fields", "names of fields"))
 
 
+def histogram(
+    collection: str, field: str = "taken", bins: str | int | None = None, where: str | None = None
+) -> Call[tuple[Bin, ...]]:
+    """How many items that pass a filter lie in each step: of a number so many, of a date "year", "month" or "day"."""
+    path = _path("/v1/collections/{}/histogram", collection)
+    return _get(path, _each(Bin, "bins"), field=field, bins=bins, where=where)
+
+
 # ---------------------------------------------------------------------------------------------------------------- items
 
 
@@ -210,9 +230,13 @@ def annotate(
     return Call("PATCH", path, _as(Item), json=words)
 
 
-def delete(collection: str, item: str) -> Call[None]:
-    """Take an item out for good. An uploaded file is deleted; one of a person's folders stays."""
-    return Call("DELETE", _path("/v1/collections/{}/items/{}", collection, item), _nothing)
+def delete(collection: str, item: str, erase: bool = False) -> Call[None]:
+    """Take an item out for good. An uploaded file is deleted; one of a person's folders stays.
+
+    erase   leave nothing of it in the collection either, so that a file that stays comes back as new
+    """
+    path = _path("/v1/collections/{}/items/{}", collection, item)
+    return Call("DELETE", path, _nothing, {"erase": "true"} if erase else {})
 
 
 def thumbnail(collection: str, item: str, size: Literal["small", "medium", "large"] = "small") -> Call[bytes]:
@@ -225,6 +249,34 @@ def original(collection: str, item: str) -> Call[bytes]:
     return _get(_path("/v1/collections/{}/items/{}/original", collection, item), bytes)
 
 
+def export(collection: str, items: Iterable[str], format: Literal["zip", "list"] = "zip") -> Call[bytes]:
+    """The files of some items in one ZIP, or their names in a text, one a line."""
+    asked = {"ids": listed(items, "items", "ids"), "format": format}
+    return _post(_path("/v1/collections/{}/export", collection), bytes, asked)
+
+
+# --------------------------------------------------------------------------------------------------------------- shares
+
+
+def list_shares(collection: str) -> Call[tuple[Link, ...]]:
+    """The links for guests that open something of this collection."""
+    return _get(_path("/v1/collections/{}/shares", collection), _each(Link, "shares"))
+
+
+def share(
+    collection: str, name: str, query: str | None = None, items: Iterable[str] | None = None, days: float = 7.0
+) -> Call[Link]:
+    """Make a link to what a query finds, or to some items; its `address` is told this once."""
+    ids = None if items is None else listed(items, "items", "ids")
+    asked = {"name": name, "query": query, "items": ids, "days": days}
+    return _post(_path("/v1/collections/{}/shares", collection), _as(Link), asked)
+
+
+def take_back(collection: str, share: str) -> Call[None]:
+    """From now on the link with this id opens nothing."""
+    return Call("DELETE", _path("/v1/collections/{}/shares/{}", collection, share), _nothing)
+
+
 # ----------------------------------------------------------------------------------------------------------------- jobs
 
 
@@ -233,14 +285,16 @@ def list_jobs(collection: str) -> Call[tuple[Job, ...]]:
     return _get(_path("/v1/collections/{}/jobs", collection), _each(Job, "jobs"))
 
 
-def start_indexing(collection: str, retry: bool = False, contents: bool = False) -> Call[Job]:
-    """Bring the collection up to date with its folders.
+def start_job(
+    collection: str, kind: Literal["index", "duplicates"] = "index", retry: bool = False, contents: bool = False
+) -> Call[Job]:
+    """Bring the collection up to date with its folders, or look for pictures of which one is enough.
 
     retry      look again at files that failed and did not change since
     contents   read every file again, for those that changed behind an unchanged size and time
     """
     path = _path("/v1/collections/{}/jobs", collection)
-    return _post(path, _as(Job), {"retry": retry, "contents": contents})
+    return _post(path, _as(Job), {"kind": kind, "retry": retry, "contents": contents})
 
 
 def get_job(collection: str, job: str) -> Call[Job]:

@@ -575,7 +575,10 @@ STATES = {
     "picture": ("?q=a+windmill", {}),
     "none": ("?q=quarterly+tax+invoice+tag%3Afog", {}),
     "duplicates": ("?view=duplicates", {}),
-    "phone": ("?q=sunset", {"width": 390, "height": 844, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}),
+    "phone": (
+        "?q=sunset",
+        {"width": 390, "height": 844, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+    ),
 }
 
 
