@@ -1,10 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-
-pytest.importorskip("fastapi")
-pytest.importorskip("httpx2")
-
 from served_world import Served, served
 
 

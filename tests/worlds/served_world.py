@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from fastapi import Request
+from fastapi import FastAPI, Request
 
 from diptych import postcards
 from diptych.app.server.access.caller import Caller, Unauthorised, including
@@ -44,10 +44,11 @@ def who(request: Request) -> Caller:
 
 @dataclass
 class Served:
-    """A running server. url: its address; library: behind it; pictures: files of postcards; album: a folder."""
+    """A running server. url: its address; pictures: the files of postcards; album: a folder."""
 
     url: str
     port: int
+    app: FastAPI
     library: Library
     settings: Settings
     pictures: list[Path]
@@ -87,7 +88,7 @@ def served(home: Path, **settings: object) -> Iterator[Served]:
     with Library(SECRET, readers=3, seconds=10) as library:
         library.add(home / "cards")
         library.add(home / "books", "album")
-        library.add(home / "cards", "cards", tenant="elsewhere")
+        library.add(home / "cards", "theirs", tenant="elsewhere")
         app = create(library, given, who)
         bound = socket.create_server(("127.0.0.1", 0))
         port = bound.getsockname()[1]
@@ -95,7 +96,7 @@ def served(home: Path, **settings: object) -> Iterator[Served]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         try:
-            yield Served(f"http://127.0.0.1:{port}", port, library, given, pictures, home / "album")
+            yield Served(f"http://127.0.0.1:{port}", port, app, library, given, pictures, home / "album")
         finally:
             server.should_exit = True
             thread.join()

@@ -11,6 +11,7 @@ from diptych.app.server import problems
 from diptych.app.server.access.caller import Caller
 from diptych.app.server.guard import Door
 from diptych.app.server.library import Library
+from diptych.app.server.lingering import Lingering
 from diptych.app.server.metrics import Measured, Metrics
 from diptych.app.server.routes import collections, drop_in, health, items, jobs, pictures, search
 from diptych.app.server.settings import Settings
@@ -40,4 +41,5 @@ def create(library: Library, settings: Settings, who: Callable[[Request], Caller
         app.include_router(module.routes)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Door, settings=settings, who=who)
+    app.add_middleware(Lingering)
     return app
