@@ -16,9 +16,10 @@ from diptych.sources import magic, pictures
 ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "TIFF": ".tif", "BMP": ".bmp"}
 ENDINGS |= {"AVIF": ".avif", "HEIC": ".heic", "HEIF": ".heif"}
 
-LETTERS = 80
+LENGTH = 160
+"""Bytes of a name: no system takes more than 255, and an ending is still to come."""
 
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[\d¹²³]", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^\w ()+,@-]+")
 
 
@@ -46,7 +47,7 @@ def stem(name: str) -> str:
     """The name of an uploaded file without folders, ending, and anything that a system would stumble on."""
     last = PureWindowsPath(PurePosixPath(name.replace("\0", "")).name).name
     letters = unicodedata.normalize("NFC", PurePosixPath(last).stem)
-    safe = _UNSAFE.sub("_", letters).strip(" ._")[:LETTERS].strip()
+    safe = _UNSAFE.sub("_", letters).strip(" ._").encode()[:LENGTH].decode(errors="ignore").strip()
     return f"_{safe}" if _DEVICES.fullmatch(safe) else safe or "picture"
 
 

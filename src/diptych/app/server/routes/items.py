@@ -10,7 +10,6 @@ from diptych.app.server import inbox, shapes
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.problems import Problem
 from diptych.app.server.routes import shown
-from diptych.app.server.settings import Settings
 
 routes = router("/v1/collections/{collection}/items", "items")
 
@@ -34,10 +33,7 @@ def list_items(
 @routes.post("", status_code=201, **needs("write"))
 def upload(request: Request, collection: str, files: list[UploadFile]) -> shapes.Stored:
     """Add picture files. Those that are no pictures are refused one by one, with the reason; the others are kept."""
-    settings: Settings = request.app.state.settings
     found, caller = served(request, collection), caller_of(request)
-    if len(files) > settings.max_files:
-        raise Problem(413, f"files: {len(files)}; at most {settings.max_files:,} at a time")
     taken, refused = [], []
     for file in files:
         try:
@@ -46,7 +42,12 @@ def upload(request: Request, collection: str, files: list[UploadFile]) -> shapes
             refused.append(shapes.Refused(name=file.filename or "", why=problem.detail))
     if not taken:
         raise Problem(415, f"files: {refused[0].why}" if refused else "files: there is none")
-    report = found.write(lambda writer: writer.add(*taken))
+    try:
+        report = found.write(lambda writer: writer.add(*taken))
+    except Exception:
+        for path in taken:
+            inbox.discarded(str(path))
+        raise
     why = dict(report.failures)
     with found.reader() as reader:
         added = [path for path in taken if reader.ids(path)]
@@ -62,14 +63,15 @@ def get_item(request: Request, collection: str, item: str) -> shapes.Item:
     """One of them."""
     found, caller = served(request, collection), caller_of(request)
     with found.reader() as reader:
-        return shown.items(found, caller, [reader.get(found.opened(item))])[0]
+        return shown.items(found, caller, [reader.get(found.opened(reader, item))])[0]
 
 
 @routes.patch("/{item}", **needs("write"))
 def annotate(request: Request, collection: str, item: str, words: shapes.Words) -> shapes.Item:
     """Say something of an item, in the place of what was given before or, with `merge`, besides."""
     found, caller = served(request, collection), caller_of(request)
-    id = found.opened(item)
+    with found.reader() as reader:
+        id = found.opened(reader, item)
     given = found.write(
         lambda writer: writer.annotate(id, words.captions, words.tags, words.metadata, merge=words.merge)
     )
@@ -80,11 +82,10 @@ def annotate(request: Request, collection: str, item: str, words: shapes.Words) 
 def delete(request: Request, collection: str, item: str) -> None:
     """Take an item out for good, with its thumbnails. An uploaded file is deleted; one of a person's folders stays."""
     found = served(request, collection)
-    id = found.opened(item)
     with found.reader() as reader:
-        gone = reader.get(id)
+        gone = reader.get(found.opened(reader, item))
     was_uploaded = gone.path is not None and inbox.has(found.inbox, gone.path)
-    found.write(lambda writer: writer.remove([id], forever=not was_uploaded))
+    found.write(lambda writer: writer.remove([gone.id], forever=not was_uploaded))
     found.thumbnails.forget([gone.digest])
     if was_uploaded:
         inbox.discarded(gone.path)
@@ -103,7 +104,7 @@ def similar(
     """What is most like an item."""
     found, caller = served(request, collection), caller_of(request)
     with found.reader() as reader:
-        answer = reader.similar(found.opened(item), k, offset, diverse, where=where or None)
+        answer = reader.similar(found.opened(reader, item), k, offset, diverse, where=where or None)
         return shapes.Answer(
             query=f"#{item}",
             written=f"#{item}",
@@ -123,5 +124,5 @@ def captions(
     """The texts of the collection that say most nearly what the picture shows."""
     found = served(request, collection)
     with found.reader() as reader:
-        near = reader.captions(found.opened(item), k)
+        near = reader.captions(found.opened(reader, item), k)
     return shapes.Captions(captions=[shapes.Caption(text=text, score=score) for text, score in near])
