@@ -219,7 +219,6 @@ class Ranked:
 class Health:
     status: str
     version: str
-    detail: str = ""
 
 
 def read(kind: type[T], data: Any) -> T:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.params import Form
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diptych.app.server.access.caller import Caller, Forbidden, Unauthorised
 from diptych.app.server.library import Library, Served
-from diptych.app.server.problems import RESPONSES, Problem
+from diptych.app.server.problems import FAULT, RESPONSES, Problem
 from diptych.app.server.settings import LOOPBACK, Settings
 
 OPEN = frozenset({"/healthz", "/readyz"})
@@ -32,6 +35,10 @@ HEADERS = {
 }
 
 
+_NAME = re.compile(r"(?:\[([^\]]+)\]|([^:]+))(?::\d*)?")
+"""Of the server, as the header Host has it: with a port, and an IPv6 address in brackets."""
+
+
 class Door:
     """The outermost layer: names of the server, who calls, how large a body may be, and what every answer says."""
 
@@ -43,10 +50,12 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
+        request, begun = Request(scope), False
 
         async def told(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 said = {name.lower() for name, _ in message["headers"]}
                 more = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items() if k.lower().encode() not in said]
                 message["headers"] = [*message["headers"], *more]
@@ -65,15 +74,17 @@ class Door:
             return
         try:
             await self._app(scope, bounded, told)
-        except Problem as problem:  # the body was longer than it had said
-            await problem.response()(scope, receive, told)
+        except Exception:
+            if not begun:
+                await Problem(500, FAULT).response()(scope, receive, told)
+            raise  # for the log
 
     def _named(self, request: Request) -> None:
         """A page elsewhere may make a browser call this machine under a name of its own, which then is not ours."""
         host = request.headers.get("host", "")
-        name = host.rpartition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
-        if self._settings.local and name.lower() not in self._names:
-            raise Problem(421, f"this server is not called {name!r}; name it in DIPTYCH_HOSTS if it is")
+        name = _NAME.fullmatch(host)
+        if self._settings.local and (name is None or (name[1] or name[2]).lower() not in self._names):
+            raise Problem(421, f"this server is not called {host!r}; name it in DIPTYCH_HOSTS if it is")
         origin = request.headers.get("origin")
         if origin is not None and request.method not in SAFE and origin.partition("://")[2].lower() != host.lower():
             raise Problem(403, "another site may not change anything here")
@@ -81,7 +92,7 @@ class Door:
     def _bounded(self, request: Request, receive: Receive) -> Receive:
         is_files = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
         most = self._settings.max_upload if is_files else self._settings.max_request
-        problem = Problem(413, f"the request is larger than {most:,} bytes", Connection="close")
+        problem = Problem(413, f"the request is larger than {most:,} bytes")
         stated = request.headers.get("content-length", "0")
         if not stated.isdigit() or int(stated) > most:
             raise problem
@@ -107,6 +118,7 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
         handler = super().get_route_handler()
+        takes_files = self.body_field is not None and isinstance(self.body_field.field_info, Form)
 
         async def guarded(request: Request) -> Response:
             caller = caller_of(request)
@@ -114,9 +126,22 @@ class GuardedRoute(APIRoute):
                 caller.check(self.scope)
             except Forbidden as error:
                 raise Problem(403, str(error)) from None
+            if takes_files:
+                await _counted(request)
             return await handler(request)
 
         return guarded
+
+
+async def _counted(request: Request) -> None:
+    """Read a form, which the request keeps, and no more files of it than are allowed."""
+    settings: Settings = request.app.state.settings
+    try:
+        await request.form(max_files=settings.max_files)
+    except HTTPException as error:
+        if not error.detail.startswith("Too many files"):
+            raise
+        raise Problem(413, f"files: at most {settings.max_files:,} at a time") from None
 
 
 def router(prefix: str, tag: str) -> APIRouter:

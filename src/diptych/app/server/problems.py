@@ -27,27 +27,42 @@ class ProblemDocument(BaseModel):
     detail: str
 
 
-class Problem(Exception):
+class Problem(HTTPException):
     """An answer other than what was asked for. detail: what is wrong and the way out, in one line."""
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
-        super().__init__(detail)
-        self.status, self.detail = status, detail
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        super().__init__(status, detail, {name.replace("_", "-"): value for name, value in headers.items()})
 
     def response(self) -> JSONResponse:
-        return _response(self.status, self.detail, self.headers)
+        return _response(self.status_code, self.detail, dict(self.headers or {}))
 
+
+FAULT = "the server met a fault of its own; its log tells more"
+
+_DOCUMENT = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}}
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ProblemDocument, "description": "what to mend", "content": {MEDIA_TYPE: {}}},
-    "5XX": {"model": ProblemDocument, "description": "what the server cannot do now", "content": {MEDIA_TYPE: {}}},
+    "4XX": {"description": "what to mend", **_DOCUMENT},
+    "5XX": {"description": "what the server cannot do now", **_DOCUMENT},
 }
 """Of every route, for the published description."""
 
 
+def describe(app: FastAPI) -> None:
+    """Have the published description tell what a problem document is: FastAPI knows models of JSON alone."""
+    published = app.openapi
+
+    def described() -> dict[str, Any]:
+        whole = published()
+        whole["components"]["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema()
+        return whole
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
 def install(app: FastAPI) -> None:
-    """Every way in which a call can fail becomes a problem document."""
+    """Every way in which a call can fail becomes a problem document; what nobody foresaw, at the door."""
+    describe(app)
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, error: Problem) -> JSONResponse:
@@ -69,10 +84,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
         return _response(error.status_code, str(error.detail), dict(error.headers or {}))
-
-    @app.exception_handler(Exception)
-    async def _unexpected(_: Request, error: Exception) -> JSONResponse:
-        return _response(500, "the server met a fault of its own; its log tells more")
 
 
 def _response(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -216,6 +216,5 @@ class Models(Shape):
 
 
 class Health(Shape):
-    status: Literal["ok", "not ready"]
-    detail: str = ""
+    status: Literal["ok"]
     version: str

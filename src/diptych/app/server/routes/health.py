@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from diptych import __version__
 from diptych.app.server import shapes
 from diptych.app.server.guard import needs, router
 from diptych.app.server.library import Library
-from diptych.app.server.problems import RESPONSES
+from diptych.app.server.problems import RESPONSES, Problem
 
 open_routes = APIRouter(tags=["health"], responses=RESPONSES)
 routes = router("", "health")
@@ -21,7 +22,7 @@ def healthz() -> shapes.Health:
 
 
 @open_routes.get("/readyz")
-def readyz(request: Request, response: Response) -> shapes.Health:
+def readyz(request: Request) -> shapes.Health:
     """Every collection can be read."""
     library: Library = request.app.state.library
     for found in library.all():
@@ -29,12 +30,11 @@ def readyz(request: Request, response: Response) -> shapes.Health:
             with found.reader() as reader:
                 len(reader)
         except Exception:
-            response.status_code = 503
-            return shapes.Health(status="not ready", detail="a collection cannot be read", version=__version__)
+            raise Problem(503, "a collection cannot be read; the server's log tells more") from None
     return shapes.Health(status="ok", version=__version__)
 
 
-@routes.get("/metrics", response_class=Response, **needs("admin"))
+@routes.get("/metrics", response_class=PlainTextResponse, **needs("admin"))
 def metrics(request: Request) -> Response:
     """Counts and times for Prometheus."""
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
