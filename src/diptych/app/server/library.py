@@ -137,20 +137,23 @@ class Served:
             self._free.put(collection)
 
     def write(self, work: Callable[[Collection], T]) -> T:
-        """Have something written, and wait for it."""
+        """Have something written, and wait for it. What is not begun in time is not written at all."""
+        future = self.writer.submit(work)
         try:
-            return self.writer.submit(work).result(self._seconds)
+            return future.result(self._seconds)
         except TimeoutError:
+            if not future.cancel():
+                return future.result()
             raise Problem(
                 503, "another program is writing to the collection; try again soon", Retry_After="5"
             ) from None
         except BadInput as error:
             raise type(error)(str(error).replace(str(self.folder), self.name)) from None
 
-    def opened(self, id: str) -> int:
-        """The number of an item. Raises Problem for an id that was never given out."""
+    def opened(self, reader: Collection, id: str) -> int:
+        """The number of an item. Raises Problem, in the same words for an id that never was and one that is gone."""
         number = self.opaque.find(id)
-        if number is None:
+        if number is None or not reader.ids(number):
             raise Problem(404, "there is no such item")
         return number
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import Query, Request, UploadFile
 
 from diptych.app.server import shapes
+from diptych.app.server.access import opaque
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.library import Served
 from diptych.app.server.problems import Problem
@@ -25,7 +27,7 @@ FACETS = ("year", "camera", "folder", "tag")
 MOST = 100
 """Values of a field that are counted."""
 
-_ITEM = re.compile(r"#([\w-]+)")
+_ITEM = re.compile(rf"#([\w-]{{{opaque.LENGTH}}})(?![\w-])")
 
 
 @routes.post("/search", **needs("read"))
@@ -36,9 +38,8 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
     if asked.k > settings.max_k or asked.offset > settings.max_offset:
         raise Problem(422, f"k, offset: at most {settings.max_k:,} answers after the first {settings.max_offset:,}")
     with found.reader() as reader:
-        terms = [_term(request, found, part) for part in asked.parts] + _marked(found, asked.marks)
-        written = _with_ids(found, asked.query)
-        whole: Any = [written, *terms] if written.strip() or not terms else terms
+        terms = [_term(request, found, reader, part) for part in asked.parts] + _marked(found, reader, asked.marks)
+        whole: Any = [_read(found, reader, asked), *terms] if asked.query.strip() or not terms else terms
         answer = reader.search(
             whole,
             asked.k,
@@ -47,7 +48,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             asked.keywords,
             asked.regions,
             where=asked.where or None,
-            language=asked.language,
+            language="plain",
             pictures=Allowed(),
         )
         return shapes.Answer(
@@ -79,46 +80,66 @@ def facets(
     field: Annotated[list[str], Query(max_length=20)] = list(FACETS),  # noqa: B006 - FastAPI copies it
 ) -> shapes.Facets:
     """How many items that pass a filter have each value of some fields."""
-    found = served(request, collection)
+    found, caller = served(request, collection), caller_of(request)
     with found.reader() as reader:
         counted = {name: reader.counts(name, where or None) for name in field}
         return shapes.Facets(
             total=_total(reader, where),
             fields={
-                name: [shapes.Count(value=value, count=n) for value, n in list(values.items())[:MOST]]
+                name: [
+                    shapes.Count(value=value, count=n)
+                    for value, n in values.items()
+                    if caller.may("admin") or not _is_place(name, value)
+                ][:MOST]
                 for name, values in counted.items()
             },
         )
+
+
+def _is_place(field: str, value: Any) -> bool:
+    """Whether a value tells where on the machine the pictures lie, and not only where in the collection."""
+    return field.lower() in ("folder", "path") and PurePath(value).is_absolute()
 
 
 def _total(reader: Collection, where: str | None) -> int:
     return len(reader) if not where else reader.search(where, 1).total
 
 
-def _term(request: Request, found: Served, part: shapes.Part) -> Term:
+def _term(request: Request, found: Served, reader: Collection, part: shapes.Part) -> Term:
     given = [name for name in ("text", "item", "picture") if getattr(part, name) is not None]
     if len(given) != 1:
         raise Problem(422, "parts: each has one of text, item and picture")
     if part.text is not None:
-        return Term(part.weight, "text", part.text)
+        return Term.of(part.text, part.weight)
     if part.item is not None:
-        return Term(part.weight, "item", str(found.opened(part.item)))
+        return Term.of(found.opened(reader, part.item), part.weight)
     uploads: Uploads = request.app.state.uploads
     return Term.of(uploads.get(part.picture or "", (found.tenant, found.name)).pixels, part.weight)
 
 
-def _marked(found: Served, marks: shapes.Marks) -> list[Term]:
+def _marked(found: Served, reader: Collection, marks: shapes.Marks) -> list[Term]:
     """Rocchio's: towards the middle of what is meant, and a little away from that of what is not."""
     return [
-        Term(weight / len(ids), "item", str(found.opened(id)))
+        Term(weight / len(ids), "item", str(found.opened(reader, id)))
         for weight, ids in ((0.75, marks.yes), (-0.15, marks.no))
         for id in ids
     ]
 
 
-def _with_ids(found: Served, text: str) -> str:
-    """A query with the items' own numbers in the place of opaque ids."""
-    return _ITEM.sub(lambda match: f"#{found.opened(match[1])}", text)
+def _read(found: Served, reader: Collection, asked: shapes.Search) -> query.Query | str:
+    """The query with items' own numbers in the place of opaque ids. Raises Problem for a number that was made up."""
+    if asked.language == "plain" or not asked.query.strip():
+        return asked.query
+    known: set[str] = set()
+
+    def number(match: re.Match[str]) -> str:
+        known.add(str(found.opened(reader, match[1])))
+        return f"#{found.opened(reader, match[1])}"
+
+    parsed = query.parse(_ITEM.sub(number, asked.query))
+    if any(term.kind == "item" and term.value not in known for term in (*parsed.terms, *parsed.never)):
+        raise Problem(404, "there is no such item")
+    return parsed
 
 
 def _written(asked: shapes.Search) -> str:
