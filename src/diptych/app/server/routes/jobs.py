@@ -22,7 +22,8 @@ routes = router("/v1/collections/{collection}/jobs", "jobs")
 HEARTBEAT = 15.0
 """Seconds between two signs of life, so that proxies do not take a quiet job for a dead one."""
 
-_EVENTS = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+_EVENT = {"data": {"type": "string", "contentMediaType": "application/json", "description": "a Job"}}
+_EVENTS = {"content": {"text/event-stream": {"schema": {"type": "object", "properties": _EVENT}}}}
 
 
 @routes.get("", **needs("read"))
