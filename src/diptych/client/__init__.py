@@ -21,6 +21,7 @@ from diptych.client.answers import Caption as Caption
 from diptych.client.answers import Collection as Collection
 from diptych.client.answers import Count as Count
 from diptych.client.answers import Facets as Facets
+from diptych.client.answers import Failures as Failures
 from diptych.client.answers import Health as Health
 from diptych.client.answers import Hit as Hit
 from diptych.client.answers import Item as Item
@@ -148,6 +149,7 @@ class Client:
     readyz = _Method(ask, calls.readyz)
     list_collections = _Method(ask, calls.list_collections)
     get_collection = _Method(ask, calls.get_collection)
+    list_failures = _Method(ask, calls.list_failures)
     make_collection = _Method(ask, calls.make_collection)
     delete_collection = _Method(ask, calls.delete_collection)
     list_models = _Method(ask, calls.list_models)
@@ -239,6 +241,7 @@ class AsyncClient:
     readyz = _Method(ask, calls.readyz)
     list_collections = _Method(ask, calls.list_collections)
     get_collection = _Method(ask, calls.get_collection)
+    list_failures = _Method(ask, calls.list_failures)
     make_collection = _Method(ask, calls.make_collection)
     delete_collection = _Method(ask, calls.delete_collection)
     list_models = _Method(ask, calls.list_models)

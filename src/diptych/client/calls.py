@@ -22,6 +22,7 @@ from diptych.client.answers import (
     Caption,
     Collection,
     Facets,
+    Failures,
     Health,
     Item,
     Items,
@@ -104,6 +105,11 @@ def list_collections() -> Call[tuple[Collection, ...]]:
 def get_collection(collection: str) -> Call[Collection]:
     """One of them, with its numbers."""
     return _get(_path("/v1/collections/{}", collection), _as(Collection))
+
+
+def list_failures(collection: str, limit: int = 100, offset: int = 0) -> Call[Failures]:
+    """Files that could not be read, and why."""
+    return _get(_path("/v1/collections/{}/failures", collection), _as(Failures), limit=limit, offset=offset)
 
 
 def make_collection(name: str) -> Call[Collection]:

@@ -179,7 +179,7 @@ def test_months_are_a_filter(opened: Any) -> None:
     page = opened("?q=snow")
     settled(page)
     page.wait_for_selector("#timeline .month")
-    bar = page.locator("#timeline .month").nth(5)
+    bar = page.locator("#timeline button.month").nth(5)
     told = bar.get_attribute("aria-label")
     bar.click()
     settled(page)
@@ -367,6 +367,20 @@ def test_what_people_wrote_never_runs(opened: Any, album: Path) -> None:
     )
 
 
+def test_files_that_cannot_be_read_are_told(opened: Any, album: Path) -> None:
+    page = opened()
+    settled(page)
+    (album / "<b>broken.jpg").write_bytes(b"no picture")
+    page.click("#menu")
+    page.click(".popover .option:has-text('Look for new pictures')")
+    page.wait_for_selector(".toast:has-text('1 file could not be read')", timeout=30_000)
+    (album / "<b>broken.jpg").unlink()
+    page.click("#menu")
+    page.click(".popover .option:has-text('1 file could not be read')")
+    page.wait_for_selector("#sheet[open] li")
+    assert "<b>broken.jpg" in page.inner_text("#sheet li") and page.locator("#sheet b").count() == 0
+
+
 def test_pictures_are_chosen_and_taken_along(opened: Any) -> None:
     page = opened("?q=a+harbour", accept_downloads=True)
     settled(page)
@@ -452,7 +466,7 @@ def test_from_end_to_end_with_the_keyboard_alone(opened: Any) -> None:
     keys.press("Escape")
     page.wait_for_selector("#viewer:not([open])", state="attached")
     keys.press("?")
-    page.wait_for_selector("#keys[open]")
+    page.wait_for_selector("#sheet[open]")
     keys.press("Escape")
     keys.press("/")
     assert page.evaluate("document.activeElement.id") == "words"

@@ -228,6 +228,14 @@ class Twin(Shape):
     words: list[str] = []
 
 
+class Failures(Shape):
+    """Files of a collection that cannot be found, and why; by name, for administrators by path."""
+
+    total: int
+    offset: int
+    files: list[Refused]
+
+
 class Group(Shape):
     """Pictures of which one is enough; `keep` is the best of them."""
 

@@ -137,3 +137,17 @@ def test_duplicates_are_found_by_a_job(client: TestClient) -> None:
     assert sum("Same.jpg" in some for some in names) == 2, names
     assert all(group["keep"]["why"] for group in job["report"]["groups"])
     assert client.post(f"{ALBUM}/jobs", json={"kind": "tidy"}).status_code == 422
+
+
+def test_files_that_could_not_be_read_are_told_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).write_bytes(b"no picture")
+    with Collection.open(folder / ".diptych", write=True) as collection:
+        collection.add(folder)
+    with served(folder, Settings(home=tmp_path), Caller.OWNER) as client:
+        told = client.get(f"{ALBUM}/failures", params={"offset": 1}).json()
+        assert told["total"] == 2 and told["files"][0]["name"] == str(folder / "b.jpg") and told["files"][0]["why"]
+    with served(folder, Settings(home=tmp_path), Caller("guest")) as client:
+        assert [one["name"] for one in client.get(f"{ALBUM}/failures").json()["files"]] == ["a.jpg", "b.jpg"]

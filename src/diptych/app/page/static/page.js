@@ -428,7 +428,7 @@ async function popover(opener, title, fill) {
   opener.setAttribute("aria-expanded", "true");
   const place = () => {
     const edge = opener.getBoundingClientRect();
-    box.style.left = `${Math.max(8, Math.min(edge.left, document.documentElement.clientWidth - box.offsetWidth - 8))}px`;
+    box.style.left = `${Math.max(8, Math.min(edge.left, document.body.clientWidth - box.offsetWidth - 8))}px`;
     box.style.top = `${edge.bottom + 6}px`;
     box.style.maxHeight = `${innerHeight - edge.bottom - 18}px`;
   };
@@ -556,6 +556,7 @@ function mainMenu(box) {
     option("Look for duplicates", asked.view === "duplicates", () => change({ view: asked.view ? "" : "duplicates" })),
     option("Look for new pictures", false, () => startJob("index")),
     option("Add pictures …", false, () => $("add-files").click()),
+    collection()?.failed && option(`${plural(collection().failed, "file")} could not be read …`, false, showFailures),
     option("Keys", false, showKeys),
     document.getElementById("reports-link") && el("a", { class: "option", href: "/reports" }, "Reports"),
     token && el("form", { method: "post", action: "/sign-out" }, el("input", { type: "hidden", name: "csrf", value: token }),
@@ -678,7 +679,9 @@ function renderNothing() {
       : "Take one of the filters away."),
     empty && !state.job ? el("p", {},
       el("button", { type: "button", onclick: () => $("add-files").click() }, "Add pictures …"), " ",
-      el("button", { type: "button", onclick: () => startJob("index") }, "Look for new ones")) : "");
+      el("button", { type: "button", onclick: () => startJob("index") }, "Look for new ones")) : "",
+    empty && collection()?.failed ? el("button", { type: "button", class: "small", onclick: showFailures },
+      `${plural(collection().failed, "file")} could not be read …`) : "");
 }
 
 // ------------------------------------------------------------------------------------------------------------- timeline
@@ -1379,6 +1382,7 @@ function finished(job) {
     if (state.asked.view === "duplicates") renderDuplicates();
     return;
   }
+  get("/v1/collections").then(({ collections }) => ((state.collections = collections), renderNothing()), () => {}); // other numbers
   const { added = 0, failed: bad = 0 } = job.report;
   if (job.state === "done" && (added || bad)) {
     toast([added && `${plural(added, "picture")} added`, bad && `${plural(bad, "file")} could not be read`].filter(Boolean).join(", ") + ".");
@@ -1474,13 +1478,32 @@ const KEYS = [
   ["Esc", "Close, let go, clear"], ["?", "This list"],
 ];
 
+/** A small page above the page. */
+function sheet(title, ...content) {
+  const over = button("Close (Esc)", { class: "bare", onclick: () => $("sheet").close() }, icon("close"));
+  $("sheet").replaceChildren(el("header", {}, el("h2", { id: "sheet-title" }, title), over), ...content);
+  $("sheet").showModal();
+}
+
 function showKeys() {
-  $("keys").replaceChildren(
-    el("header", {}, el("h2", { id: "keys-title" }, "Keys"), button("Close", { class: "bare", onclick: () => $("keys").close() }, icon("close"))),
+  sheet("Keys",
     el("dl", {}, KEYS.map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
     el("p", { class: "soft" }, "Words rank the pictures, chips decide which may appear. The line “Written” is the whole question: dog + beach - people, year >= 2020, tag:family, NOT \"text\"."));
-  $("keys").showModal();
 }
+
+/** The files that could not be read, each with the reason. */
+async function showFailures() {
+  try {
+    const { total, files } = await get(at("/failures"));
+    sheet(`${plural(total, "file")} could not be read`,
+      el("ol", { tabindex: 0, "aria-label": "Files" }, files.map(({ name, why }) => el("li", {}, name, el("br"), el("span", { class: "soft" }, why)))),
+      total > files.length ? el("p", { class: "soft" }, `The first ${files.length} are shown.`) : "");
+  } catch (error) {
+    failed(error, true);
+  }
+}
+
+const collection = () => state.collections?.find((one) => one.name === state.asked.collection);
 
 const inText = (target) => target.closest?.("input:not([type=file]), textarea, select");
 

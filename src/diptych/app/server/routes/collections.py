@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from pathlib import PurePath
+from typing import Annotated
+
+from fastapi import Query, Request
 
 from diptych.app.server import shapes
 from diptych.app.server.guard import caller_of, needs, router, served
@@ -45,6 +48,24 @@ def delete_collection(request: Request, collection: str) -> None:
     library: Library = request.app.state.library
     settings: Settings = request.app.state.settings
     library.delete(settings.home, served(request, collection))
+
+
+@routes.get("/collections/{collection}/failures", **needs("read"))
+def list_failures(
+    request: Request,
+    collection: str,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> shapes.Failures:
+    """Files that could not be read, and why."""
+    found, caller = served(request, collection), caller_of(request)
+    with found.reader() as reader:
+        failures = reader.failures()
+    told = [
+        shapes.Refused(name=path if caller.may("admin") else PurePath(path).name, why=why)
+        for path, why in failures[offset : offset + limit]
+    ]
+    return shapes.Failures(total=len(failures), offset=offset, files=told)
 
 
 @routes.get("/models", **needs("read"))
