@@ -604,8 +604,10 @@ class Collection:
                 top = np.argsort(-scores, kind="stable")[: 8 * k].tolist()  # one text may be said of many pictures
                 for place in top:
                     found = (int(items[place]), int(numbers[place]))
-                    ((text,),) = self._store.rows("SELECT text FROM captions WHERE item = ? AND row = ?", found)
-                    best[text] = max(best.get(text, -np.inf), float(scores[place]))
+                    texts = self._store.rows("SELECT text FROM captions WHERE item = ? AND row = ?", found)
+                    if not texts:
+                        raise self._store.damaged(f"item {found[0]}: a caption that has a vector is not there")
+                    best[texts[0][0]] = max(best.get(texts[0][0], -np.inf), float(scores[place]))
                 best = dict(sorted(best.items(), key=lambda entry: -entry[1])[:k])
             return list(best.items())
 
@@ -786,7 +788,7 @@ class Collection:
     def _metadata_keys(self) -> frozenset[str]:
         generation = self._store.generation
         if self._keys[0] != generation:
-            keys = frozenset(key for (key,) in self._store.rows("SELECT DISTINCT key FROM metadata"))
+            keys = frozenset(self._store.texts("SELECT DISTINCT key FROM metadata"))
             self._keys = generation, keys
         return self._keys[1]
 
