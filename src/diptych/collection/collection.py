@@ -743,9 +743,12 @@ class Collection:
             (id,) = self._ids([name])
             if id is not None:
                 return Term(1.0, "item", str(self._one(id).id)), [id]
-            if isinstance(name, int) or not os.path.exists(os.path.expanduser(name)):  # noqa: PTH110, PTH111
+            place = str(name) if isinstance(name, int) else os.path.expanduser(name)  # noqa: PTH111
+            if isinstance(name, int) or not os.path.exists(place):  # noqa: PTH110
                 id = self._search.named(str(name))  # raises BadInput for none
                 return Term(1.0, "item", str(id)), [id]
+            if os.path.isdir(place):  # noqa: PTH112
+                raise BadInput(f"{name}: a folder; name a picture file")
             return Term(1.0, "picture", str(name)), []
         return Term.of(picture), []
 

@@ -210,7 +210,8 @@ class Store:
         self._depth = self._writing = 0
         if write:
             if folder.name == HIDDEN and not folder.parent.is_dir():
-                raise BadInput(f"{folder.parent}: no such folder; is it misspelt, or its disk not mounted?")
+                missing = "no such folder; is it misspelt, or its disk not mounted?"
+                raise BadInput(f"{folder.parent}: {'not a folder' if folder.parent.exists() else missing}")
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._lock = _locked(folder / LOCK)
