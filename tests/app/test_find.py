@@ -133,6 +133,11 @@ def test_the_contact_sheet_asks_nothing_of_the_network(album: Path, tmp_path: Pa
         (["index", "nowhere"], "nowhere: no such folder"),
         (["index", ".", "--model", "nothing"], "noth"),
         (["captions", "#9999"], "9999"),
+        (["similar", "nowhere.jpg"], "no picture of that name in"),
+        (["similar", "."], ".: a folder; name a picture file"),
+        (["index", "/dev/null"], "/dev/null: not a folder"),
+        (["reindex", "--memory", "-1"], "--memory: -1; give megabytes above 0"),
+        (["reindex", "--latency", "0"], "--latency: 0; give milliseconds above 0"),
         (["captions", "#1", "--among", "nowhere.txt"], "nowhere.txt: not readable (No such file"),
         (["captions", "#1", "--among", "00001.png"], "00001.png: not readable (not UTF-8)"),
         (["search", "boat", "--html", "00001.png/sheet.html"], "--html 00001.png/sheet.html: cannot be written"),
@@ -143,6 +148,7 @@ def test_bad_input_is_one_line_and_exit_code_2(album: Path, arguments: list[str]
     answer = run(*arguments, at=album)
     assert answer.returncode == 2, answer.stdout
     assert answer.stderr.count("\n") == 1 and named in answer.stderr, answer.stderr
+    assert ("meant as a text" in answer.stderr) == (arguments[-1] == "./nowhere.jpg")  # a query, and nothing else
 
 
 def test_a_folder_without_a_collection_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +238,13 @@ def test_what_is_excluded_stays_out_of_the_next_run_and_is_listed_and_taken_back
     assert json.loads(here("index", "--include", "trip*", "--json", at=small).stdout)["added"] == 1
     wrong = here("index", "--include", "trip*", at=small)
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "there are: !@eaDir/" in wrong.stderr
+
+
+def test_that_there_are_no_captions_is_said(album: Path, small: Path, here: Run) -> None:
+    (small / "trip.txt").unlink()
+    here("index", small, "--model", encoder(album), at=small)
+    answer = here("captions", "#1", at=small)
+    assert (answer.returncode, answer.stdout) == (0, "") and "--among" in answer.stderr
 
 
 def test_a_run_that_finds_nothing_says_so(album: Path, tmp_path: Path, here: Run) -> None:

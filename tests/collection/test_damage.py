@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import pytest
 from collection_world import COLOURS, Palette, album
 
 from diptych.collection import Collection, Damaged
+from diptych.collection.query import register
 from diptych.index import choice
 from diptych.index.ivf import IVF
 from diptych.kinds import BadInput, cosine
@@ -88,6 +92,47 @@ def test_a_flipped_byte_in_a_vector_or_a_caption_is_met_when_it_is_used(whole, t
             for id in collection.ids():
                 collection.get(id)
         assert collection.verify()
+
+
+CALLS: tuple[Callable[[Collection], object], ...] = (
+    lambda collection: [collection.get(id) for id in collection.ids()],
+    lambda collection: collection.search('given tag:"a tag" stars = 5 name ~ "00"'),
+    lambda collection: collection.captions(3, 5),
+    lambda collection: (collection.status(), collection.failures(), collection.notes(), collection.waiting()),
+    lambda collection: (collection.search("yaer = 2020"), collection.counts("tag"), collection.counts("stars")),
+    Collection.verify,
+    lambda collection: collection.add(workers=1),
+)
+
+
+def test_a_value_of_another_type_is_an_error_a_problem_or_nothing(tmp_path):
+    """SQLite keeps the type with each value, and a flipped bit there makes bytes or nothing of a text."""
+    album(tmp_path / "pictures", 5)
+    with Collection.open(tmp_path / "whole", Palette(), write=True) as collection:
+        collection.add(tmp_path / "pictures")
+        for id in collection.ids():
+            collection.annotate(id, captions=["given"], tags=["a tag"], metadata={"stars": 5, "some": ["a", True]})
+        collection.remove([1], forever=True)
+        Path(str(collection.get(2).path)).unlink()
+        collection.add()
+        schema = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'words*'"
+        tables = [name for (name,) in collection._store.rows(f"{schema} AND name NOT GLOB 'sqlite*'")]
+        columns = [
+            (table, row[1]) for table in tables for row in collection._store.rows(f"PRAGMA table_info ({table})")
+        ]
+    assert len(columns) > 50
+    for table, column in columns:
+        shutil.rmtree(tmp_path / "c", ignore_errors=True)
+        shutil.copytree(tmp_path / "whole", tmp_path / "c")
+        with closing(sqlite3.connect(tmp_path / "c" / "diptych.db", isolation_level=None)) as connection:
+            register(connection)
+            change = f"UPDATE {table} SET {column} = x'ff00' WHERE {column} = (SELECT max({column}) FROM {table})"
+            with suppress(sqlite3.IntegrityError):
+                connection.execute(change)
+        with suppress(BadInput), Collection.open(tmp_path / "c", Palette(), write=True) as collection:
+            for call in CALLS:
+                with suppress(BadInput):
+                    call(collection)
 
 
 def test_a_change_in_any_column_of_an_item_is_noticed(whole, tmp_path):

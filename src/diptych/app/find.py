@@ -269,6 +269,8 @@ def captions(
     texts = _texts(among) if among else None
     with _opened(collection) as found:
         best = found.captions(_item(picture), top, texts)
+    if not best:
+        print_note("no picture here has a caption; give texts to choose from with --among FILE")
     if as_json:
         print_json([{"text": text, "score": score} for text, score in best])
     else:
@@ -386,6 +388,9 @@ def reindex(
     as_json: JsonOption = False,
 ) -> None:
     """Build the index anew and measure it, or move the collection to another encoder."""
+    for name, value, unit in (("--memory", memory, "megabytes"), ("--latency", latency, "milliseconds")):
+        if value is not None and not value > 0:
+            raise BadInput(f"{name}: {value:g}; give {unit} above 0")
     with _opened(collection, write=True) as found, progress() as on_progress:
         found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress)
         facts = found.status()

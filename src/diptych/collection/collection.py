@@ -655,8 +655,10 @@ class Collection:
                 top = np.argsort(-scores, kind="stable")[: 8 * k].tolist()  # one text may be said of many pictures
                 for place in top:
                     found = (int(items[place]), int(numbers[place]))
-                    ((text,),) = self._store.rows("SELECT text FROM captions WHERE item = ? AND row = ?", found)
-                    best[text] = max(best.get(text, -np.inf), float(scores[place]))
+                    texts = self._store.rows("SELECT text FROM captions WHERE item = ? AND row = ?", found)
+                    if not texts:
+                        raise self._store.damaged(f"item {found[0]}: a caption that has a vector is not there")
+                    best[texts[0][0]] = max(best.get(texts[0][0], -np.inf), float(scores[place]))
                 best = dict(sorted(best.items(), key=lambda entry: -entry[1])[:k])
             return list(best.items())
 
@@ -792,9 +794,12 @@ class Collection:
             (id,) = self._ids([name])
             if id is not None:
                 return Term(1.0, "item", str(self._one(id).id)), [id]
-            if isinstance(name, int) or not os.path.exists(os.path.expanduser(name)):  # noqa: PTH110, PTH111
+            place = str(name) if isinstance(name, int) else os.path.expanduser(name)  # noqa: PTH111
+            if isinstance(name, int) or not os.path.exists(place):  # noqa: PTH110
                 id = self._search.named(str(name))  # raises BadInput for none
                 return Term(1.0, "item", str(id)), [id]
+            if os.path.isdir(place):  # noqa: PTH112
+                raise BadInput(f"{name}: a folder; name a picture file")
             return Term(1.0, "picture", str(name)), []
         return Term.of(picture), []
 
@@ -837,7 +842,7 @@ class Collection:
     def _metadata_keys(self) -> frozenset[str]:
         generation = self._store.generation
         if self._keys[0] != generation:
-            keys = frozenset(key for (key,) in self._store.rows("SELECT DISTINCT key FROM metadata"))
+            keys = frozenset(self._store.texts("SELECT DISTINCT key FROM metadata"))
             self._keys = generation, keys
         return self._keys[1]
 

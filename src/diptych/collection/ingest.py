@@ -270,6 +270,8 @@ class _Work:
         """
         facts = "path, id, size, mtime_ns, beside_at, status, reason, digest FROM items WHERE size IS"
         self.known = {path: _Known(*state) for path, *state in self.store.rows(f"SELECT {facts} NOT NULL")}
+        if not all(isinstance(path, str) for path in self.known):
+            raise self.store.damaged("the path of an item is no text")
         filed = list(self.known)
         # One that was given under the path of a file, in an import say, is the item of this file from now on.
         for key, *state in self.store.rows(f"SELECT {facts} NULL AND path LIKE '/%'"):
@@ -323,7 +325,7 @@ class _Work:
         before = set(store.roots())
         roots = [root for root in look.roots if root not in before and not any(inside(root, one) for one in before)]
         within = [one for one in before if any(inside(one, root) for root in roots)]
-        mounts = dict(store.rows("SELECT path, disk FROM mounts"))
+        mounts = store.mounts()
         disks = [(path, disk) for path, disk in look.mounts.items() if mounts.get(path) != disk]
         disks = [(path, disk) for path, disk in disks if path not in look.closed]
         reached = [root for root in look.roots if store.kept_path(root) not in look.closed]

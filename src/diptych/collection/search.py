@@ -305,7 +305,7 @@ class Search:
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
-            return np.asarray(self.vectors.of([self.named(name)])[0])
+            return np.asarray(self.vectors.of([self.named(name, _as_text(name))])[0])
         except (OSError, ValueError) as error:  # a zero byte is a ValueError
             why = getattr(error, "strerror", None) or error
             raise BadInput(f"{name}: not readable ({why}){_as_text(name)}") from None
@@ -321,8 +321,11 @@ class Search:
             raise BadInput(f"query: {what}: {row}")
         return row
 
-    def named(self, name: str) -> int:
-        """The item whose path ends with this name, in any case where none does exactly. Raises BadInput for none."""
+    def named(self, name: str, else_: str = "") -> int:
+        """The item whose path ends with this name, in any case where none does exactly.
+
+        Raises BadInput for none, with what else may have been meant.
+        """
         end = PurePath(name).as_posix().removeprefix("./")
         kept = "SELECT id, path, status, reason FROM items WHERE '/' || {} LIKE '%' || {} ESCAPE '\\'"
         escaped = re.sub(r"([\\%_])", r"\\\1", f"/{end}")
@@ -336,7 +339,7 @@ class Search:
             raise BadInput(f"{name}: {len(well)} pictures here have this name; say which: {some}")
         if found:
             raise BadInput(f"{name}: in the collection, but it cannot be read: {found[0][3]}")
-        raise BadInput(f"{name}: no such file, and no picture of that name in {self.store.folder}{_as_text(name)}")
+        raise BadInput(f"{name}: no such file, and no picture of that name in {self.store.folder}{else_}")
 
     def _joined(self, terms: Sequence[Term], rows: Array) -> Array:
         if len(terms) == 1 and terms[0].weight > 0:

@@ -212,7 +212,8 @@ class Store:
         self._depth = self._writing = 0
         if write:
             if folder.name == HIDDEN and not folder.parent.is_dir():
-                raise BadInput(f"{folder.parent}: no such folder; is it misspelt, or its disk not mounted?")
+                missing = "no such folder; is it misspelt, or its disk not mounted?"
+                raise BadInput(f"{folder.parent}: {'not a folder' if folder.parent.exists() else missing}")
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._lock = _locked(folder / LOCK)
@@ -449,6 +450,23 @@ class Store:
         """The error to raise where something does not hold what was written to it."""
         return Damaged(f"{self.file} is damaged ({what}); put a backup in its place, or delete it and index again")
 
+    @contextmanager
+    def believing(self, what: str) -> Iterator[None]:
+        """A value of another type than was written, which SQLite gives out as it stands, is damage, too."""
+        try:
+            yield
+        except BadInput:
+            raise
+        except (AttributeError, TypeError, ValueError) as error:
+            raise self.damaged(f"{what}: {error}") from None
+
+    def texts(self, sql: str) -> list[str]:
+        """What a SELECT of one column of text gives."""
+        found = [text for (text,) in self.rows(sql)]
+        if not all(isinstance(text, str) for text in found):
+            raise self.damaged(f"what should be text is not: {sql}")
+        return found
+
     # ------------------------------------------------------------------------------------------------------------ facts
 
     @property
@@ -524,7 +542,12 @@ class Store:
 
     def roots(self) -> list[str]:
         """The folders that it was given, in full."""
-        return sorted(self.full_path(path) for (path,) in self.rows("SELECT path FROM roots"))
+        return sorted(self.full_path(path) for path in self.texts("SELECT path FROM roots"))
+
+    def mounts(self) -> dict[str, int]:
+        """The mount points among the folders, as they are kept -> the number of the disk that was there."""
+        self.texts("SELECT path FROM mounts")
+        return dict(self.rows("SELECT path, disk FROM mounts"))
 
     # ------------------------------------------------------------------------------------------------------------ items
 
@@ -532,35 +555,39 @@ class Store:
         """These items, in this order, without those that are not there. Raises Damaged where a checksum differs."""
         found: dict[int, Item] = {}
         for some in batches(list(ids), 500):
-            marks = ",".join("?" * len(some))
-            words: dict[int, tuple[list[str], list[str], list[str], list[str]]] = {}
-            for item, text, given in self.rows(
-                f"SELECT item, text, given FROM captions WHERE item IN ({marks}) ORDER BY item, row", some
-            ):
-                words.setdefault(item, ([], [], [], []))[0 if given else 1].append(text)
-            for item, tag, given in self.rows(f"SELECT item, tag, given FROM tags WHERE item IN ({marks})", some):
-                words.setdefault(item, ([], [], [], []))[2 if given else 3].append(tag)
-            metadata: dict[int, dict[str, Value]] = {}
-            sql = f"SELECT item, key, value, kind FROM metadata WHERE item IN ({marks}) ORDER BY item, key, row"
-            for item, key, value, kind in self.rows(sql, some):
-                _unfold(metadata.setdefault(item, {}), key, value, kind)
-            columns = ("id", "kept", "status", "reason", *_COLUMNS.split(", "))
-            for crc, folder, name, *row in self.rows(
-                f"SELECT crc, folder, name, {', '.join(columns).replace('kept', 'path')} FROM items "
-                f"WHERE id IN ({marks})",
-                some,
-            ):
-                given_captions, found_captions, given_tags, found_tags = words.get(row[0], ([], [], [], []))
-                item = Item(
-                    **dict(zip(columns, row, strict=True)),
-                    found=Words(tuple(found_captions), tuple(sorted(found_tags))),
-                    given=Words(tuple(given_captions), tuple(sorted(given_tags))),
-                    metadata=metadata.get(row[0], {}),
-                )
-                if item.crc() != crc or _parted(item.kept) != (folder, name):
-                    raise self.damaged(f"item {item.id}: checksum differs")
-                found[item.id] = item
+            with self.believing("an item"):
+                found |= self._items(some)
         return [found[id] for id in ids if id in found]
+
+    def _items(self, ids: Sequence[int]) -> dict[int, Item]:
+        marks, found = ",".join("?" * len(ids)), {}
+        words: dict[int, tuple[list[str], list[str], list[str], list[str]]] = {}
+        for item, text, given in self.rows(
+            f"SELECT item, text, given FROM captions WHERE item IN ({marks}) ORDER BY item, row", ids
+        ):
+            words.setdefault(item, ([], [], [], []))[0 if given else 1].append(text)
+        for item, tag, given in self.rows(f"SELECT item, tag, given FROM tags WHERE item IN ({marks})", ids):
+            words.setdefault(item, ([], [], [], []))[2 if given else 3].append(tag)
+        metadata: dict[int, dict[str, Value]] = {}
+        sql = f"SELECT item, key, value, kind FROM metadata WHERE item IN ({marks}) ORDER BY item, key, row"
+        for item, key, value, kind in self.rows(sql, ids):
+            _unfold(metadata.setdefault(item, {}), key, value, kind)
+        columns = ("id", "kept", "status", "reason", *_COLUMNS.split(", "))
+        for crc, folder, name, *row in self.rows(
+            f"SELECT crc, folder, name, {', '.join(columns).replace('kept', 'path')} FROM items WHERE id IN ({marks})",
+            ids,
+        ):
+            given_captions, found_captions, given_tags, found_tags = words.get(row[0], ([], [], [], []))
+            item = Item(
+                **dict(zip(columns, row, strict=True)),
+                found=Words(tuple(found_captions), tuple(sorted(found_tags))),
+                given=Words(tuple(given_captions), tuple(sorted(given_tags))),
+                metadata=metadata.get(row[0], {}),
+            )
+            if item.crc() != crc or _parted(item.kept) != (folder, name):
+                raise self.damaged(f"item {item.id}: checksum differs")
+            found[item.id] = item
+        return found
 
     def put(self, items: Sequence[Item], changed: Sequence[bool]) -> list[int]:
         """Write items, new ones or in the place of those with their ids, inside a transaction; their ids.

@@ -147,7 +147,7 @@ def _out_of_reach(store: Store, root: str, known: Sequence[str], found: Mapping[
         return {}
     held, here = _counts(known, root), _counts(found, root)
     still = _counts([path for path in known if path in found], root)
-    disks = dict(store.rows("SELECT path, disk FROM mounts"))
+    disks = store.mounts()
     closed: dict[str, Closed] = {}
     for folder, n in sorted(held.items()):
         if still[folder] == n or any(folder == one or below(folder, [prefix(one)]) for one in closed):

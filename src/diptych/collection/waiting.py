@@ -127,7 +127,8 @@ def _crc(*facts: str) -> int:
 
 
 def _read(store: Store, digest: str, path: str, why: Literal["gone", "edited"], words: str, crc: int) -> Waiting:
-    if _crc(digest, path, why, words) != crc:
-        raise store.damaged(f"words that wait for {path}: checksum differs")
-    captions, tags, metadata = json.loads(words)
-    return Waiting(digest, path, why, Words(tuple(captions), tuple(tags)), metadata)
+    with store.believing(f"words that wait for {path!r}"):
+        if _crc(digest, path, why, words) != crc:
+            raise store.damaged(f"words that wait for {path}: checksum differs")
+        captions, tags, metadata = json.loads(words)
+        return Waiting(digest, path, why, Words(tuple(captions), tuple(tags)), metadata)
