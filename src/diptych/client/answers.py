@@ -190,6 +190,15 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Failures:
+    """Files that could not be read, a page of `total`."""
+
+    total: int
+    offset: int
+    files: tuple[Refused, ...]
+
+
+@dataclass(frozen=True)
 class Stored:
     """What became of uploaded files: the items that were made, and why others were not."""
 
