@@ -26,7 +26,7 @@ def read(exif: Image.Exif) -> About:
     detail, gps = _folder(exif, _EXIF), _folder(exif, _GPS)
     notes = () if detail is not None and gps is not None else ("EXIF left out in part: damaged",)
     first = {tag: exif.get(tag) for tag in (_TAKEN, _DIGITISED, _COMMENT)}  # where TIFF/EP keeps them
-    detail, gps = first | (detail or {}), gps or {}
+    detail, gps = {**first, **(detail or {})}, gps or {}
     make, model = _words(exif.get(_MAKE)), _words(exif.get(_MODEL))
     captions = [_words(exif.get(_DESCRIPTION)), _comment(detail.get(_COMMENT), exif.endian)]
     captions += [_wide(exif.get(tag)) for tag in (_XP_TITLE, _XP_SUBJECT, _XP_COMMENT)]
