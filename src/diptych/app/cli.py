@@ -5,10 +5,10 @@ Bad input is one line on standard error and exit code 2. Heavy libraries load in
 
 from __future__ import annotations
 
-from diptych.app import find, measure, models, serve
+from diptych.app import find, mcp, measure, models, serve
 from diptych.app.shell import app, run
 
-__all__ = ["app", "find", "main", "measure", "models", "serve"]
+__all__ = ["app", "find", "main", "mcp", "measure", "models", "serve"]
 
 
 def main() -> None:

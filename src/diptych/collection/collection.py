@@ -482,7 +482,7 @@ class Collection:
         with self._reading():
             return self._store.named(self._one(item))
 
-    def ids(self, key: str | Path | None = None) -> list[int]:
+    def ids(self, key: int | str | Path | None = None) -> list[int]:
         """The ids of all pictures that can be found, or of the one that is called so."""
         sql = "SELECT id FROM items WHERE status = 'ok'"
         if key is None:
