@@ -393,6 +393,16 @@ class Store:
         ((text, n),) = self.rows(f"SELECT group_concat(CAST(id AS INTEGER)), count(*) FROM ({sql})", values)
         return np.fromstring(text, dtype=np.int64, sep=",", count=n) if n else np.empty(0, dtype=np.int64)
 
+    def pairs(self, columns: str, table: str, key: str, values: Sequence[str], also: str = "") -> list[tuple[Any, Any]]:
+        """Two columns of the rows of a table whose key is among the values. also: a condition besides."""
+        return [
+            (one, other)
+            for some in batches(list(values), 500)
+            for one, other in self.rows(
+                f"SELECT {columns} FROM {table} WHERE {key} IN ({','.join('?' * len(some))}) {also}", some
+            )
+        ]
+
     def change(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         """Run a statement once for each of the values, inside a transaction."""
         self._connection.executemany(sql, values)
