@@ -6,9 +6,10 @@ from diptych.collection.duplicates import Duplicates
 from diptych.collection.entries import Entry
 from diptych.collection.facets import Bin
 from diptych.collection.ingest import Ingested
+from diptych.collection.items import Item
 from diptych.collection.query import Query, Term
 from diptych.collection.search import Answer, Hit
-from diptych.collection.store import Damaged, Item, Locked, OtherEncoder
+from diptych.collection.store import Damaged, Locked, OtherEncoder
 from diptych.collection.verdict import Calibration, Thresholds
 from diptych.collection.waiting import Waiting
 

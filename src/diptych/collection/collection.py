@@ -35,11 +35,12 @@ from diptych.collection.entries import Entry, give
 from diptych.collection.facets import Bin
 from diptych.collection.identity import EncoderProtocol, Identity
 from diptych.collection.ingest import Changed, Ingested, Seen
+from diptych.collection.items import Item
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
 from diptych.collection.search import Answer, Search, SearchParams
-from diptych.collection.store import Damaged, Item, OtherEncoder, Store
+from diptych.collection.store import Damaged, OtherEncoder, Store
 from diptych.collection.survey import below, inside, own_names, prefixes
 from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
@@ -57,7 +58,7 @@ _NO_ENCODER = "holds rows alone and has no encoder"
 _ASKED = 4000
 """Rows that stand for the queries to come."""
 
-ENTRIES = 5000
+ENTRIES = 6000
 """Entries between two commits of `Collection.put`."""
 
 

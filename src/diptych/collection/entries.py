@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +13,10 @@ import numpy as np
 
 from diptych.collection import arguments
 from diptych.collection.identity import EncoderProtocol
-from diptych.collection.store import Item, Store, Value, full
+from diptych.collection.items import Item, Records, Value
+from diptych.collection.store import Store, full
 from diptych.collection.vectors import Vectors
-from diptych.collection.writing import Written, encoded_texts, write
+from diptych.collection.writing import Written, begin, encoded_texts, write
 from diptych.kinds import Array, BadInput, shown
 from diptych.sources.metadata.about import Words
 
@@ -71,7 +74,90 @@ class Given(NamedTuple):
     normalised: int
 
 
-_FACTS = tuple(place.name for place in fields(Entry)[5:])
+_FACTS = ("width", "height", "taken", "camera", "lat", "lon")
+
+
+def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequence[Entry]) -> Given:
+    """Write items that are given, in one commit.
+
+    What is given to one picture file is given to all files of its content.
+
+    Raises BadInput naming the entry that has no row and no item, has a row that cannot be kept, or stands there twice.
+    """
+    store = vectors.store
+    with _uncollected():
+        rows, normalised = _rows(vectors, [entry for entry in entries if entry.row is not None])
+        ids = _ids(store, entries)
+        is_new = np.array([id is None for entry, id in zip(entries, ids, strict=True) if entry.row is not None], bool)
+        new = _records([entry for entry, id in zip(entries, ids, strict=True) if id is None])
+        known = [(entry, id) for entry, id in zip(entries, ids, strict=True) if id is not None]
+        work = _changed(store, known, rows[~is_new]) if known else []
+    said = {place: [text for text, _ in some] for place, some in enumerate(new.captions) if some}
+    texts = encoded_texts(vectors, encoder, said)
+    others = {item.id: item.captions for item, _, before in work if item.captions != before.captions}
+    other_texts = encoded_texts(vectors, encoder, others)
+    with _uncollected(), store.transaction():
+        write(vectors, [Written(item, row, other_texts.get(item.id), keeps=row is None) for item, row, _ in work])
+        begun = iter(begin(vectors, new, rows[is_new], texts))
+    return Given([next(begun) if id is None else id for id in ids], len(new.kept) + len(work), normalised)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """While a batch is made into many objects, none in a cycle: the collector would look at all there are each time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _rows(vectors: Vectors, entries: Sequence[Entry]) -> tuple[Array, int]:
+    """(n, d) their rows as they are kept, and how many were normalised."""
+    width = vectors.identity.width
+    for entry in entries:
+        if (shape := _shape(entry.row)) != (width,):
+            raise BadInput(f"{entry.key}: its row is {shape}; rows of this collection are {(width,)}")
+    if not entries:
+        return np.empty((0, width), vectors.identity.dtype), 0
+    rows, refused, normalised = vectors.settled([entry.row for entry in entries], len(entries))
+    for place, why in refused.items():
+        raise BadInput(f"{entries[place].key}: {why}")
+    return rows, normalised
+
+
+def _shape(row: Any) -> tuple[int, ...]:
+    try:
+        return row.shape if isinstance(row, np.ndarray) else np.shape(row)
+    except ValueError:  # numbers beside lists, or lists of different lengths
+        return ()
+
+
+def _ids(store: Store, entries: Sequence[Entry]) -> list[int | None]:
+    """The id of the item that is called as each entry says; None of a new one, which has a row."""
+    # A text with a row is a new key, though a file of this name may lie where the program runs.
+    with_row = iter(store.find([entry.key for entry in entries if entry.row is not None], exactly=True))
+    others = iter(store.find([entry.key for entry in entries if entry.row is None]))
+    ids = [next(others if entry.row is None else with_row) for entry in entries]
+    if len({_kept(entry) if id is None else id for entry, id in zip(entries, ids, strict=True)}) < len(ids):
+        raise BadInput("one item stands twice among the entries; join them into one")
+    for entry, id in zip(entries, ids, strict=True):
+        if entry.row is None and id is None:
+            raise BadInput(f"{entry.key}: not in the collection, so it needs a row; or add its file")
+    return ids
+
+
+def _records(entries: Sequence[Entry]) -> Records:
+    """New items."""
+    return Records.new(
+        [_kept(entry) for entry in entries],
+        {name: [getattr(entry, name) for entry in entries] for name in _FACTS},
+        [[(text, True) for text in _plain(entry.captions)] if entry.captions else [] for entry in entries],
+        [[(tag, True) for tag in _once(entry.tags)] if entry.tags else [] for entry in entries],
+        [entry.metadata or {} for entry in entries],
+    )
 
 
 class _Met(NamedTuple):
@@ -79,64 +165,16 @@ class _Met(NamedTuple):
 
     entry: Entry
     row: Array | None
-    before: Item | None
+    before: Item
 
 
-def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequence[Entry]) -> Given:
-    """Write items that are given, in one commit.
-
-    What is given to one picture file is given to all files of its content.
-    """
-    store = vectors.store
-    met, normalised = _met(vectors, entries)
-    work = [(_given(some.entry, some.before), some) for some in _shared(store, met)]
-    work = [(item, some) for item, some in work if some.row is not None or item != some.before]
-    said = {
-        str(place): item.captions
-        for place, (item, (_, _, before)) in enumerate(work)
-        if before is None or before.captions != item.captions
-    }
-    texts = encoded_texts(vectors, encoder, said)
-    with store.transaction():
-        written = write(
-            vectors,
-            [
-                Written(item, row, texts.get(str(place)), keeps=row is None)
-                for place, (item, (_, row, _)) in enumerate(work)
-            ],
-        )
-    ids = {item.kept: id for (item, some), id in zip(work, written, strict=True) if some.before is None}
-    return Given([before.id if before else ids[_kept(entry)] for entry, _, before in met], len(work), normalised)
-
-
-def _met(vectors: Vectors, entries: Sequence[Entry]) -> tuple[list[_Met], int]:
-    """The entries with the items there are, and how many rows were normalised.
-
-    Raises BadInput naming the entry that has no row and no item, a row that cannot be kept, or stands there twice.
-    """
-    store, width = vectors.store, vectors.identity.width
-    with_row = [entry for entry in entries if entry.row is not None]
-    for entry in with_row:
-        if np.shape(entry.row) != (width,):  # type: ignore[arg-type]
-            raise BadInput(f"{entry.key}: its row is {np.shape(entry.row)}; rows of this collection are {(width,)}")  # type: ignore[arg-type]
-    kept, normalised = vectors.judged([entry.row for entry in with_row], len(with_row)) if with_row else ([], 0)
-    rows = {}
-    for entry, made in zip(with_row, kept, strict=True):
-        if isinstance(made, str):
-            raise BadInput(f"{entry.key}: {made}")
-        rows[id(entry)] = made
-    # A text with a row is a new key, though a file of this name may lie where the program runs.
-    new = dict(zip(map(id, with_row), store.find([entry.key for entry in with_row], exactly=True), strict=True))
-    rest = [entry for entry in entries if entry.row is None]
-    new |= zip(map(id, rest), store.find([entry.key for entry in rest]), strict=True)
-    old = {item.id: item for item in store.items([number for number in new.values() if number is not None])}
-    met = [_Met(entry, rows.get(id(entry)), old.get(new[id(entry)] or 0)) for entry in entries]
-    if len({before.id if before else _kept(entry) for entry, _, before in met}) < len(met):
-        raise BadInput("one item stands twice among the entries; join them into one")
-    for entry, row, before in met:
-        if row is None and before is None:
-            raise BadInput(f"{entry.key}: not in the collection, so it needs a row; or add its file")
-    return met, normalised
+def _changed(store: Store, known: Sequence[tuple[Entry, int]], rows: Array) -> list[tuple[Item, Array | None, Item]]:
+    """Items that are other than before, each with its new row, and with what it was; rows: of the entries with one."""
+    of_rows = iter(rows)
+    before = {item.id: item for item in store.items([id for _, id in known])}
+    met = [_Met(entry, None if entry.row is None else next(of_rows), before[id]) for entry, id in known]
+    work = [(_given(entry, before), row, before) for entry, row, before in _shared(store, met)]
+    return [(item, row, before) for item, row, before in work if row is not None or item != before]
 
 
 def _kept(entry: Entry) -> str:
@@ -148,18 +186,17 @@ def _shared(store: Store, met: Sequence[_Met]) -> list[_Met]:
     # Two lines of a table may speak of two files of one content: both are right.
     said: dict[str, Entry] = {}
     for entry, _, before in met:
-        if before is not None and before.digest:
-            digest = before.digest
+        if digest := before.digest:
             said[digest] = _joined(said[digest], entry) if digest in said else entry
     copies = store.pairs("digest, id", "items", "digest", sorted(said), "AND status = 'ok'")
-    here, live = {some.before.id for some in met if some.before}, {digest for digest, _ in copies}
+    here, live = {some.before.id for some in met}, {digest for digest, _ in copies}
     found = []
     for entry, row, before in met:
-        if before is not None and before.digest:
+        if before.digest:
             if before.status != "ok" and row is None and before.digest in live:
                 continue  # its copies have the words; its own file cannot be read
             entry = _as_said(entry, said[before.digest])
-        if row is None and before is not None and before.status != "ok":
+        if row is None and before.status != "ok":
             raise BadInput(f"{entry.key}: cannot be found ({before.reason}), so it needs a row; or mend its file")
         found.append(_Met(entry, row, before))
     others = store.items([number for _, number in copies if number not in here])
@@ -177,18 +214,19 @@ def _joined(one: Entry, other: Entry) -> Entry:
     return replace(one, captions=captions, tags=tags, metadata=metadata)
 
 
-def _given(entry: Entry, before: Item | None) -> Item:
+def _given(entry: Entry, before: Item) -> Item:
     """The item that an entry makes of the one there was."""
-    captions, tags = (before.given.captions, before.given.tags) if before else ((), ())
-    if entry.captions is not None:
-        captions = tuple(dict.fromkeys(" ".join(text.split()) for text in entry.captions if text.strip()))
-    if entry.tags is not None:
-        tags = tuple(sorted({tag.strip() for tag in entry.tags if tag.strip()}))
-    metadata: Mapping[str, Value] = before.metadata if before else {}
-    if entry.metadata is not None:
-        metadata = dict(entry.metadata)
+    captions = before.given.captions if entry.captions is None else _plain(entry.captions)
+    tags = before.given.tags if entry.tags is None else _once(entry.tags)
+    metadata = before.metadata if entry.metadata is None else dict(entry.metadata)
     facts: dict[str, Any] = {name: fact for name in _FACTS if (fact := getattr(entry, name)) is not None}
-    given = Words(captions, tags)
-    if before is None:  # `replace` takes three times as long
-        return Item(_kept(entry), given=given, metadata=metadata, **facts)
-    return replace(before, status="ok", given=given, metadata=metadata, **facts)
+    return replace(before, status="ok", given=Words(captions, tags), metadata=metadata, **facts)
+
+
+def _plain(captions: Sequence[str]) -> tuple[str, ...]:
+    """Each of them once, on one line."""
+    return tuple(dict.fromkeys([" ".join(text.split()) for text in captions if text.strip()]))
+
+
+def _once(tags: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({tag.strip() for tag in tags if tag.strip()}))

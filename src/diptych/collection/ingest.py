@@ -20,8 +20,9 @@ import numpy as np
 from diptych.collection import barred, matching, outdated, waiting
 from diptych.collection.entries import Entry, give
 from diptych.collection.identity import EncoderProtocol
+from diptych.collection.items import Item
 from diptych.collection.matching import Lost
-from diptych.collection.store import Item, full
+from diptych.collection.store import full
 from diptych.collection.survey import EMPTIED, Survey, below, inside, prefix, prefixes, survey
 from diptych.collection.vectors import Vectors
 from diptych.collection.waiting import Waiting

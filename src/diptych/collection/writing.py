@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from diptych.collection.identity import EncoderProtocol
-from diptych.collection.store import Item
+from diptych.collection.items import Item, Records
 from diptych.collection.vectors import Vectors
 from diptych.kinds import Array, BadInput
+
+T = TypeVar("T")
 
 
 class Written(NamedTuple):
@@ -35,11 +37,26 @@ def write(vectors: Vectors, work: Sequence[Written]) -> list[int]:
     vectors.put("image", [id for id, _ in rows], [0] * len(rows), [row for _, row in rows])
     other = [id for id, some in told if some.item.id and (some.texts is not None or some.item.status != "ok")]
     vectors.drop("text", other)
-    texts = [
-        (id, number, row) for id, some in told for number, row in enumerate([] if some.texts is None else some.texts)
-    ]
-    vectors.put("text", [id for id, *_ in texts], [number for _, number, _ in texts], [row for *_, row in texts])
+    _put_texts(vectors, [(id, some.texts) for id, some in told if some.texts is not None])
     return ids
+
+
+def begin(vectors: Vectors, records: Records, rows: Array, texts: Mapping[int, Array]) -> list[int]:
+    """Write new items with their vectors, inside a transaction; their ids.
+
+    rows    (n, d) of their pictures
+    texts   place of an item among them -> rows of its captions
+    """
+    ids = vectors.store.begin(records)
+    vectors.put("image", ids, [0] * len(ids), rows)
+    _put_texts(vectors, [(ids[place], some) for place, some in texts.items()])
+    return ids
+
+
+def _put_texts(vectors: Vectors, texts: Sequence[tuple[int, Array]]) -> None:
+    """Of each item with this id the rows of its captions."""
+    each = [(id, number, row) for id, rows in texts for number, row in enumerate(rows)]
+    vectors.put("text", [id for id, _, _ in each], [number for _, number, _ in each], [row for _, _, row in each])
 
 
 def encoded(
@@ -68,8 +85,8 @@ def encoded(
 
 
 def encoded_texts(
-    vectors: Vectors, encoder: Callable[[], EncoderProtocol], captions: Mapping[str, Sequence[str]]
-) -> dict[str, Array]:
+    vectors: Vectors, encoder: Callable[[], EncoderProtocol], captions: Mapping[T, Sequence[str]]
+) -> dict[T, Array]:
     """The rows of the captions under each key; none where nothing encodes them."""
     if vectors.identity.is_given:
         return {}
