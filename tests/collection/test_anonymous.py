@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diptych.collection import Collection, Entry, anonymous
-from diptych.collection.store import Item
+from diptych.collection.items import Item
 from diptych.kinds import BadInput
 from diptych.sources.metadata.about import Words
 

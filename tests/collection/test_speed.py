@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from collection_world import Palette
 from diptych.collection import Collection, Entry
 from diptych.collection.query import parse
 from diptych.index.index import Index
-from diptych.kinds import cosine
+from diptych.kinds import BadInput, cosine
 
 
 def entries(n: int) -> list[Entry]:
@@ -100,9 +102,12 @@ def test_rows_are_added_by_statements_for_many(tmp_path: Path, monkeypatch: pyte
         monkeypatch.undo()
 
 
-def test_what_is_put_together_is_what_is_put_one_by_one(tmp_path: Path) -> None:
-    """New items, others in their place, and a mixture of both."""
-    works = [entries(40), [Entry(some.key, None, ("other",), ("New",), {"price": 1}) for some in entries(20)]]
+def test_what_is_put_together_is_what_is_put_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New items, others in their place, and a mixture of both; some rows by one statement, the rest one by one."""
+    monkeypatch.setattr("diptych.collection.store._TOGETHER", 7)
+    kinds = [1, 1.0, True, "1", "true", [1, 1.0, True], [], [""], 2**62, -0.0]
+    mixed = [replace(entry, metadata={"kind": kinds[place % 10]}) for place, entry in enumerate(entries(40))]
+    works = [mixed, [Entry(some.key, None, ("other",), ("New",), {"price": 1}) for some in entries(20)]]
     works.append([Entry(f"item {number}", some.row, ("x",)) for number, some in enumerate(entries(50))])
     told = []
     for name, size in (("together", 50), ("alone", 1)):
@@ -119,8 +124,22 @@ def test_what_is_put_together_is_what_is_put_one_by_one(tmp_path: Path) -> None:
                 for query in ("red", "tag:new", "price = 1", "#7", 'caption ~ "x"')
             ]
             assert collection.verify() == []
-            told.append((ids, items, answers))
+            told.append((ids, repr(items), answers))
     assert told[0] == told[1]
+
+
+def test_the_garbage_collector_is_on_again_whatever_came_of_a_batch(tmp_path: Path) -> None:
+    with made(tmp_path, 10) as collection:
+        assert gc.isenabled()
+        with pytest.raises(BadInput, match="needs a row"):
+            collection.put([Entry("new")])
+        assert gc.isenabled()
+        gc.disable()
+        try:
+            collection.put(entries(10))
+            assert not gc.isenabled(), "who turned it off wants it so"
+        finally:
+            gc.enable()
 
 
 def test_put_asks_for_entries_as_it_writes_them_and_says_what_is_durable(

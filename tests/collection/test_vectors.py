@@ -291,6 +291,8 @@ def test_a_row_that_is_like_nothing_is_refused_by_its_key_and_nothing_is_written
         items.search(rows[1])
     with pytest.raises(BadInput, match=r"^short: its row is \(3,\)"):
         items.put([Entry("short", rows[0][:3])])
+    with pytest.raises(BadInput, match=r"^ragged: its row is \(\)"):
+        items.put([Entry("good", rows[0]), Entry("ragged", [[1.0], [1.0, 2.0]])])
     assert len(items) == N
 
 

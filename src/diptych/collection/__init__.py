@@ -3,11 +3,13 @@
 from diptych.collection.arguments import Allowed, Ids, Number
 from diptych.collection.collection import Collection, Forgotten
 from diptych.collection.duplicates import Duplicates
+from diptych.collection.entries import Entry
 from diptych.collection.facets import Bin
-from diptych.collection.ingest import Entry, Ingested
+from diptych.collection.ingest import Ingested
+from diptych.collection.items import Item
 from diptych.collection.query import Query, Term
 from diptych.collection.search import Answer, Hit
-from diptych.collection.store import Damaged, Item, Locked, OtherEncoder
+from diptych.collection.store import Damaged, Locked, OtherEncoder
 from diptych.collection.verdict import Calibration, Thresholds
 from diptych.collection.waiting import Waiting
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from diptych.collection.store import Item
+from diptych.collection.items import Item
 from diptych.kinds import BadInput
 
 PLACE = 1

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from diptych.collection.store import Scalar, Value
+from diptych.collection.items import Scalar, Value
 from diptych.kinds import BadInput, listed, shown
 
 

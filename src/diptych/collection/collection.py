@@ -17,6 +17,7 @@ import numpy as np
 from diptych.collection import (
     arguments,
     background_queries,
+    barred,
     database,
     duplicates,
     erasure,
@@ -33,14 +34,16 @@ from diptych.collection import (
 )
 from diptych.collection.arguments import Allowed, Ids, Number
 from diptych.collection.duplicates import THRESHOLD, Duplicates
+from diptych.collection.entries import Entry, give
 from diptych.collection.facets import Bin
 from diptych.collection.identity import EncoderProtocol, Identity, Uncached
-from diptych.collection.ingest import Changed, Entry, Ingested, Seen
+from diptych.collection.ingest import Changed, Ingested, Seen
+from diptych.collection.items import Item
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
 from diptych.collection.search import Answer, Search, SearchParams
-from diptych.collection.store import Damaged, Item, OtherEncoder, Store, command
+from diptych.collection.store import Damaged, OtherEncoder, Store, command
 from diptych.collection.survey import below, inside, own_names, prefixes
 from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
@@ -58,7 +61,7 @@ _NO_ENCODER = "holds rows alone and has no encoder"
 _ASKED = 4000
 """Rows that stand for the queries to come."""
 
-ENTRIES = 5000
+ENTRIES = 6000
 """Entries between two commits of `Collection.put`."""
 
 
@@ -314,7 +317,7 @@ class Collection:
         ids = Ids()
         rest = _entries(entries)
         while some := list(islice(rest, ENTRIES)):
-            written = ingest.give(self._vectors, self._encoding, some)
+            written = give(self._vectors, self._encoding, some)
             ids += written.ids
             ids.normalised += written.normalised
             if progress:
@@ -345,7 +348,7 @@ class Collection:
                 both = {**one.metadata, **metadata}
                 metadata = {name: value for name, value in both.items() if value is not None}
         key = self._store.key(one.kept, one.size is not None)
-        ingest.give(self._vectors, self._encoding, [Entry(key, None, captions, tags, metadata)])
+        give(self._vectors, self._encoding, [Entry(key, None, captions, tags, metadata)])
         return self.get(one.id)
 
     def remove(self, items: Iterable[int | str | Path], forever: bool = False) -> int:
@@ -359,7 +362,7 @@ class Collection:
         ids = [id for id in self._ids(arguments.names(items)) if id is not None]
         with self._store.transaction():
             if forever:
-                ingest.bar(self._store, ids)
+                barred.bar(self._store, ids)
             return waiting.delete(self._store, ids)
 
     def readmit(self, *keys: str | Path) -> int:
@@ -369,7 +372,7 @@ class Collection:
         """
         names = [str(key) if isinstance(key, str | Path) else str(arguments.place(key)) for key in keys]
         with self._store.transaction():
-            return ingest.unbar(self._store, names if keys else None)
+            return barred.unbar(self._store, names if keys else None)
 
     def forget(self, folder: str | Path, words: bool = True) -> Forgotten:
         """Forget a folder with everything indexed from it, whether it is still there or not.
@@ -391,8 +394,8 @@ class Collection:
         with store.transaction():
             store.change("DELETE FROM roots WHERE path = ?", [(store.kept_path(root),) for root in roots])
             removed = waiting.delete(store, ids)
-            barred = [path for (path,) in store.rows("SELECT path FROM barred") if below(path, within)]
-            store.change("DELETE FROM barred WHERE path = ?", [(path,) for path in barred])
+            left_out = [path for (path,) in store.rows("SELECT path FROM barred") if below(path, within)]
+            store.change("DELETE FROM barred WHERE path = ?", [(path,) for path in left_out])
             here = [some for some in waiting.listed(store) if below(some.path, within)] if words else []
             waiting.drop(store, [some.digest for some in here])
         return Forgotten(removed, tuple(self._in_full(some) for some in here if some.says_anything))
@@ -521,7 +524,7 @@ class Collection:
         """
         n = normalised = 0
         for entries in exchange.entries(self._vectors, arguments.place(path)):
-            written = ingest.give(self._vectors, self._encoding, entries)
+            written = give(self._vectors, self._encoding, entries)
             n, normalised = n + len(written.ids), normalised + written.normalised
         self._catch_up()
         return Number.of(n, normalised)
@@ -735,7 +738,7 @@ class Collection:
                 "folders": self._store.roots(),
                 "outdated": len(outdated.ids(self._store)),
                 "waiting": len(waiting.gone(self._store)),
-                "removed_forever": ingest.barred(self._store),
+                "removed_forever": barred.listed(self._store),
                 "excluded": self.excluded(),
                 "generation": self._store.generation,
                 "encoder": {**asdict(self._vectors.identity), "folder": self._encoder_at},

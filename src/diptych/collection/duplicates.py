@@ -18,9 +18,9 @@ from typing import Literal
 
 import numpy as np
 
+from diptych.collection.items import Item
 from diptych.collection.nearest import Nearest
 from diptych.collection.same_picture import PREPROCESSING, Glance, same
-from diptych.collection.store import Item
 from diptych.collection.vectors import Vectors
 from diptych.index.files import DamagedIndex
 from diptych.index.flat import Flat

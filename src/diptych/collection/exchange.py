@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 
 from diptych.collection import anonymous, database
+from diptych.collection.entries import Entry
 from diptych.collection.identity import EncoderProtocol, Identity
-from diptych.collection.ingest import BATCH, Entry, Written, encoded, encoded_texts, write
-from diptych.collection.store import FILE, Damaged, Item, OtherEncoder, Store
+from diptych.collection.ingest import BATCH
+from diptych.collection.items import Item
+from diptych.collection.store import FILE, Damaged, OtherEncoder, Store
 from diptych.collection.vectors import Vectors
+from diptych.collection.writing import Written, encoded, encoded_texts, write
 from diptych.kinds import Array, BadInput, Progress, batches
 from diptych.sources import jsonl
 

@@ -11,20 +11,23 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from diptych.collection import arguments, matching, outdated, waiting
+from diptych.collection import barred, matching, outdated, waiting
+from diptych.collection.entries import Entry, give
 from diptych.collection.identity import EncoderProtocol
+from diptych.collection.items import Item
 from diptych.collection.matching import Lost
-from diptych.collection.store import Item, Store, Value, full
+from diptych.collection.store import full
 from diptych.collection.survey import EMPTIED, Survey, below, inside, prefix, prefixes, survey
 from diptych.collection.vectors import Vectors
 from diptych.collection.waiting import Waiting
-from diptych.kinds import Array, BadInput, Progress, batches, shown
+from diptych.collection.writing import Written, encoded, encoded_texts, write
+from diptych.kinds import Array, BadInput, Progress, batches
 from diptych.sources import jsonl, table
 from diptych.sources.decoders import SECONDS, Decoders, Look
 from diptych.sources.metadata.about import Words
@@ -98,62 +101,6 @@ Changed = Callable[[str, str, str], None]
 
 Seen = dict[str, tuple[int, int]]
 """Size and time of each file that is new or changed, at the last look."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One item that is given rather than read from a file.
-
-    key     what it is called: any text that no other item has, kept as it is; or the Path of a picture that is there
-    row     its vector, in the collection's space; None leaves the one it has
-    captions, tags, metadata   in the place of those given before; None leaves them
-
-    Raises BadInput for what can be told to be wrong without a collection.
-    """
-
-    key: str | Path
-    row: Array | Sequence[float] | None = None
-    captions: Sequence[str] | None = None
-    tags: Sequence[str] | None = None
-    metadata: Mapping[str, Value] | None = None
-    width: int | None = None
-    height: int | None = None
-    taken: str | None = None
-    camera: str | None = None
-    lat: float | None = None
-    lon: float | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.key, str | Path) or not str(self.key):
-            raise BadInput(f"Entry: {shown(self.key)} is no key; give a text, or the Path of a picture that is there")
-        settled: dict[str, Any] = {}
-        for name in ("captions", "tags"):
-            if (values := getattr(self, name)) is not None:
-                settled[name] = arguments.strings(values, name)
-        if self.metadata is not None:
-            settled["metadata"] = arguments.metadata(self.metadata)
-        for name in ("width", "height"):
-            if (value := getattr(self, name)) is not None:
-                settled[name] = arguments.whole(value, name, 0, 2**31, "give pixels")
-        for name in ("lat", "lon"):
-            if (value := getattr(self, name)) is not None:
-                settled[name] = arguments.number(value, name, -360, 360, "give degrees") + 0.0
-        for name in ("taken", "camera"):
-            if not isinstance(getattr(self, name), str | None):
-                raise BadInput(f"{name}: {shown(getattr(self, name))} is no text")
-        for name, value in settled.items():
-            object.__setattr__(self, name, value)
-
-
-class Given(NamedTuple):
-    """What `give` wrote: the ids, how many of the items are new or other than before, how many rows were normalised."""
-
-    ids: list[int]
-    changes: int
-    normalised: int
-
-
-_FACTS = tuple(place.name for place in fields(Entry)[5:])
 
 
 def add(
@@ -276,7 +223,7 @@ class _Work:
         # One that was given under the path of a file, in an import say, is the item of this file from now on.
         for key, *state in self.store.rows(f"SELECT {facts} NULL AND path LIKE '/%'"):
             self.known.setdefault(self.store.kept_path(key), _Known(*state))
-        barred = {path: at for path, *at in self.store.rows("SELECT path, size, mtime_ns FROM barred")}
+        unwelcome = {path: at for path, *at in self.store.rows("SELECT path, size, mtime_ns FROM barred")}
         folders = folders or self._all(filed)
         look = self.look = survey(self.store, folders, filed, self.exclude)
         self.report.left_out = look.left_out
@@ -297,7 +244,7 @@ class _Work:
             same = (
                 old is not None and (old.size, old.beside_at) == (file.size, file.beside_at) and old.mtime_ns in times
             )
-            if old is None and barred.get(path) == [file.size, file.mtime_ns]:
+            if old is None and unwelcome.get(path) == [file.size, file.mtime_ns]:
                 self.report.barred += 1
             elif old is None or not same or (retry and old.status == "failed"):
                 todo.append(file)
@@ -454,7 +401,7 @@ class _Work:
         old_ids = [self.known[path].id for path in paths if path in self.known]
         old = {item.id: item for item in self.store.items(old_ids)}
         digests = [look.digest for look in looks if look.digest]
-        barred = dict(pairs(self.store, "digest, path", "barred", "digest", digests))
+        unwelcome = dict(self.store.pairs("digest, path", "barred", "digest", digests))
         unwanted: list[Look] = []
         awaited = waiting.of(self.store, digests)
         given: dict[str, Item | Waiting] = {**waiting.shared(self.store, digests), **awaited}
@@ -465,7 +412,7 @@ class _Work:
             if before is not None and not look.reason and not self._is_still(before, look, given, awaited):
                 ousted.append(before)
                 before = None
-            if before is None and look.digest in barred:
+            if before is None and look.digest in unwelcome:
                 unwanted.append(look)
                 continue
             item = self._item(path, file, look, before)
@@ -515,7 +462,7 @@ class _Work:
     def _bar(self, unwanted: Sequence[Look]) -> None:
         """Remember where else the contents lie that were removed for ever: so they are not read again."""
         places = [(self.store.kept_path(look.path), look.digest, look.size, look.mtime_ns) for look in unwanted]
-        self.store.change("INSERT OR REPLACE INTO barred VALUES (?, ?, ?, ?)", places)
+        barred.keep_out(self.store, places)
         self.report.barred += len(unwanted)
 
     def _is_still(self, before: Item, look: Look, given: Container[str], awaited: Mapping[str, Waiting]) -> bool:
@@ -664,228 +611,6 @@ def _written_at(file: Found) -> tuple[int, int]:
         return file.mtime_ns, Path(file.path).stat().st_ctime_ns
     except OSError:
         return file.mtime_ns, 0
-
-
-def bar(store: Store, ids: Sequence[int]) -> None:
-    """Keep the contents of these items out of `add`, inside a transaction."""
-    places = [(item.kept, item.digest or "", item.size, item.mtime_ns) for item in store.items(ids)]
-    places = [place for place in places if place[2] is not None]  # without a file it does not come back
-    store.change("INSERT OR REPLACE INTO barred VALUES (?, ?, ?, ?)", places)
-
-
-def unbar(store: Store, keys: Sequence[str] | None) -> int:
-    """Let files in again, with all others of their content, inside a transaction; None lets in all. How many."""
-    listed = store.rows("SELECT path, digest FROM barred")
-    kept = None if keys is None else {store.kept_path(name) for key in keys for name in (key, full(key))}
-    here = [(path, digest) for path, digest in listed if kept is None or path in kept]
-    contents = {digest for _, digest in here if digest}
-    gone = [path for path, digest in listed if (path, digest) in here or digest in contents]
-    store.change("DELETE FROM barred WHERE path = ?", [(path,) for path in gone])
-    return len(gone)
-
-
-def barred(store: Store) -> list[str]:
-    """Where the files lie, or lay, that `add` leaves out because they were removed for ever."""
-    return sorted(store.full_path(path) for (path,) in store.rows("SELECT path FROM barred"))
-
-
-class _Met(NamedTuple):
-    """An entry, its row as it is kept, and the item that is called so."""
-
-    entry: Entry
-    row: Array | None
-    before: Item | None
-
-
-def give(vectors: Vectors, encoder: Callable[[], EncoderProtocol], entries: Sequence[Entry]) -> Given:
-    """Write items that are given, in one commit.
-
-    What is given to one picture file is given to all files of its content.
-    """
-    store = vectors.store
-    met, normalised = _met(vectors, entries)
-    work = [(_given(some.entry, some.before), some) for some in _shared(store, met)]
-    work = [(item, some) for item, some in work if some.row is not None or item != some.before]
-    said = {
-        str(place): item.captions
-        for place, (item, (_, _, before)) in enumerate(work)
-        if before is None or before.captions != item.captions
-    }
-    texts = encoded_texts(vectors, encoder, said)
-    with store.transaction():
-        written = write(
-            vectors,
-            [
-                Written(item, row, texts.get(str(place)), keeps=row is None)
-                for place, (item, (_, row, _)) in enumerate(work)
-            ],
-        )
-    ids = {item.kept: id for (item, some), id in zip(work, written, strict=True) if some.before is None}
-    return Given([before.id if before else ids[_kept(entry)] for entry, _, before in met], len(work), normalised)
-
-
-def _met(vectors: Vectors, entries: Sequence[Entry]) -> tuple[list[_Met], int]:
-    """The entries with the items there are, and how many rows were normalised.
-
-    Raises BadInput naming the entry that has no row and no item, a row that cannot be kept, or stands there twice.
-    """
-    store, width = vectors.store, vectors.identity.width
-    with_row = [entry for entry in entries if entry.row is not None]
-    for entry in with_row:
-        if np.shape(entry.row) != (width,):  # type: ignore[arg-type]
-            raise BadInput(f"{entry.key}: its row is {np.shape(entry.row)}; rows of this collection are {(width,)}")  # type: ignore[arg-type]
-    kept, normalised = vectors.judged([entry.row for entry in with_row], len(with_row)) if with_row else ([], 0)
-    rows = {}
-    for entry, made in zip(with_row, kept, strict=True):
-        if isinstance(made, str):
-            raise BadInput(f"{entry.key}: {made}")
-        rows[id(entry)] = made
-    # A text with a row is a new key, though a file of this name may lie where the program runs.
-    new = dict(zip(map(id, with_row), store.find([entry.key for entry in with_row], exactly=True), strict=True))
-    rest = [entry for entry in entries if entry.row is None]
-    new |= zip(map(id, rest), store.find([entry.key for entry in rest]), strict=True)
-    old = {item.id: item for item in store.items([number for number in new.values() if number is not None])}
-    met = [_Met(entry, rows.get(id(entry)), old.get(new[id(entry)] or 0)) for entry in entries]
-    if len({before.id if before else _kept(entry) for entry, _, before in met}) < len(met):
-        raise BadInput("one item stands twice among the entries; join them into one")
-    for entry, row, before in met:
-        if row is None and before is None:
-            raise BadInput(f"{entry.key}: not in the collection, so it needs a row; or add its file")
-    return met, normalised
-
-
-def _kept(entry: Entry) -> str:
-    return entry.key if isinstance(entry.key, str) else full(entry.key)
-
-
-def _shared(store: Store, met: Sequence[_Met]) -> list[_Met]:
-    """The same, and for every other file of the same content an entry that gives it the same words."""
-    # Two lines of a table may speak of two files of one content: both are right.
-    said: dict[str, Entry] = {}
-    for entry, _, before in met:
-        if before is not None and before.digest:
-            digest = before.digest
-            said[digest] = _joined(said[digest], entry) if digest in said else entry
-    copies = pairs(store, "digest, id", "items", "digest", sorted(said), "AND status = 'ok'")
-    here, live = {some.before.id for some in met if some.before}, {digest for digest, _ in copies}
-    found = []
-    for entry, row, before in met:
-        if before is not None and before.digest:
-            if before.status != "ok" and row is None and before.digest in live:
-                continue  # its copies have the words; its own file cannot be read
-            entry = _as_said(entry, said[before.digest])
-        if row is None and before is not None and before.status != "ok":
-            raise BadInput(f"{entry.key}: cannot be found ({before.reason}), so it needs a row; or mend its file")
-        found.append(_Met(entry, row, before))
-    others = store.items([number for _, number in copies if number not in here])
-    return found + [_Met(_as_said(Entry(item.kept), said[str(item.digest)]), None, item) for item in others]
-
-
-def _as_said(entry: Entry, other: Entry) -> Entry:
-    return replace(entry, captions=other.captions, tags=other.tags, metadata=other.metadata)
-
-
-def _joined(one: Entry, other: Entry) -> Entry:
-    captions = [*(one.captions or ()), *(other.captions or ())] if one.captions or other.captions else other.captions
-    tags = [*(one.tags or ()), *(other.tags or ())] if one.tags or other.tags else other.tags
-    metadata = {**(one.metadata or {}), **(other.metadata or {})} if one.metadata or other.metadata else other.metadata
-    return replace(one, captions=captions, tags=tags, metadata=metadata)
-
-
-class Written(NamedTuple):
-    """An item to write with its vectors.
-
-    texts   the rows of its captions; None leaves them where it keeps its picture, and else it has none
-    keeps   whether the vector of its picture stays as it is
-    """
-
-    item: Item
-    row: Array | None = None
-    texts: Array | None = None
-    keeps: bool = False
-
-
-def write(vectors: Vectors, work: Sequence[Written]) -> list[int]:
-    """Write items with their vectors, inside a transaction; their ids."""
-    ids = vectors.store.put([some.item for some in work], [not some.keeps for some in work])
-    told = list(zip(ids, work, strict=True))
-    vectors.drop("image", [id for id, some in told if some.item.id and not some.keeps])
-    rows = [(id, some.row) for id, some in told if some.row is not None and not some.keeps]
-    vectors.put("image", [id for id, _ in rows], [0] * len(rows), [row for _, row in rows])
-    other = [id for id, some in told if some.item.id and (some.texts is not None or some.item.status != "ok")]
-    vectors.drop("text", other)
-    texts = [
-        (id, number, row) for id, some in told for number, row in enumerate([] if some.texts is None else some.texts)
-    ]
-    vectors.put("text", [id for id, *_ in texts], [number for _, number, _ in texts], [row for *_, row in texts])
-    return ids
-
-
-def encoded(
-    vectors: Vectors, encoder: Callable[[], EncoderProtocol], paths: Sequence[str]
-) -> tuple[list[Array | str], int]:
-    """The row of each picture, or why it has none; and how many were normalised.
-
-    Raises BadInput where the fault is not the picture's.
-    """
-    if not paths:
-        return [], 0
-    try:
-        return vectors.judged(encoder().encode_images(list(paths)), len(paths))
-    except MemoryError:
-        why = "takes more memory to encode than there is; scale it down first"
-    except BadInput as error:
-        if len(paths) == 1 and paths[0] not in str(error):
-            raise
-        why = str(error).removeprefix(f"{paths[0]}: ")
-    if len(paths) == 1:
-        return [why], 0
-    # One picture spoils the whole batch: alone, each of the others is well. Not above, where the error still holds what
-    # was in memory when it came.
-    each = [encoded(vectors, encoder, [path]) for path in paths]
-    return [row for rows, _ in each for row in rows], sum(normalised for _, normalised in each)
-
-
-def encoded_texts(
-    vectors: Vectors, encoder: Callable[[], EncoderProtocol], captions: Mapping[str, Sequence[str]]
-) -> dict[str, Array]:
-    """The rows of the captions under each key; none where nothing encodes them."""
-    if vectors.identity.is_given:
-        return {}
-    texts = [text for some in captions.values() for text in some]
-    width = vectors.identity.width
-    rows = vectors.checked(encoder().encode_texts(texts), len(texts)) if texts else np.empty((0, width))
-    ends = np.cumsum([len(some) for some in captions.values()])[:-1]
-    return dict(zip(captions, np.split(rows, ends), strict=True)) if captions else {}
-
-
-def pairs(
-    store: Store, columns: str, table: str, key: str, values: Sequence[str], also: str = ""
-) -> list[tuple[Any, Any]]:
-    """Two columns of the rows of a table whose key is among the values."""
-    found: list[tuple[Any, Any]] = []
-    for some in batches(list(values), 500):
-        marks = ",".join("?" * len(some))
-        rows = store.rows(f"SELECT {columns} FROM {table} WHERE {key} IN ({marks}) {also}", some)
-        found += [(first, second) for first, second in rows]
-    return found
-
-
-def _given(entry: Entry, before: Item | None) -> Item:
-    """The item that an entry makes of the one there was."""
-    captions, tags = (before.given.captions, before.given.tags) if before else ((), ())
-    if entry.captions is not None:
-        captions = tuple(dict.fromkeys(" ".join(text.split()) for text in entry.captions if text.strip()))
-    if entry.tags is not None:
-        tags = tuple(sorted({tag.strip() for tag in entry.tags if tag.strip()}))
-    metadata: Mapping[str, Value] = before.metadata if before else {}
-    if entry.metadata is not None:
-        metadata = dict(entry.metadata)
-    facts: dict[str, Any] = {name: fact for name in _FACTS if (fact := getattr(entry, name)) is not None}
-    given = Words(captions, tags)
-    if before is None:  # `replace` takes three times as long
-        return Item(_kept(entry), given=given, metadata=metadata, **facts)
-    return replace(before, status="ok", given=given, metadata=metadata, **facts)
 
 
 def _captions(file: Path) -> list[Row]:

@@ -18,10 +18,10 @@ from diptych.collection import arguments, regions
 from diptych.collection import verdict as judge
 from diptych.collection.arguments import Allowed
 from diptych.collection.identity import EncoderProtocol
+from diptych.collection.items import Value
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Filter, Query, Term
 from diptych.collection.regions import Region
-from diptych.collection.store import Value
 from diptych.collection.vectors import Vectors
 from diptych.collection.verdict import SAMPLE, TOP, Background, Calibration, Thresholds, Verdict
 from diptych.index.files import DamagedIndex

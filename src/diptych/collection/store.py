@@ -9,22 +9,22 @@ broken page but not a changed letter.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shlex
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from itertools import count
-from operator import attrgetter
+from dataclasses import replace
+from itertools import chain, compress, count, islice, repeat
+from operator import is_
 from pathlib import Path
 from typing import IO, Any, Self
 
 import numpy as np
 
 from diptych.collection import database, query, secret
+from diptych.collection.items import COLUMNS, Item, Records, Value, folded, unfold
 from diptych.collection.query.sql import folding
 from diptych.kinds import BadInput, Ints, batches
 from diptych.sources.metadata.about import Words
@@ -33,11 +33,6 @@ FILE, LOCK = "diptych.db", "diptych.lock"
 
 HIDDEN = ".diptych"
 """Name of a collection that lies in the folder of its pictures, and moves with it."""
-
-Scalar = str | int | float | bool
-Value = Scalar | Sequence[Scalar]
-"""Of metadata: one value, or several in their order."""
-Entries = tuple[list[tuple[str, bool]], list[tuple[str, bool]]]
 
 WORDS = (
     "CREATE VIRTUAL TABLE words USING fts5 (name, captions, tags, tokenize = 'porter unicode61 remove_diacritics 2')"
@@ -117,9 +112,8 @@ it is besides what is made of it, which SQLite before 3.41 would fetch.
 """
 
 _APPLICATION = 0x44697074  # "Dipt", by which `file` and other programs know the format
-_COLUMNS = "digest, size, mtime_ns, beside_at, width, height, taken, camera, lat, lon"
-_json = json.JSONEncoder().encode  # `json.dumps`, without looking for settings each time
-_columns = attrgetter(*_COLUMNS.split(", "))
+_TOGETHER = 1500  # rows of one statement; SQLite takes 32,766 values
+_OF_ITEMS = {"items": "id", "captions": "item", "tags": "item", "metadata": "item", "words": "rowid"}
 
 
 class Damaged(BadInput):
@@ -132,66 +126,6 @@ class Locked(BadInput):
 
 class OtherEncoder(BadInput):
     """The vectors of a collection come from another encoder than the one that was brought."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One picture of a collection.
-
-    kept        what it is called in the database: `Store.kept_path` of its file, or the key of an item without one
-    key         what it is called outside, and no other is: the path of its file in full, or what it was given as
-    path        where its file lies; None where it has none. Both are known of what `Collection.get` gives
-    status      "ok": it can be found; "failed": it cannot, and `reason` says why
-    digest      sha256 of the file, of one that failed when it could last be read; None for an item that was given as a
-                row and has no file
-    found       captions and tags that stand in the file and in the files beside it
-    given       those that a person or a program gave
-    taken       local time, ISO 8601, as far as it is known: `2020`, `2020-05-01`, `2020-05-01T12:30:15`
-    """
-
-    kept: str
-    id: int = 0
-    key: str = field(default="", compare=False)
-    path: str | None = field(default=None, compare=False)
-    status: str = "ok"
-    reason: str = ""
-    digest: str | None = None
-    size: int | None = None
-    mtime_ns: int | None = None
-    beside_at: str = ""
-    width: int | None = None
-    height: int | None = None
-    taken: str | None = None
-    camera: str | None = None
-    lat: float | None = None
-    lon: float | None = None
-    found: Words = field(default_factory=Words)
-    given: Words = field(default_factory=Words)
-    metadata: Mapping[str, Value] = field(default_factory=dict)
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.given.captions, *self.found.captions)))
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.given.tags, *self.found.tags}))
-
-    def entries(self) -> Entries:
-        """Captions and tags, each with whether it was given; what was given and found counts as given."""
-        captions, tags = set(self.given.captions), set(self.given.tags)
-        return [(text, text in captions) for text in self.captions], [(tag, tag in tags) for tag in self.tags]
-
-    def searchable(self) -> tuple[str, str, str]:
-        """What full-text search sees of it: its name, its captions, its tags."""
-        name = self.kept.rpartition("/")[2]
-        return name.rpartition(".")[0] or name, "\n".join(self.captions), "\n".join(self.tags)
-
-    def crc(self, entries: Entries | None = None) -> int:
-        """A checksum of everything that is kept of it besides its vectors. entries: its own, where they are at hand."""
-        said = entries or self.entries()
-        facts = [self.kept, self.status, self.reason, *_columns(self), *said, sorted(self.metadata.items())]
-        return zlib.crc32(_json(facts).encode())
 
 
 class Store:
@@ -429,9 +363,37 @@ class Store:
         ((text, n),) = self.rows(f"SELECT group_concat(CAST(id AS INTEGER)), count(*) FROM ({sql})", values)
         return np.fromstring(text, dtype=np.int64, sep=",", count=n) if n else np.empty(0, dtype=np.int64)
 
-    def change(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
+    def pairs(self, columns: str, table: str, key: str, values: Sequence[Any], also: str = "") -> list[tuple[Any, Any]]:
+        """Two columns of the rows of a table whose key is among the values. also: a condition besides."""
+        return [
+            (one, other)
+            for some in batches(list(values), 500)
+            for one, other in self.rows(
+                f"SELECT {columns} FROM {table} WHERE {key} IN ({','.join('?' * len(some))}) {also}", some
+            )
+        ]
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Write new rows, inside a transaction; a thousand by one statement, since to begin one costs more than a row.
+
+        columns   name -> its value in each row; what is the same in all of them is handed over once
+        """
+        if not (n := len(next(iter(columns.values())))):
+            return
+        same = {name: some[0] for name, some in columns.items() if all(map(is_, some, repeat(some[0])))}
+        each = [name for name in columns if name not in same] or [same.popitem()[0]]
+        into = f"INSERT INTO {table} ({', '.join([*same, *each])}) SELECT {'?, ' * len(same)}* FROM (VALUES "
+        row, said, single = f"({', '.join('?' * len(each))})", list(same.values()), n - n % _TOGETHER
+        for start in range(0, single, _TOGETHER):
+            some = zip(*(columns[name][start : start + _TOGETHER] for name in each), strict=True)
+            self._connection.execute(f"{into}{', '.join([row] * _TOGETHER)})", said + list(chain.from_iterable(some)))
+        rest = zip(*(columns[name][single:] for name in each), strict=True)
+        self.change(f"{into}{row})", [(*said, *values) for values in rest])
+
+    def change(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each of the values, inside a transaction."""
-        self._connection.executemany(sql, values)
+        if values:
+            self._connection.executemany(sql, values)
 
     def run(self, sql: str) -> None:
         """Run a statement, inside a transaction."""
@@ -571,8 +533,8 @@ class Store:
         metadata: dict[int, dict[str, Value]] = {}
         sql = f"SELECT item, key, value, kind FROM metadata WHERE item IN ({marks}) ORDER BY item, key, row"
         for item, key, value, kind in self.rows(sql, ids):
-            _unfold(metadata.setdefault(item, {}), key, value, kind)
-        columns = ("id", "kept", "status", "reason", *_COLUMNS.split(", "))
+            unfold(metadata.setdefault(item, {}), key, value, kind)
+        columns = ("id", "kept", "status", "reason", *COLUMNS)
         for crc, folder, name, *row in self.rows(
             f"SELECT crc, folder, name, {', '.join(columns).replace('kept', 'path')} FROM items WHERE id IN ({marks})",
             ids,
@@ -593,44 +555,49 @@ class Store:
         """Write items, new ones or in the place of those with their ids, inside a transaction; their ids.
 
         changed   of each, whether its vector is another than before, so that indexes have to hear of it
-
-        A statement is run once for all of them: to begin one costs as much as what it writes.
         """
-        last = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'items'")
-        new = count((last[0][0] if last else 0) + 1)
+        old = [item.id for item in items if item.id]
+        before = dict(self.pairs("id, changed", "items", "id", old))
+        for table, key in _OF_ITEMS.items():
+            self.change(f"DELETE FROM {table} WHERE {key} = ?", [(id,) for id in old])
+        new, now = self._new_ids(), self._writing
         ids = [item.id or next(new) for item in items]
-        said = [item.entries() for item in items]
-        whole = [(*_written(item, entries), *_columns(item)) for item, entries in zip(items, said, strict=True)]
-        old = [(id, place) for place, id in enumerate(ids) if items[place].id]
-        many = self._connection.executemany
-        names = f"path, name, folder, status, reason, crc, {_COLUMNS}".split(", ")
-        if old:
-            assigned = ", ".join(f"{name} = ?" for name in names)
-            many(f"UPDATE items SET {assigned} WHERE id = ?", [(*whole[place], id) for id, place in old])
-            for table, key in (("captions", "item"), ("tags", "item"), ("metadata", "item"), ("words", "rowid")):
-                many(f"DELETE FROM {table} WHERE {key} = ?", [(id,) for id, _ in old])
-            heard = [(self._writing, id) for id, place in old if changed[place]]
-            many("UPDATE items SET changed = ? WHERE id = ?", heard)
-        many(
-            f"INSERT INTO items (id, changed, {', '.join(names)}) VALUES (?, ?{', ?' * len(names)})",
-            [(id, self._writing, *row) for id, row, item in zip(ids, whole, items, strict=True) if not item.id],
-        )
+        heard = [now if anew else before.get(id, now) for id, anew in zip(ids, changed, strict=True)]
+        self._fill(ids, heard, Records.of(items))
+        return ids
+
+    def begin(self, records: Records) -> list[int]:
+        """Write new items, inside a transaction; their ids."""
+        ids = list(islice(self._new_ids(), len(records.kept)))
+        self._fill(ids, [self._writing] * len(ids), records)
+        return ids
+
+    def _new_ids(self) -> Iterator[int]:
+        """Those that no item has or ever had."""
+        last = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'items'")
+        return count((last[0][0] if last else 0) + 1)
+
+    def _fill(self, ids: Sequence[int], changed: Sequence[int], records: Records) -> None:
+        places = [kept.rpartition("/") for kept in records.kept]
+        names, folders = [name for _, _, name in places], [folder for folder, _, _ in places]
+        own = {"id": ids, "changed": changed, "path": records.kept, "name": names, "folder": folders}
+        self.insert("items", {**own, "crc": records.crcs(), **records.facts})
         captions = [
-            (id, row, *text) for id, (texts, _) in zip(ids, said, strict=True) for row, text in enumerate(texts)
+            (id, row, *one) for id, said in zip(ids, records.captions, strict=True) for row, one in enumerate(said)
         ]
-        many("INSERT INTO captions VALUES (?, ?, ?, ?)", captions)
-        tags = [(id, *tag) for id, (_, some) in zip(ids, said, strict=True) for tag in some]
-        many("INSERT INTO tags VALUES (?, ?, ?)", tags)
+        self.insert("captions", _by_name(captions, "item", "row", "text", "given"))
+        tags = [(id, *one) for id, said in zip(ids, records.tags, strict=True) for one in said]
+        self.insert("tags", _by_name(tags, "item", "tag", "given"))
         metadata = [
             (id, key, *row)
-            for id, item in zip(ids, items, strict=True)
-            for key, value in item.metadata.items()
-            for row in _folded(value)
+            for id, some in zip(ids, records.metadata, strict=True)
+            for key, value in some.items()
+            for row in folded(value)
         ]
-        many("INSERT INTO metadata VALUES (?, ?, ?, ?, ?)", metadata)
-        words = [(id, *item.searchable()) for id, item in zip(ids, items, strict=True) if item.status == "ok"]
-        many("INSERT INTO words (rowid, name, captions, tags) VALUES (?, ?, ?, ?)", words)
-        return ids
+        self.insert("metadata", _by_name(metadata, "item", "key", "row", "value", "kind"))
+        can_be_found = [status == "ok" for status in records.facts["status"]]
+        words = {"rowid": ids, **records.searchable()}
+        self.insert("words", {name: list(compress(some, can_be_found)) for name, some in words.items()})
 
     def delete(self, ids: Iterable[int]) -> int:
         """Remove items with everything that belongs to them; the number of those that were there."""
@@ -657,10 +624,9 @@ class Store:
         return not busy
 
 
-def _written(item: Item, entries: Entries) -> tuple[str, str, str, str, str, int]:
-    """What is kept of an item besides its `_COLUMNS`: path, name, folder, status, reason, checksum."""
-    folder, name = _parted(item.kept)
-    return item.kept, name, folder, item.status, item.reason, item.crc(entries)
+def _by_name(rows: Sequence[Sequence[Any]], *names: str) -> dict[str, Sequence[Any]]:
+    """Rows as columns."""
+    return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
 
 
 def _parted(kept: str) -> tuple[str, str]:
@@ -681,30 +647,6 @@ def full(name: str | Path) -> str:
         return os.path.join(os.path.realpath(place), file)  # noqa: PTH118
     except ValueError:  # a zero byte, or half of a character: it is no path
         return str(name)
-
-
-def _folded(value: Value) -> list[tuple[int, Scalar | None, str]]:
-    """A metadata value as rows (number, value, kind): one, or those of a list, of which an empty one has a NULL.
-
-    kind   "list" of what is in a list, and "bool" of what is one, which is kept as the word that a filter asks for
-    """
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return [(0, *_plain(value, ""))]
-    return [(row, *_plain(one, "list ")) for row, one in enumerate(value)] or [(0, None, "list")]
-
-
-def _plain(value: Scalar, kind: str) -> tuple[Scalar, str]:
-    return (str(value).lower(), f"{kind}bool") if isinstance(value, bool) else (value, kind.strip())
-
-
-def _unfold(metadata: dict[str, Any], key: str, value: Scalar | None, kind: str) -> None:
-    """Put a row of `_folded` back."""
-    if kind.endswith("bool"):
-        value = value == "true"
-    if not kind.startswith("list"):
-        metadata[key] = value
-    else:
-        metadata.setdefault(key, []).extend([] if value is None else [value])
 
 
 def _locked(path: Path) -> IO[str]:

@@ -61,29 +61,39 @@ class Vectors:
             raise BadInput("rows hold NaN or infinity; the encoder, or what was given in its place, is broken")
         return self.unit(rows)[0]
 
-    def judged(self, rows: Any, n: int) -> tuple[list[Array | str], int]:
-        """Of pictures, each row as it is kept, or why it cannot be; and how many of them were normalised for that.
+    def settled(self, rows: Any, n: int) -> tuple[Array, dict[int, str], int]:
+        """Of pictures, (n, d) the rows as they are kept; place -> why one cannot be; and how many were normalised.
 
         Raises BadInput for another number, width or kind.
         """
         rows = self._cast(rows, n)
         finite = np.isfinite(rows).all(axis=1)
         told = rows.any(axis=1) if self.space.name == "cosine" else finite
-        unit, off = self.unit(np.where((finite & told)[:, None], rows, 0))
-        kept: list[Array | str] = list(unit)
-        for place in np.flatnonzero(~(finite & told)).tolist():
-            kept[place] = _ZEROS if finite[place] else _NAN
-        return kept, int(off.sum())
+        if not finite.all():
+            rows = np.where(finite[:, None], rows, 0)
+        unit, off = self.unit(rows)
+        refused = np.flatnonzero(~(finite & told)).tolist()
+        return unit, {place: _ZEROS if finite[place] else _NAN for place in refused}, int(off.sum())
+
+    def judged(self, rows: Any, n: int) -> tuple[list[Array | str], int]:
+        """As `settled`, with the reason in the place of a row that cannot be kept."""
+        kept, refused, normalised = self.settled(rows, n)
+        return [refused.get(place, row) for place, row in enumerate(kept)], normalised
 
     def unit(self, rows: Array) -> tuple[Array, Array]:
         """In the space `cosine`, rows of length 1, but for those of zeros; and which of them had another length."""
         if self.space.name != "cosine":
             return rows, np.zeros(len(rows), dtype=bool)
-        lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
-        off = (np.abs(lengths - 1) > LENGTH) & (lengths > 0)
-        if off.any():
+        with np.errstate(over="ignore"):  # of float32, which tells all that are clearly well
+            squares = np.einsum("ij,ij->i", rows, rows)
+        doubtful = np.flatnonzero(~(np.abs(squares - 1) < LENGTH))
+        lengths = np.linalg.norm(rows[doubtful].astype(np.float64), axis=1)
+        wrong = (np.abs(lengths - 1) > LENGTH) & (lengths > 0)
+        off = np.zeros(len(rows), dtype=bool)
+        off[doubtful] = wrong
+        if wrong.any():
             rows = rows.copy()
-            rows[off] = rows[off] / lengths[off, None]
+            rows[off] = rows[off] / lengths[wrong, None]
         return rows, off
 
     def mend(self) -> None:
@@ -117,14 +127,12 @@ class Vectors:
 
     def put(self, side: Side, items: Sequence[int], numbers: Sequence[int], rows: Array | Sequence[Array]) -> None:
         """Write rows: `numbers` count the rows within an item. The item's old ones must be gone; see `drop`."""
-        data = [row.tobytes() for row in rows]
-        self.store.change(
-            "INSERT INTO vectors (encoder, side, item, row, data, crc) VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (self.encoder, side, item, number, blob, zlib.crc32(blob))
-                for item, number, blob in zip(items, numbers, data, strict=True)
-            ],
-        )
+        bytes_each = self.identity.width * self.identity.dtype.itemsize
+        every = bytearray(np.ascontiguousarray(rows, dtype=self.identity.dtype))  # what sqlite3 takes as it is
+        data = [every[start : start + bytes_each] for start in range(0, len(every), bytes_each)]
+        columns: dict[str, Sequence[Any]] = {"encoder": [self.encoder] * len(data), "side": [side] * len(data)}
+        columns |= {"item": items, "row": numbers, "data": data, "crc": list(map(zlib.crc32, data))}
+        self.store.insert("vectors", columns)
 
     def drop(self, side: Side, items: Sequence[int]) -> None:
         """Forget the rows of one side of these items, whichever encoder made them."""

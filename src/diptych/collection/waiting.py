@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from diptych.collection.store import Item, Store, Value
+from diptych.collection.items import Item, Value
+from diptych.collection.store import Store
 from diptych.kinds import batches
 from diptych.sources.metadata.about import Words
 
