@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from album import paint
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 
@@ -72,8 +73,6 @@ class Running:
 
 @pytest.fixture(scope="session")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from album import paint
-
     folder = tmp_path_factory.mktemp("pictures") / "album"
     paint(folder, PICTURES)
     return folder
@@ -114,7 +113,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(album: Path, reports: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIPTYCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-        running = Running([album], tmp_path_factory.mktemp("home"), reports)
+        few = album.parent / "few"
+        paint(few, 6, seed=8, side=200)
+        running = Running([album, few], tmp_path_factory.mktemp("home"), reports)
         running.start()
         yield running
         running.stop()
@@ -125,8 +126,11 @@ Opened = Callable[..., Any]
 
 @pytest.fixture
 def opened(browser: Any, server: Running) -> Iterator[Opened]:
-    """Opens the page: `opened("?q=snow", width=390, height=844)`. At the end nothing was asked of anybody else, and
-    nothing went wrong in the page; `allowed` names what may fail, such as what is asked of a server that was stopped."""
+    """Opens the page: `opened("?q=snow", width=390, height=844)`.
+
+    At the end nothing was asked of anybody else, and nothing went wrong in the page; `allowed` names what may fail,
+    such as what is asked of a server that was stopped.
+    """
     contexts: list[Any] = []
     faults: list[str] = []
     asked: set[str] = set()

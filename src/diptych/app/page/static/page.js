@@ -2,6 +2,7 @@
 // Whatever people wrote - captions, tags, names of files - becomes text by way of `el`, and never HTML.
 
 const PAGE = 60; // answers asked for at a time
+const AHEAD = 900; // pixels below the window from which the next page is asked for
 const PAUSE = 140; // milliseconds without a key before a question is asked
 const PATIENCE = 30_000; // milliseconds that an answer is waited for
 const KEPT = 12; // questions that this browser remembers
@@ -212,10 +213,22 @@ function change(what, { burst = false, wait = 0, undone = false } = {}) {
   const goesOn = burst && change.burst;
   change.burst = burst;
   if (!goesOn && !undone) state.past.push(state.asked);
+  const moved = asked.collection !== state.asked.collection;
   state.asked = asked;
+  if (moved) entered();
   history[goesOn ? "replaceState" : "pushState"]({ asked }, "", addressed(asked));
   renderQuestion();
   ask(wait);
+}
+
+/** Another collection: nothing of the one before is shown on. */
+function entered() {
+  follow.events?.close();
+  Object.assign(state, { answer: null, months: [], groups: null, job: null });
+  state.chosen.clear();
+  render();
+  renderJob();
+  lookForJobs();
 }
 
 function undo() {
@@ -295,6 +308,7 @@ async function askMore() {
   }
   state.loading = false;
   render();
+  if (!state.offline && $("more").offsetParent && $("more").getBoundingClientRect().top < innerHeight + AHEAD) askMore();
 }
 
 const busy = (is) => document.body.classList.toggle("asking", is);
@@ -330,7 +344,6 @@ function reached() {
   renderProblem();
 }
 addEventListener("online", () => state.offline && ask());
-addEventListener("offline", lost);
 
 async function countMonths(asked, signal) {
   try {
@@ -821,7 +834,7 @@ function newTile(hit) {
   const { id } = hit;
   const img = el("img", { alt: hit.captions[0] ?? hit.name, loading: "lazy", decoding: "async", draggable: "true",
     onload: (event) => event.target.classList.add("here"),
-    onerror: (event) => event.target.getAttribute("src") && event.target.closest(".tile")?.classList.add("gone") });
+    onerror: (event) => missed(event.target) });
   const link = el("a", { class: "look", href: `${addressed(state.asked)}&at=${id}`, onclick: (event) => {
     if (event.metaKey || event.ctrlKey || event.button) return;
     event.preventDefault();
@@ -841,6 +854,16 @@ function newTile(hit) {
   return tile;
 }
 
+/** A thumbnail did not come: the server may be busy, so it is asked again, and then again. */
+function missed(img, patience = [1500, 6000]) {
+  const tries = Number(img.dataset.tries ?? 0);
+  const src = img.getAttribute("src");
+  if (!src) return;
+  img.dataset.tries = tries + 1;
+  if (tries >= patience.length) img.closest(".tile")?.classList.add("gone");
+  else setTimeout(() => img.isConnected && img.getAttribute("src") === src && (img.src = src), patience[tries]);
+}
+
 function renderTile(tile, hit) {
   const { id } = hit;
   const pressed = (selector, is) => tile.querySelector(selector).setAttribute("aria-pressed", String(is));
@@ -857,11 +880,16 @@ function renderTile(tile, hit) {
 function longPress(tile, action) {
   let timer = 0;
   let fired = false;
+  let from = null;
   tile.addEventListener("pointerdown", (event) => {
     fired = false;
+    from = event;
     if (event.pointerType === "touch") timer = setTimeout(() => ((fired = true), action()), 450);
   });
-  for (const end of ["pointerup", "pointercancel", "pointermove"]) tile.addEventListener(end, () => clearTimeout(timer));
+  tile.addEventListener("pointermove", ({ clientX, clientY }) => {
+    if (from && Math.hypot(clientX - from.clientX, clientY - from.clientY) > 8) clearTimeout(timer);
+  });
+  for (const end of ["pointerup", "pointercancel"]) tile.addEventListener(end, () => clearTimeout(timer));
   tile.addEventListener("contextmenu", (event) => fired && event.preventDefault());
   tile.addEventListener("click", (event) => fired && ((fired = false), event.preventDefault(), event.stopPropagation()), true);
 }
@@ -934,7 +962,7 @@ async function feedback(item, which) {
 
 /** Search for what is like a picture, besides the words or in their place. */
 function moreLike(id) {
-  close();
+  shut();
   const words = state.asked.words.replace(/^#[\w-]{22}(?=\s|$)/, "").trim();
   change({ words: `#${id}`, filters: state.asked.filters, picture: "" });
   if (words) toast(`Like this picture.`, { label: `And “${words}”`, action: () => change({ words: `#${id} ${words}` }) });
@@ -1039,14 +1067,14 @@ let looking = null; // aborts what is fetched of the picture that is looked at
 async function show(id, { push = true } = {}) {
   looking?.abort();
   const was = state.open;
+  if (!id && push && history.state?.looking) return history.back(); // which comes here again
   state.open = id;
-  if (push) history[was && id ? "replaceState" : "pushState"]({ asked: state.asked }, "", addressed(state.asked) + (id ? `&at=${id}` : ""));
-  if (!id) {
-    document.body.append($("toasts"));
-    $("viewer").close();
-    focusTile(was);
-    return;
+  if (push) {
+    const turns = Boolean(was) || !id;
+    const looking = id ? !turns || history.state?.looking : false;
+    history[turns ? "replaceState" : "pushState"]({ asked: state.asked, looking }, "", addressed(state.asked) + (id ? `&at=${id}` : ""));
   }
+  if (!id) return shut(was);
   looking = new AbortController();
   const { signal } = looking;
   try {
@@ -1062,17 +1090,26 @@ async function show(id, { push = true } = {}) {
   }
 }
 
-function close() {
-  if (state.open) show("");
+const close = () => state.open && show("");
+
+/** Take the picture away, and leave the way back to it where something else is asked next. */
+function shut(was = state.open) {
+  if (!was) return;
+  state.open = "";
+  document.body.append($("toasts"));
+  $("viewer").close();
+  focusTile(was);
 }
 
 function renderViewer(item, hit) {
-  const { asked, answer } = state;
-  const order = answer?.results.map((one) => one.id) ?? [];
-  const place = order.indexOf(item.id);
-  const beside = (step) => (place >= 0 ? order[place + step] : undefined);
+  const { asked } = state;
+  const beside = (step) => {
+    const order = state.answer?.results.map((one) => one.id) ?? []; // as it is then: marks change it
+    const place = order.indexOf(item.id);
+    return place >= 0 ? order[place + step] : undefined;
+  };
   const goTo = (step) => beside(step) && show(beside(step));
-  if (place >= order.length - 6) askMore();
+  if (hit && !beside(6)) askMore();
   const img = el("img", { src: thumbnail(item.id, "small"), alt: item.captions[0] ?? item.name, class: "large" });
   const sharp = new Image();
   sharp.onload = () => state.open === item.id && (img.src = sharp.src);
@@ -1168,11 +1205,11 @@ function factsSection(item) {
     ...Object.entries(item.metadata).map(([key, value]) => [key, [value].flat().join(", ")]), ["Path", item.path],
   ].filter(([, value]) => value);
   const near = item.lat != null && el("button", { type: "button", class: "small", onclick: () => {
-    close();
+    shut();
     narrow(`near(${item.lat.toFixed(5)}, ${item.lon.toFixed(5)}, 1km)`, { but: isAbout("near") });
   } }, icon("place"), "Taken near here");
   const day = item.taken?.length >= 10 && el("button", { type: "button", class: "small", onclick: () => {
-    close();
+    shut();
     narrow(`taken = ${item.taken.slice(0, 10)}`, { but: isTime });
   } }, icon("time"), "Taken that day");
   return el("section", {}, el("h3", {}, "Facts"),
@@ -1197,7 +1234,9 @@ function wordsSection(item) {
     try {
       const now = told(await patched(item.id, words));
       if (state.open === item.id) $("words-of-it").replaceWith(wordsSection(now));
-      if (before) toast("Saved.", { label: "Undo", action: () => save(before) });
+      const stays = [...now.tags, ...now.captions].find((text) => ![...(words.tags ?? now.tags), ...(words.captions ?? now.captions)].includes(text));
+      if (stays) toast(`“${stays}” stands in the file or beside it, and stays.`);
+      else if (before) toast("Saved.", { label: "Undo", action: () => save(before) });
     } catch (error) {
       failed(error, true);
     }
@@ -1205,7 +1244,7 @@ function wordsSection(item) {
   const tags = item.tags.map((tag) => {
     const rest = item.tags.filter((one) => one !== tag);
     return el("li", { class: "tag" },
-      el("button", { type: "button", title: "Show all with this tag", onclick: () => { close(); narrow(`tag = ${quoted(tag)}`); } }, tag),
+      el("button", { type: "button", title: "Show all with this tag", onclick: () => { shut(); narrow(`tag = ${quoted(tag)}`); } }, tag),
       button(`Take the tag ${tag} away`, { class: "bare", onclick: () => save({ tags: rest }, { tags: item.tags }) }, icon("close")));
   });
   const add = el("input", { type: "text", placeholder: "Add a tag", "aria-label": "Add a tag", maxlength: 200 });
@@ -1240,7 +1279,7 @@ async function captionsOf(item, signal) {
   box.hidden = false;
   box.replaceChildren(el("h3", {}, "Words of other pictures that fit it"),
     el("ul", { class: "found-words" }, others.map(({ text }) => el("li", {},
-      el("button", { type: "button", class: "as-link", title: "Search for this", onclick: () => { close(); change({ words: `1:${quoted(text)}`, filters: [], picture: "" }); } }, text)))));
+      el("button", { type: "button", class: "as-link", title: "Search for this", onclick: () => { shut(); change({ words: `1:${quoted(text)}`, filters: [], picture: "" }); } }, text)))));
 }
 
 async function neighboursOf(item, signal) {
@@ -1264,7 +1303,7 @@ async function askWith(file) {
     form.append("file", await reduced(file), file.name || "picture");
     const { picture } = await (await call("POST", at("/pictures"), { body: form })).json();
     blobs.set(picture, URL.createObjectURL(file));
-    close();
+    shut();
     change({ picture, words: state.asked.words.replace(/^#[\w-]{22}\s*/, ""), view: "" });
   } catch (error) {
     busy(false);
@@ -1577,7 +1616,7 @@ function listen() {
   $("viewer").addEventListener("cancel", (event) => (event.preventDefault(), close()));
   $("viewer").addEventListener("click", (event) => event.target.matches(".stage, dialog") && close());
   new ResizeObserver(() => renderGrid()).observe($("main"));
-  new IntersectionObserver((seen) => seen[0].isIntersecting && askMore(), { rootMargin: "900px" }).observe($("more"));
+  new IntersectionObserver((seen) => seen[0].isIntersecting && askMore(), { rootMargin: `${AHEAD}px` }).observe($("more"));
   takesPictures();
 }
 
@@ -1596,6 +1635,7 @@ async function start() {
   listen();
   state.asked = history.state?.asked ?? fromAddress();
   renderQuestion();
+  if (wideEnough.matches) $("words").focus(); // on a phone it would bring up the keyboard
   try {
     state.collections = (await get("/v1/collections")).collections;
   } catch (error) {
@@ -1615,7 +1655,6 @@ async function start() {
   await Promise.all([askNow(), lookForJobs()]);
   const open = new URLSearchParams(location.search).get("at");
   if (open) show(open, { push: false });
-  if (wideEnough.matches && !open) $("words").focus();
 }
 
 start();
