@@ -604,10 +604,10 @@ class Collection:
                 top = np.argsort(-scores, kind="stable")[: 8 * k].tolist()  # one text may be said of many pictures
                 for place in top:
                     found = (int(items[place]), int(numbers[place]))
-                    texts = self._store.rows("SELECT text FROM captions WHERE item = ? AND row = ?", found)
-                    if not texts:
+                    said = self._store.rows("SELECT text FROM captions WHERE item = ? AND row = ?", found)
+                    if not said:
                         raise self._store.damaged(f"item {found[0]}: a caption that has a vector is not there")
-                    best[texts[0][0]] = max(best.get(texts[0][0], -np.inf), float(scores[place]))
+                    best[said[0][0]] = max(best.get(said[0][0], -np.inf), float(scores[place]))
                 best = dict(sorted(best.items(), key=lambda entry: -entry[1])[:k])
             return list(best.items())
 

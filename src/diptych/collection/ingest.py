@@ -428,7 +428,8 @@ class _Work:
         New content may lie in several places. It is an edit of the picture in whose place it was written first, and a
         copy everywhere else.
         """
-        edits, new = [], []
+        edits: list[Found] = []
+        new: list[Found] = []
         for file in files:
             (edits if self.store.kept_path(file.path) in self.known else new).append(file)
         return sorted(edits, key=_written_at) + new
