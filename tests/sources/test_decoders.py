@@ -257,9 +257,16 @@ def asked(monkeypatch):
     return paths
 
 
-def test_a_file_that_hangs_is_given_up_after_one_try_and_is_worth_another_later(tmp_path, asked):
+def test_a_file_that_hangs_is_given_up_after_one_try_and_is_worth_another_later(tmp_path, asked, monkeypatch):
     endless, good = tmp_path / "endless.png", paint(tmp_path / "good.png")
     os.mkfifo(endless)  # whoever opens it waits for a writer that never comes
+    ask = decoders._Worker.ask
+
+    def patient(worker, question, seconds):
+        """The good one may wait for its turn as long as it likes."""
+        return ask(worker, question, seconds if question["path"] == str(endless) else 1e6)
+
+    monkeypatch.setattr(decoders._Worker, "ask", patient)
     with Decoders(1, seconds=1) as some:
         slow, well = some.looks([(str(endless), ()), (str(good), ())])
     assert "took more than 1 s" in slow.reason and "waiting" in slow.reason and not well.reason

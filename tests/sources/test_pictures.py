@@ -6,6 +6,7 @@ from PIL import Image
 
 from diptych.kinds import BadInput
 from diptych.sources import pictures
+from diptych.sources.decoders import look
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options) -> bytes:
@@ -48,6 +49,19 @@ def test_sixteen_bit_grey_keeps_its_shades():
 def test_every_mode_becomes_rgb(mode):
     picture = Image.fromarray(noise(8, 8)).convert(mode)
     assert pictures.decode(encoded(picture, "TIFF" if mode == "CMYK" else "PNG"), "a").mode == "RGB"
+
+
+def test_a_png_is_seen_although_a_chunk_that_it_can_do_without_is_damaged(tmp_path):
+    data = encoded(Image.fromarray(noise(4, 6)))
+    words, sizes = b"\0\0\0\7tEXtTitle\0x\0\0\0\0", b"\0\0\0\x09pHYs" + bytes(13)
+    (tmp_path / "a.png").write_bytes(data[:33] + words + sizes + words + data[33:])
+    assert np.array_equal(np.asarray(pictures.load(tmp_path / "a.png")), noise(4, 6))
+    found = look(str(tmp_path / "a.png"))
+    assert (found.reason, found.note, found.captions) == ("", "tEXt left out: damaged; pHYs left out: damaged", ())
+    needed = data[:29] + bytes(4) + data[33:]
+    for spoilt in (needed, words, data[:33] + words[:-8] + data[33:], data[:33] + words):
+        with pytest.raises(BadInput, match="a.png: PNG that does not read" if spoilt != words else "a.png"):
+            pictures.decode(spoilt, "a.png")
 
 
 def test_a_large_jpeg_comes_small_but_never_below_what_is_enough():

@@ -93,6 +93,16 @@ def test_case_decides_where_names_differ_in_nothing_else(tmp_path):
     assert beside(tmp_path) == {"IMG_1.jpg": ["IMG_1.xmp"], "b.JPG": ["B.jpg.XMP"], "img_1.jpg": ["img_1.txt"]}
 
 
+def test_words_are_found_however_the_accents_of_their_name_are_composed(tmp_path):
+    touch(tmp_path / "Zu\u0308rich.jpg"), touch(tmp_path / "Z\u00fcrich.xmp")
+    touch(tmp_path / "caf\u00e9.jpg"), touch(tmp_path / "cafe\u0301.jpg.txt")
+    files = walk(tmp_path).files
+    assert sorted(Path(file.beside[0]).suffix for file in files) == [".txt", ".xmp"]
+    touch(tmp_path / "Zu\u0308rich.xmp")
+    (own,) = (file for file in walk(tmp_path).files if "rich" in file.path)
+    assert own.beside == (str(tmp_path / "Zu\u0308rich.xmp"),) and "has another" in own.note
+
+
 def test_a_link_is_followed_inside_the_root_and_refused_where_it_leads_out(tmp_path):
     root, outside = tmp_path / "root", tmp_path / "outside"
     touch(root / "real" / "a.png")

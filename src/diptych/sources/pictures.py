@@ -6,6 +6,7 @@ import io
 import re
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -37,7 +38,10 @@ the choice among all of them. EPS would be handed to Ghostscript, a program for 
 
 _ROWS = 256  # looked at together
 
-_JPEG = b"\xff\xd8\xff"
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+
+LEFT_OUT = "chunks that were left out"
+"""In the `info` of a picture that was opened: the names of damaged chunks of a PNG that is seen without them."""
 
 _READ = {*FORMATS, "HEIC"}
 
@@ -85,7 +89,7 @@ def opened(file: BinaryIO, name: str | Path) -> Iterator[Image.Image]:
                 _check(head, name)
                 picture = _open_jpeg(file)
             else:
-                picture = Image.open(file, formats=_formats())
+                picture = _open(file, start)
         with picture:
             if not start.startswith(_JPEG):
                 _check_pixels(picture.size, name)
@@ -268,6 +272,34 @@ def _open_jpeg(file: BinaryIO) -> Image.Image:
         return jpeg_factory(file)
     except (SyntaxError, IndexError, TypeError, struct.error) as error:
         raise UnidentifiedImageError(str(error)) from None
+
+
+def _open(file: BinaryIO, start: bytes) -> Image.Image:
+    """As `Image.open`, which refuses a PNG for a wrong checksum of words; viewers show it, and warn at the most."""
+    try:
+        return Image.open(file, formats=_formats())
+    except UnidentifiedImageError:
+        if not start.startswith(_PNG):
+            raise
+    file.seek(0)
+    sound, left_out = _sound_chunks(file.read())
+    picture = Image.open(io.BytesIO(sound), formats=["PNG"])
+    picture.info[LEFT_OUT] = left_out
+    return picture
+
+
+def _sound_chunks(png: bytes) -> tuple[bytes, list[str]]:
+    """A PNG without the chunks before its pixels that are damaged and not needed to show it; the names of those."""
+    kept, left_out, at = [png[:8]], [], 8
+    while at < len(png) and png[at + 4 : at + 8] != b"IDAT":
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+        needed = png[at + 4 : at + 5].isupper()
+        if needed or zlib.crc32(png[at + 4 : end - 4]) == int.from_bytes(png[end - 4 : end], "big"):
+            kept.append(png[at:end])
+        else:
+            left_out.append(png[at + 4 : at + 8].decode("ascii", "replace"))
+        at = end
+    return b"".join([*kept, png[at:]]), left_out
 
 
 def _check(head: jpeg.Head, name: str | Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +28,9 @@ WORDS = frozenset({".txt", ".xmp"})
 """Endings of files that hold words about the picture beside them: `a.txt`, `a.jpg.txt`, `a.xmp`, `a.jpg.xmp`.
 
 A file of words is of the picture whose whole name it has (`a.jpg.xmp` of `a.jpg`, not of `a.jpg.png`), else of the one
-whose stem it has (`a.xmp`), and only when there is none, of one that differs in nothing but case. The `.xmp` of another
-picture or of another program's raw file is worse than none: a picture has one, and one that two pictures could claim is
-of neither. A `.txt` was written for here, and is of every picture of its stem.
+whose stem it has (`a.xmp`), and only when there is none, of one that differs in nothing but case and the composition of
+accents. The `.xmp` of another picture or of another program's raw file is worse than none: a picture has one, and one
+that two pictures could claim is of neither. A `.txt` was written for here, and is of every picture of its stem.
 """
 
 _RAW = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mrw nef nrw orf pef raf raw rw2 sr2 srf srw x3f"
@@ -305,7 +306,7 @@ def _owned(
 def _claims(words: Iterable[str], pictures: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Each file of words with the pictures that it is nearest to by its name; the nearest first."""
     left = sorted(words)
-    for fold in (str, str.lower):
+    for fold in (str, _folded):
         for part in (str, _stem):
             if not left:
                 return
@@ -314,6 +315,11 @@ def _claims(words: Iterable[str], pictures: Sequence[str]) -> Iterator[tuple[str
                 owners[fold(part(picture))].append(picture)
             yield from ((name, owners[fold(_stem(name))]) for name in left if fold(_stem(name)) in owners)
             left = [name for name in left if fold(_stem(name)) not in owners]
+
+
+def _folded(name: str) -> str:
+    """Without regard to case, and to how accents are composed, which a Mac does otherwise."""
+    return unicodedata.normalize("NFC", name.lower())
 
 
 def _stem(name: str) -> str:

@@ -40,6 +40,12 @@ def test_the_date_of_an_edit_is_not_when_it_was_taken():
     assert (found.taken, found.digitised) == (None, None)
 
 
+def test_a_date_that_does_not_read_is_said():
+    found = read(detail={TAKEN: "03.02.2001 04:05:06", DIGITISED: "2021"})
+    assert found == About(digitised="2021", notes=("a date left out: '03.02.2001 04:05:06' does not read",))
+    assert read(detail={TAKEN: "    :  :     :  :  ", DIGITISED: "0000:00:00 00:00:00"}) == About()
+
+
 ZERO = IFDRational(0, 0)
 
 

@@ -46,6 +46,8 @@ def test_a_long_value_has_the_length_of_its_length_before_it():
 def test_a_date_of_zeros_is_none_and_one_of_a_year_is_a_year():
     assert iptc.read(dataset(55, b"00000000") + dataset(60, b"000000")) == About()
     assert iptc.read(dataset(55, b"19880000")).taken == "1988"
+    assert iptc.read(dataset(60, b"185344")) == About()
+    assert iptc.read(dataset(55, b"May 1988")) == About(notes=("a date left out: 'May 1988' does not read",))
 
 
 @pytest.mark.parametrize("rest", [b"\x1c\x02\x19\0\x09short", b"junk", b"\x1c\x02", b"\0\0\x1c\x02\x19\0\x01a"])

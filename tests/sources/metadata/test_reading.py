@@ -1,6 +1,6 @@
 import pytest
 
-from diptych.sources.metadata.reading import by_people, decoded, decoded_file, moment, place, plain
+from diptych.sources.metadata.reading import by_people, decoded, decoded_file, moment, place, plain, undated
 
 MOMENTS = {
     "2020:05:01 12:30:15": "2020-05-01T12:30:15",
@@ -52,6 +52,14 @@ MOMENTS = {
 @pytest.mark.parametrize(("written", "read"), MOMENTS.items(), ids=repr)
 def test_a_date_is_kept_as_far_as_it_reads(written, read):
     assert moment(written) == read
+
+
+def test_a_date_that_does_not_read_is_said_and_none_at_all_is_not():
+    silent = {"0000:00:00 00:00:00", "0001:01:01 00:00:00", "    :  :     :  :  ", ""}
+    for written, read in MOMENTS.items():
+        assert bool(undated([written])) == (read is None and written not in silent), written
+    odd = ["01.05.2020", *MOMENTS, *(f"day {n}" for n in range(100_000))]
+    assert len(undated(odd)) == 2 and undated(odd)[0] == "a date left out: '01.05.2020' does not read"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])

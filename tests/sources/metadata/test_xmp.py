@@ -182,6 +182,9 @@ def test_dates_are_of_taking_then_of_digitising_and_never_of_an_edit():
     found = xmp.read(packet(attributes=both).encode())
     assert (found.taken, found.digitised) == ("1988-12", "2018")
     assert read("<photoshop:DateCreated/><exif:DateTimeOriginal>2019</exif:DateTimeOriginal>").taken == "2019"
+    odd = read(attributes='photoshop:DateCreated="May 1988" xmp:CreateDate="1989" exif:GPSLatitude="here"')
+    said = "'May 1988' does not read", "'here' does not read"
+    assert odd.taken == "1989" and {note.rpartition(": ")[2] for note in odd.notes} == set(said)
 
 
 @pytest.mark.parametrize(

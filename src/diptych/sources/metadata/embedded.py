@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from diptych.sources import pictures
 from diptych.sources.metadata import exif, iptc, xmp
 from diptych.sources.metadata.about import About
 from diptych.sources.metadata.reading import decoded
@@ -118,7 +119,9 @@ def _png(picture: Image.Image) -> About:
     """Title and description, under whose names other formats keep nothing."""
     info = {name.lower(): text for name, text in picture.info.items() if isinstance(name, str)}
     texts = [info[name] for name in _TEXTS if isinstance(info.get(name), str)]
-    return About(tuple(map(_respelled, texts)))
+    left_out = picture.info.get(pictures.LEFT_OUT, ())
+    notes = [f"{name} left out: damaged" for name in dict.fromkeys(left_out)]
+    return About(tuple(map(_respelled, texts)), notes=tuple(notes[:3]))
 
 
 def _respelled(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from diptych.sources.metadata.about import About
-from diptych.sources.metadata.reading import by_people, decoded, moment, place, plain
+from diptych.sources.metadata.reading import by_people, decoded, moment, place, plain, undated
 
 _DESCRIPTION, _MAKE, _MODEL, _EXIF, _GPS = 0x010E, 0x010F, 0x0110, 0x8769, 0x8825
 _TAKEN, _DIGITISED, _COMMENT = 0x9003, 0x9004, 0x9286
@@ -30,16 +30,17 @@ def read(exif: Image.Exif) -> About:
     make, model = _words(exif.get(_MAKE)), _words(exif.get(_MODEL))
     captions = [_words(exif.get(_DESCRIPTION)), _comment(detail.get(_COMMENT), exif.endian)]
     captions += [_wide(exif.get(tag)) for tag in (_XP_TITLE, _XP_SUBJECT, _XP_COMMENT)]
+    dates = _text(detail.get(_TAKEN)), _text(detail.get(_DIGITISED))
     lat, lon = place(_degrees(gps.get(2), gps.get(1), "N", "S"), _degrees(gps.get(4), gps.get(3), "E", "W"))
     return About(
         by_people(text for text in captions if plain(text) not in (make, model)),
         tuple(filter(None, _wide(exif.get(_XP_KEYWORDS)).split(";"))),
-        moment(_text(detail.get(_TAKEN))),
-        moment(_text(detail.get(_DIGITISED))),
+        moment(dates[0]),
+        moment(dates[1]),
         model or make or None,
         lat,
         lon,
-        notes,
+        (*notes, *undated(dates)),
     )
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from diptych.sources.metadata.about import About
-from diptych.sources.metadata.reading import by_people, decoded, moment
+from diptych.sources.metadata.reading import by_people, decoded, moment, undated
 
 MAX_BYTES = 16_000_000
 MAX_DATASETS = 100_000
@@ -30,11 +30,11 @@ def read(block: bytes) -> About:
                 found[dataset].append(decoded(value))
     except ValueError as error:
         notes.append(f"IPTC left out in part: {error}")
-    taken, digitised = (
-        moment("T".join(found[part][0] for part in pair if found[part])) for pair in (_CREATED, _DIGITISED)
-    )
+    days = ((found[day], found[time]) for day, time in (_CREATED, _DIGITISED))
+    dates = [" ".join(day[:1] + time[:1]) if day else "" for day, time in days]
+    taken, digitised = map(moment, dates)
     captions = by_people(text for dataset in _CAPTIONS for text in found[dataset])
-    return About(captions, tuple(found[_TAGS]), taken, digitised, notes=tuple(notes))
+    return About(captions, tuple(found[_TAGS]), taken, digitised, notes=(*notes, *undated(dates)))
 
 
 def in_photoshop(resources: bytes) -> bytes:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import date
+from itertools import islice
 
 _STRAY = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0x100)}
 _MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -21,6 +22,7 @@ _BOILERPLATE = re.compile(
 _DAY = re.compile(
     r"\s*(\d{4})(?:(\d\d)(\d\d)(?!\d)|\s*[:/.-]\s*(\d{1,2})?(?!\d)(?:\s*[:/.-]\s*(\d{1,2})?(?!\d))?|(?!\d))", re.ASCII
 )
+_DATED = re.compile(r"(?!0\d{3}\b).*[^\W0_]")
 _TIME = re.compile(
     r"[T\s]\s*(?:(\d\d)(\d\d)(\d\d)?(?!\d)|(\d{1,2})\s*[:.]\s*(\d{1,2})(?!\d)(?:\s*[:.]\s*(\d{1,2})(?!\d))?)"
     r"(?:[.,]\d+)?\s*(?:([AaPp])\.?[Mm])?",
@@ -73,6 +75,12 @@ def moment(text: str) -> str | None:
     except ValueError:
         return None
     return found + _time(text[match.end() :]) if day else found[:7]
+
+
+def undated(texts: Iterable[str]) -> tuple[str, ...]:
+    """A note on dates that do not read. Zeros, blanks and a year below 1000 stand for none, and need no note."""
+    odd = (line for text in texts if moment(text) is None and (line := plain(text)) and _DATED.match(line))
+    return tuple(f"a date left out: {line[:40]!r} does not read" for line in islice(odd, 2))  # one of each kind
 
 
 def _time(text: str) -> str:

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from xml.etree.ElementTree import Element, TreeBuilder
 
 from diptych.sources.metadata.about import MAX_WORDS, About
-from diptych.sources.metadata.reading import by_people, decoded_file, moment, place, plain
+from diptych.sources.metadata.reading import by_people, decoded_file, moment, place, plain, undated
 
 MAX_BYTES = 8_000_000
 """Bytes of a packet."""
@@ -111,7 +111,12 @@ def _about(root: Element, problem: str) -> About:
         raise ValueError("there is no RDF in it")
     said = _Said(tops)
     tags = chain(said.all(*_TAGS), _people(tops), _leaves(said))
-    lat, lon = place(_degrees(said.first("exif:GPSLatitude")), _degrees(said.first("exif:GPSLongitude")))
+    sides = said.first("exif:GPSLatitude"), said.first("exif:GPSLongitude")
+    lat, lon = place(*map(_degrees, sides))
+    notes = [f"XMP left out in part: {problem}"] if problem else []
+    notes += [
+        f"a place left out: {plain(side)[:40]!r} does not read" for side in sides if side and _degrees(side) is None
+    ]
     return About(
         by_people(said.all(*_CAPTIONS)),
         tuple(islice(filter(str.strip, tags), MAX_WORDS + 1)),
@@ -120,7 +125,7 @@ def _about(root: Element, problem: str) -> About:
         next(filter(None, map(plain, said.all(*_CAMERA))), None),
         lat,
         lon,
-        (f"XMP left out in part: {problem}",) if problem else (),
+        (*notes, *undated(said.all(*_TAKEN, *_DIGITISED))),
     )
 
 
