@@ -190,3 +190,17 @@ def test_a_failed_save_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="no space"):
         bits().save(path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
+
+
+def test_read_leaves_nothing_on_the_disk_unless_it_is_told_to(tmp_path: Path) -> None:
+    flat().save(tmp_path / "an.index")
+    whole, left = files.read(tmp_path / "an.index")[1], files.read(tmp_path / "an.index", mapped=True)[1]
+    *_, last = whole
+    assert whole[last].flags.writeable and not left[last].flags.writeable
+
+
+@pytest.mark.parametrize("dims", [0, -3])
+def test_an_index_of_rows_without_a_column_is_refused(dims: int) -> None:
+    for kind, space in ((Flat, cosine), (IVF, cosine), (Hamming, hamming)):
+        with pytest.raises(BadInput, match=f"dims: {dims}"):
+            kind(space, dims)

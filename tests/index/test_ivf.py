@@ -1,10 +1,11 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from diptych.index.flat import Flat
-from diptych.index.ivf import FEW, IVF, Drift
+from diptych.index.ivf import FEW, IVF, Drift, _ladder
 from diptych.kinds import Array, BadInput, Space, cosine, dot, l2
 
 Cones = tuple[Array, Array, Array, Array]
@@ -280,3 +281,20 @@ def test_cells_with_fewer_rows_than_were_asked_for_are_no_bound() -> None:
         assert (ids >= 0).all() and np.isfinite(scores).all()
         assert all(len(set(row)) == k for row in ids.tolist())
     assert all(row[0] == number for number, row in enumerate(ids.tolist()))
+
+
+def test_codes_are_of_what_differs_and_not_of_what_all_rows_share() -> None:
+    """A column that all rows have in common is worth no place in a code, however large it is."""
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(500, 6)).astype(np.float32)
+    rows[:, 0] = 50
+    index = IVF(dot, 6, cells=4, width=2)
+    index.train(rows, rng.normal(size=(500, 6)).astype(np.float32))
+    assert np.abs(index._row_map[0]).max() < 0.2 * np.abs(index._row_map[1:]).max()
+
+
+def test_the_ladder_of_cells_begins_with_one_and_ends_with_all() -> None:
+    assert _ladder(1) == [1] and _ladder(5) == [1, 2, 3, 4, 5]
+    steps = _ladder(1000)
+    assert (steps[0], steps[-1]) == (1, 1000)
+    assert all(1 <= after / before <= 2 for before, after in pairwise(steps))
