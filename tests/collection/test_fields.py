@@ -44,6 +44,18 @@ def passing(shop: Collection, query: str) -> set[int]:
     return {int(hit.key.removeprefix("sku-")) for hit in answer.results}
 
 
+def test_metadata_by_a_name_that_others_give_a_column_is_asked_for_like_a_column(shop):
+    with pytest.raises(BadInput, match="expected folder:sea"):
+        shop.search("album:sea")
+    shop.annotate("sku-3", metadata={"album": "Sea"}, merge=True)
+    assert passing(shop, "album:sea") == {3} == passing(shop, 'album:"sea" price = 1.5')
+    assert shop.counts("price", where="album:sea") == {1.5: 1}
+    assert [hit.key for hit in shop.similar("sku-1", where="album:sea").results] == ["sku-3"]
+    shop.remove(["sku-3"])
+    with pytest.raises(BadInput, match="expected folder:sea"):
+        shop.search("album:sea")
+
+
 def test_values_keep_their_types_and_lists_their_order(shop):
     values = {
         "i": 3, "f": 3.0, "big": 2**62, "s": "3", "t": True, "no": False, "list": ["b", "a", "b", 1, 2.5, True],

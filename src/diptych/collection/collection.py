@@ -601,9 +601,9 @@ class Collection:
         rows = questions.vectors(query)
         with self._reading():
             if rows is None:
-                asked = questions.read(query, plainly, where)
+                asked = questions.read(query, plainly, self._metadata_keys(), where)
                 return self._hinting(self._search.answer(asked, params), asked.where)
-            condition = questions.condition(where)
+            condition = self._condition(where)
             answers = self._search.answers(rows, condition, params) if rows else []
             return [self._hinting(answer, condition) for answer in answers]
 
@@ -619,7 +619,7 @@ class Collection:
             path = self.get(id).path if id is not None else str(name)
             if path is None or (id is None and isinstance(name, int)):
                 raise BadInput(f"{picture}: it has no file to look into; name an item that has one, or a picture file")
-            return self._search.region(path, questions.read(query, False), pictures)
+            return self._search.region(path, questions.read(query, False, self._metadata_keys()), pictures)
 
     def similar(
         self,
@@ -632,8 +632,8 @@ class Collection:
         fields: bool = False,
     ) -> Answer:
         """What is most like an item, which is no answer itself; or like a vector or a picture, as in `search`."""
-        condition = questions.condition(where)
         with self._reading():
+            condition = self._condition(where)
             term, ids = self._thing(picture)
             params = SearchParams(k, offset, diverse, 0.0, frozenset(ids), fields=fields)
             return self._hinting(self._search.answer(Query((term,), (), condition, str(term)), params), condition)
@@ -667,7 +667,7 @@ class Collection:
 
     def _among(self, where: str | Filter | None) -> Ints | None:
         """The ids of the items that pass a filter; None of all. Inside a snapshot."""
-        asked = questions.condition(where)
+        asked = self._condition(where)
         return None if asked is None else self._search.passing(asked).ids
 
     def counts(self, field: str, where: str | Filter | None = None) -> dict[Any, int]:
@@ -770,6 +770,9 @@ class Collection:
                 self._use(found[0], None, found[1])
             yield
 
+    def _condition(self, where: str | Filter | None) -> Filter | None:
+        return questions.condition(where, self._metadata_keys())
+
     def _hinting(self, answer: Answer, where: Filter | None) -> Answer:
         return replace(answer, hints=questions.hints(where, self._metadata_keys())) if where is not None else answer
 
@@ -845,8 +848,11 @@ class Collection:
     def _metadata_keys(self) -> frozenset[str]:
         generation = self._store.generation
         if self._keys[0] != generation:
-            keys = frozenset(self._store.texts("SELECT DISTINCT key FROM metadata"))
-            self._keys = generation, keys
+            # From each key to the next one in the index: DISTINCT would read all of it.
+            beyond = "SELECT min(key) FROM metadata WHERE key > keys.key"
+            first = "SELECT min(key) AS key FROM metadata"
+            keys = f"WITH keys AS ({first} UNION ALL SELECT ({beyond}) FROM keys WHERE key NOT NULL)"
+            self._keys = generation, frozenset(self._store.texts(f"{keys} SELECT key FROM keys WHERE key NOT NULL"))
         return self._keys[1]
 
     def _measured(self) -> Calibration:

@@ -29,19 +29,20 @@ def plain(text: str) -> Query:
     return Query((Term(1.0, "text", words),) if words else (), (), None, text)
 
 
-def read(asked: Any, plainly: bool, where: str | Filter | None = None) -> Query:
+def read(asked: Any, plainly: bool, metadata: Iterable[str], where: str | Filter | None = None) -> Query:
     """One query of a text, a `Query`, a `Term`, what `Term.of` takes, or several of these in a list.
 
-    plainly   read texts by `plain`, and not as the query language
-    where     a filter besides
+    plainly    read texts by `plain`, and not as the query language
+    metadata   the names of metadata that items have
+    where      a filter besides
 
     Raises BadInput for anything else.
     """
     parts = list(asked) if isinstance(asked, list | tuple) and not _is_vector(asked) else [asked]
-    queries = [_part(part, plainly) for part in parts]
+    queries = [_part(part, plainly, metadata) for part in parts]
     if not queries:
         raise BadInput("query: the list is empty; ask for a text, a picture, an id or a vector")
-    extra = condition(where)
+    extra = condition(where, metadata)
     if len(queries) == 1 and extra is None:
         return queries[0]
     terms = tuple(term for query in queries for term in query.terms)
@@ -53,13 +54,13 @@ def read(asked: Any, plainly: bool, where: str | Filter | None = None) -> Query:
     return joined if len(queries) == 1 else replace(joined, text=str(joined))
 
 
-def condition(where: str | Filter | None) -> Filter | None:
-    """A filter of the query language. Raises BadInput where words stand in it."""
+def condition(where: str | Filter | None, metadata: Iterable[str]) -> Filter | None:
+    """A filter of the query language. Raises BadInput where words stand in it. metadata: as in `read`."""
     if where is None or isinstance(where, Filter):
         return where
     if not isinstance(where, str):
         raise BadInput(f"where: {shown(where)} is no filter; give one of the query language, such as 'year >= 2020'")
-    query = language.parse(where)
+    query = language.parse(where, metadata, refuse=False)
     if query.terms or query.never or query.where is None:
         raise BadInput(f"where: {shown(where)} holds words to look for; give filters alone, such as 'year >= 2020'")
     return query.where
@@ -81,11 +82,11 @@ def hints(where: Filter, metadata: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"no item has the metadata {name!r}{hint(name, known)}" for name in unknown if name not in known)
 
 
-def _part(part: Any, plainly: bool) -> Query:
+def _part(part: Any, plainly: bool, metadata: Iterable[str]) -> Query:
     if isinstance(part, Query):
         return part
     if isinstance(part, str):
-        return plain(part) if plainly else language.parse(part)
+        return plain(part) if plainly else language.parse(part, metadata, refuse=False)
     term = part if isinstance(part, Term) else Term.of(part)
     return Query((term,), (), None, str(term))
 

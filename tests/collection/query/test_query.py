@@ -805,5 +805,34 @@ def test_words_with_a_colon_stay_words(written):
     assert term.value == written.strip('"')
 
 
-def test_metadata_of_such_a_name_leaves_the_words_alone():
-    assert len(parse("date:2020", metadata={"date"}).terms) == 1
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("date:2020", "date = 2020"),  # and not what others call a column
+        ("album:sea", "album = sea"),
+        ('album:"the sea"', 'album = "the sea"'),
+        ("red album:sea -0", None),
+        ("NOT album:sea", "NOT album = sea"),
+        ("(album:sea OR tag:x)", "album = sea OR tag = x"),
+        ("Tag:x", "tag = x"),
+    ],
+)
+def test_a_name_of_metadata_stands_before_a_colon_like_a_column(written, same):
+    names = {"date", "album", "tag", "two words", "2"}
+    if same is None:
+        with pytest.raises(BadInput, match="a space after -"):
+            parse(written, metadata=names)
+    else:
+        assert parse(written, metadata=names) == parse(same, metadata=names)
+
+
+@pytest.mark.parametrize("written", ["album: the sea", "2:30", "other:sea", "album :sea", '"album:sea"'])
+def test_what_only_looks_like_metadata_with_a_colon_stays_words(written):
+    found = parse(written, metadata={"album", "2"})
+    assert found.where is None and [term.kind for term in found.terms] == ["text"]
+
+
+def test_keys_that_are_not_there_may_be_taken_too():
+    assert parse("album:sea colour = red", metadata={"album"}, refuse=False).where is not None
+    with pytest.raises(BadInput, match=r"found \"colour\""):
+        parse("album:sea colour = red", metadata={"album"})

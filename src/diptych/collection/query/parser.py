@@ -49,7 +49,6 @@ TIME = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
 PICTURE = re.compile(r"(?:~|\.{1,2})?/[^\s/].*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|hei[cf]|avif)", re.I | re.DOTALL)
 ITEM = re.compile(r"#([0-9]+)")
 KEY = re.compile(r"[^\W\d][\w.:-]*")
-COLON = re.compile(r"([a-z]+:)", re.I)
 OTHER_NAMES = {
     "taken": "date datetime time created captured day shot",
     "camera": "model make device",
@@ -68,13 +67,15 @@ MOST_NAMES = 30
 """Names that a message lists."""
 
 
-def parse(text: str, metadata: Iterable[str] | None = None) -> Query:
+def parse(text: str, metadata: Iterable[str] | None = None, refuse: bool = True) -> Query:
     """Read a query; the grammar is in docs/reference/query-language.md.
 
-    metadata   the metadata keys there are: any other is refused, with the nearest right name; None takes every key
+    metadata   the metadata keys there are, which stand before a colon like a column
+    refuse     any other key, with the nearest right name; where `metadata` is None every key is taken
+
     Raises BadInput: `query, column 12: expected a number after >=, found "cat"`; columns count from 1.
     """
-    return _Parser(text, None if metadata is None else frozenset(metadata)).query()
+    return _Parser(text, frozenset(metadata or ()), refuse and metadata is not None).query()
 
 
 def hint(name: str, metadata: Iterable[str]) -> str:
@@ -92,13 +93,13 @@ def hint(name: str, metadata: Iterable[str]) -> str:
 class _Parser:
     """Recursive descent over the tokens, one token ahead (two to see the comparison after a field)."""
 
-    def __init__(self, text: str, metadata: frozenset[str] | None) -> None:
+    def __init__(self, text: str, metadata: frozenset[str], refuse: bool) -> None:
         if len(text) > LENGTH:
             raise BadInput(f"query, column {LENGTH + 1}: expected at most {LENGTH:,} characters, found {len(text):,}")
         halves = re.search("[\ud800-\udfff]", text)
         if halves:
             raise BadInput(f"query, column {halves.start() + 1}: expected Unicode text, found half of a character")
-        self.text, self.metadata = text, metadata
+        self.text, self.metadata, self.refuse = text, metadata, refuse
         self.tokens, self.next, self.parts = tokens(text), 0, 0
         self.terms: list[Term] = []
         self.never: list[Term] = []
@@ -257,13 +258,16 @@ class _Parser:
         return self.token.text.lower() in names and following.kind == "(" and following.glued
 
     def at_column(self) -> str:
-        """`tag:` when the next token is `tag:family`, or the like with a column or what others call it; else ""."""
-        colon = COLON.match(self.token.text)
+        """`tag:` when the next token is `tag:family`, or the like with metadata, or what others call it; else ""."""
+        name, colon, value = self.token.text.partition(":")
         if self.token.kind != "word" or not colon:
             return ""
-        name, glued = colon[1][:-1].lower(), len(colon[1]) < len(self.token.text)
-        others = name in COLUMN_OF and glued and name not in (self.metadata or ())  # `title: ` begins many a text
-        return colon[1] if name in COLUMNS or others else ""
+        if name.lower() in COLUMNS:
+            return f"{name}:"
+        # `title: ` begins many a text.
+        glued = value or (self.following.kind == "quoted" and self.following.glued)
+        known = name in self.metadata and KEY.fullmatch(name)
+        return f"{name}:" if glued and (known or (value and name.lower() in COLUMN_OF)) else ""
 
     def at_filter(self) -> bool:
         kind = self.token.kind
@@ -315,13 +319,15 @@ class _Parser:
     def equality(self) -> Comparison:
         """`tag:family`, which is `tag = family`."""
         column = self.at_column()
-        if called := COLUMN_OF.get(column[:-1].lower()):
+        name = column[:-1]
+        is_key = name.lower() not in COLUMNS and name in self.metadata
+        if (called := COLUMN_OF.get(name.lower())) and not is_key:
             as_here = called if "(" in called else f"{called}:{self.token.text[len(column) :]}"
             self.bad(f"{as_here} (a text with {column} goes in quotes)")
         self.cut(len(column))
         if not self.token.glued:
             self.bad(f"a value right after {column} (a text with {column} goes in quotes)")
-        return self.compared(Field(column[:-1].lower()), "=", f"after {column}")
+        return self.compared(Field(name, True) if is_key else Field(name.lower()), "=", f"after {column}")
 
     def compared(self, field: Field, operator: str, after: str) -> Comparison:
         """The comparison, once its value has the form the field wants."""
@@ -374,7 +380,7 @@ class _Parser:
             return Field(self.take().text.lower())
         if not (token.kind == "quoted" or (token.kind == "word" and KEY.fullmatch(token.text))):
             self.bad(wanted)
-        if self.metadata is not None and token.text not in self.metadata:
+        if self.refuse and token.text not in self.metadata:
             self.bad(
                 "a column or a metadata key of this collection",
                 found=_shown(token.text) + hint(token.text, self.metadata),
