@@ -15,6 +15,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 from diptych.client import calls
+from diptych.client.answers import Alert as Alert
 from diptych.client.answers import Answer as Answer
 from diptych.client.answers import Bin as Bin
 from diptych.client.answers import Caption as Caption
@@ -152,6 +153,7 @@ class Client:
     list_failures = _Method(ask, calls.list_failures)
     make_collection = _Method(ask, calls.make_collection)
     delete_collection = _Method(ask, calls.delete_collection)
+    list_alerts = _Method(ask, calls.list_alerts)
     list_models = _Method(ask, calls.list_models)
     search = _Method(ask, calls.search)
     each_hit = _Method(_each, calls.search)
@@ -244,6 +246,7 @@ class AsyncClient:
     list_failures = _Method(ask, calls.list_failures)
     make_collection = _Method(ask, calls.make_collection)
     delete_collection = _Method(ask, calls.delete_collection)
+    list_alerts = _Method(ask, calls.list_alerts)
     list_models = _Method(ask, calls.list_models)
     search = _Method(ask, calls.search)
     each_hit = _Method(_each, calls.search)

@@ -190,6 +190,19 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """Use that people do not make of a collection. pause: seconds that the key has to wait between two pictures."""
+
+    kind: Literal["volume", "enumeration", "vectors", "off-hours", "refusals"]
+    who: str
+    tenant: str
+    collection: str
+    why: str
+    time: float
+    pause: float
+
+
+@dataclass(frozen=True)
 class Failures:
     """Files that could not be read, a page of `total`."""
 

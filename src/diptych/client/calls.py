@@ -17,6 +17,7 @@ import numpy as np
 
 from diptych.client import answers
 from diptych.client.answers import (
+    Alert,
     Answer,
     Bin,
     Caption,
@@ -120,6 +121,11 @@ def make_collection(name: str) -> Call[Collection]:
 def delete_collection(collection: str) -> Call[None]:
     """Delete one that `make_collection` made, with everything that was uploaded into it."""
     return Call("DELETE", _path("/v1/collections/{}", collection), _nothing)
+
+
+def list_alerts() -> Call[tuple[Alert, ...]]:
+    """Unusual use of the tenant's collections since the server was started, the latest first."""
+    return _get("/v1/alerts", _each(Alert, "alerts"))
 
 
 def list_models() -> Call[tuple[Model, ...]]:

@@ -291,3 +291,22 @@ def test_a_server_calls_nobody(pictures, tmp_path, monkeypatch):
         client.get("/")
         client.get("/v1/models")
     assert {address[0] for address in called} == {"127.0.0.1"}
+
+
+def test_who_takes_what_people_do_not_is_told_of_and_slowed_down(pictures, tmp_path):
+    """Refusals are the quickest sign; the others need more items than there are here (see test_detector)."""
+    with running(pictures, tmp_path, keys=True) as (url, admission), httpx2.Client(base_url=url) as client:
+        thief = bearer(admission.keys.create("thief").token)
+        admin = bearer(admission.keys.create("admin", "admin").token)
+        (item, *_) = client.get(f"{COLLECTION}/items", headers=thief).json()["items"]
+        original = f"{COLLECTION}/items/{item['id']}/original"
+        assert client.get(original, headers=thief).status_code == 200
+        for number in range(60):
+            client.get(f"{COLLECTION}/items/{'x' * 21}{number % 10}/original", headers=thief)
+        (alert, *_) = client.get("/v1/alerts", headers=admin).json()["alerts"]
+        assert (alert["kind"], alert["collection"]) == ("refusals", "anna")
+        answers = [client.get(original, headers=thief) for _ in range(2)]
+        assert [one.status_code for one in answers] == [200, 429] and int(answers[1].headers["retry-after"]) > 1
+        assert client.get(original, headers=admin).status_code == 200
+        other = bearer(admission.keys.create("another", "admin", tenant="other").token)
+        assert client.get("/v1/alerts", headers=other).json() == {"alerts": []}

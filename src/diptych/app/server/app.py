@@ -13,11 +13,13 @@ from diptych.app.page import routes as page
 from diptych.app.server import problems
 from diptych.app.server.access.audit import Audit
 from diptych.app.server.access.caller import Caller
+from diptych.app.server.access.detector import Detector
 from diptych.app.server.admission import Admission
 from diptych.app.server.guard import Door
 from diptych.app.server.library import Library
 from diptych.app.server.lingering import Lingering
 from diptych.app.server.metrics import Measured, Metrics
+from diptych.app.server.recorded import Watch
 from diptych.app.server.routes import collections, drop_in, export, health, items, jobs, pictures, search, shares
 from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
@@ -51,7 +53,8 @@ def create(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.library, app.state.settings = library, settings
-    app.state.audit = audit
+    asks = isinstance(who, Admission) and who.wants_key
+    app.state.watch = None if audit is None else Watch(audit, Detector() if asks else None)
     app.state.admission = who if isinstance(who, Admission) else None
     app.state.uploads = Uploads(settings.uploads_kept, settings.upload_seconds)
     app.state.metrics = Metrics(library)
@@ -62,6 +65,6 @@ def create(
     for module in (health, collections, search, items, pictures, export, shares, jobs, drop_in, page, reports):
         app.include_router(module.routes)
     app.add_middleware(Measured, metrics=app.state.metrics)
-    app.add_middleware(Door, settings=settings, who=who, audit=audit)
+    app.add_middleware(Door, settings=settings, who=who, watch=app.state.watch)
     app.add_middleware(Lingering)
     return app

@@ -14,11 +14,11 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from diptych.app.server.access.audit import Audit, NotWritten
+from diptych.app.server.access.audit import NotWritten
 from diptych.app.server.access.caller import Caller, Forbidden, Unauthorised
 from diptych.app.server.library import Library, Served
 from diptych.app.server.problems import FAULT, RESPONSES, Problem
-from diptych.app.server.recorded import record
+from diptych.app.server.recorded import Watch, record
 from diptych.app.server.settings import LOOPBACK, Settings
 
 PAGE = ("/sign-in", "/sign-out", "/page/page.js", "/page/page.css", "/page/icon.svg", "/page/manifest.webmanifest")
@@ -53,9 +53,9 @@ class Door:
     """The outermost layer: names of the server, who calls, how large a body may be, and what every answer says."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, who: Callable[[Request], Caller], audit: Audit | None = None
+        self, app: ASGIApp, settings: Settings, who: Callable[[Request], Caller], watch: Watch | None = None
     ) -> None:
-        self._app, self._settings, self._who, self._audit = app, settings, who, audit
+        self._app, self._settings, self._who, self._watch = app, settings, who, watch
         self._names = LOOPBACK | {settings.host} | {name.strip() for name in settings.hosts.split(",") if name.strip()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +63,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        answer = _Answer(request, send, self._audit)
+        answer = _Answer(request, send, self._watch)
         try:
             self._named(request)
             if scope["path"] not in OPEN and not scope["path"].startswith(SHARED):
@@ -116,16 +116,16 @@ class Door:
 class _Answer:
     """On its way out an answer is recorded, and says to browsers what they must not do with it."""
 
-    def __init__(self, request: Request, send: Send, audit: Audit | None) -> None:
-        self._request, self._send, self._audit = request, send, audit
+    def __init__(self, request: Request, send: Send, watch: Watch | None) -> None:
+        self._request, self._send, self._watch = request, send, watch
         self._withheld = self.begun = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
             try:
-                if self._audit is not None:
-                    record(self._audit, self._request, message["status"])
+                if self._watch is not None:
+                    record(self._watch, self._request, message["status"])
             except NotWritten as error:
                 self._withheld = True
                 await Problem(503, str(error), Retry_After="60").response()(

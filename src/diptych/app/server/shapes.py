@@ -256,6 +256,22 @@ class Models(Shape):
     models: list[Model]
 
 
+class Alert(Shape):
+    """Use that people do not make of a collection. `pause`: seconds that the key has to wait between two pictures."""
+
+    kind: Literal["volume", "enumeration", "vectors", "off-hours", "refusals"]
+    who: str
+    tenant: str
+    collection: str
+    why: str
+    time: float
+    pause: float
+
+
+class Alerts(Shape):
+    alerts: list[Alert]
+
+
 class Health(Shape):
     status: Literal["ok"]
     version: str

@@ -75,6 +75,7 @@ ROUTES = {
     "metrics": Asked("GET", "/metrics", ADMINS),
     "list_collections": Asked("GET", "/v1/collections", reading(200, 200)),
     "get_collection": Asked("GET", C, reading(200)),
+    "list_alerts": Asked("GET", "/v1/alerts", ADMINS),
     "list_failures": Asked("GET", f"{C}/failures", reading(200)),
     "make_collection": Asked("POST", "/v1/collections", administering(422, 422), json(name="../x")),
     "delete_collection": Asked("DELETE", C, administering(400)),
