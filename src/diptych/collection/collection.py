@@ -531,7 +531,7 @@ class Collection:
         language: str = "query",
         pictures: Allowed = Allowed.ANYTHING,
     ) -> Any:
-        """The k best answers to a query, after the first `offset`.
+        """The k best answers to a query, after the first `offset`; pages of k share none and leave none out.
 
         query      a text in the query language; a vector (d,); a picture, as Path, PIL's or pixels (h, w, 3) uint8;
                    an id; a `Term` or `Query`; or a list of these, which are added up. Of several vectors, (n, d) or a
@@ -795,7 +795,9 @@ class Collection:
             # From each key to the next one in the index: DISTINCT would read all of it.
             beyond = "SELECT min(key) FROM metadata WHERE key > keys.key"
             first = "SELECT min(key) AS key FROM metadata"
-            sql = f"WITH keys AS ({first} UNION ALL SELECT ({beyond}) FROM keys WHERE key NOT NULL) SELECT key FROM keys"
+            sql = (
+                f"WITH keys AS ({first} UNION ALL SELECT ({beyond}) FROM keys WHERE key NOT NULL) SELECT key FROM keys"
+            )
             self._keys = generation, frozenset(key for (key,) in self._store.rows(sql) if key is not None)
         return self._keys[1]
 
