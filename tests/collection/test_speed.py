@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from collection_world import Palette
 
 from diptych.collection import Collection, Entry
+from diptych.collection.nearest import Nearest
 from diptych.collection.query import parse
 from diptych.index.index import Index
+from diptych.index.ivf import IVF
 from diptych.kinds import BadInput, cosine
 
 
@@ -66,7 +69,7 @@ def test_a_filter_reads_an_index_and_no_row(tmp_path: Path, written: str) -> Non
 
 def test_a_page_costs_as_many_statements_whatever_it_is_chosen_from(tmp_path: Path) -> None:
     counts = []
-    for n in (400, 900):
+    for n in (900, 1800):
         with made(tmp_path / str(n), n) as collection:
             collection.search("red")
             with statements(collection) as told:
@@ -178,6 +181,44 @@ def test_pages_put_together_are_the_whole_answer(tmp_path: Path, query: str) -> 
         first = collection.search(query, k=7)
         assert first.results == pages[0].results
         assert collection.search(query, k=7).results == first.results, "asked again, from what was kept"
+
+
+@pytest.mark.parametrize("index", ["exact", "of cells"])
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("red", {}),  # said of a third of them, so that keywords have their say
+        ("red", {"keywords": 0.9, "diverse": 0.4}),
+        ("red AND price < 400", {}),
+        ("red NOT blue", {}),
+        ("#3", {}),
+        ("#3", {"diverse": 0.4}),
+    ],
+)
+def test_pages_share_nothing_and_leave_nothing_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, options: Any, index: str
+) -> None:
+    with made(tmp_path, 600) as collection:
+        if index == "of cells":
+            monkeypatch.setattr(Nearest, "_chosen", lambda self, n: IVF(cosine, 16, cells=24))
+            collection.reindex()
+            cells = collection._nearest.current()
+            assert isinstance(cells, IVF)
+            cells.probes, cells.candidates = 1, 2  # what is deep down misses much
+        pages = []
+        while len(pages) < 2 or pages[-1]:
+            pages.append([hit.id for hit in collection.search(query, k=20, offset=20 * len(pages), **options).results])
+        found = [id for page in pages for id in page]
+        assert len(found) == len(set(found))
+        whole = collection.search(query, k=600, **options)
+        assert set(found) == {hit.id for hit in whole.results}
+        assert len(found) == whole.total or "NOT" in query
+        assert pages[1] == [hit.id for hit in collection.search(query, k=20, offset=20, **options).results]
+        if "#3" in query:
+            vectors = np.stack([entries(3)[2].row] * 2)
+            for number in (1, 7):
+                for answer in collection.search(vectors, k=20, offset=20 * number, **options):
+                    assert [hit.id for hit in answer.results] == pages[number]
 
 
 def test_what_was_kept_of_a_filter_is_forgotten_with_the_next_change(tmp_path: Path) -> None:

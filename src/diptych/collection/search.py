@@ -25,6 +25,7 @@ from diptych.collection.regions import Region
 from diptych.collection.vectors import Vectors
 from diptych.collection.verdict import SAMPLE, TOP, Background, Calibration, Thresholds, Verdict
 from diptych.index.files import DamagedIndex
+from diptych.index.ivf import IVF
 from diptych.kinds import Array, BadInput, Floats, Ints, batches, shown
 
 T = TypeVar("T")
@@ -179,16 +180,16 @@ class Search:
     def _answered_together(
         self, rows: Sequence[Array], where: Filter | None, params: SearchParams, started: float
     ) -> list[Answer]:
-        among, index = None if where is None else self.passing(where), self.nearest.current()
         queries = [Query((Term.of(row),), (), where, f"vector {place}") for place, row in enumerate(rows)]
+        if params.offset or params.diverse:  # which may take several steps, other ones for each
+            return [self._answered(query, params, started) for query in queries]
+        among, index = None if where is None else self.passing(where), self.nearest.current()
         vectors = np.concatenate([self.rows(query.terms) for query in queries])
-        without = np.array(sorted(params.without), dtype=np.int64)
         most = max(1, len(index) if among is None else len(among.ids))
-        depth = (max(4 * params.need, DEPTH) if params.diverse else params.need) + len(without)
-        scores, ids = index.search(vectors, min(most, depth), None if among is None else among.mask)
+        scores, ids = index.search(vectors, min(most, params.k), None if among is None else among.mask)
         answers = []
         for place, query in enumerate(queries):
-            real = (ids[place] >= 0) & ~np.isin(ids[place], without)
+            real = ids[place] >= 0
             ranked = ids[place][real], scores[place][real].astype(np.float64)
             vector = vectors[place : place + 1]
             answers.append(self._told(query, vector, vector, vector[:0], *ranked, set(), among, params, started))
@@ -221,9 +222,6 @@ class Search:
         started: float,
     ) -> Answer:
         """The page of the answer among what was ranked, with verdicts and reasons."""
-        if params.diverse and vector is not None and len(ids):
-            order = _diverse(self.vectors, self.vectors.of(ids.tolist()), scores, params.need, params.diverse)
-            ids, scores = ids[order], scores[order]
         page = slice(params.offset, params.need)
         verdict, verdicts = self._verdicts(query, terms, never, ids, scores, page, keyword_hits, among)
         reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits)
@@ -384,25 +382,56 @@ class Search:
     def _ranked(
         self, query: Query, vector: Array, never: Array, among: Passing | None, params: SearchParams
     ) -> tuple[Ints, Floats, set[int]]:
-        """(ids, scores, those that the query's words are said of) of the first `need` answers and perhaps more."""
+        """(ids, scores, those that the query's words are said of) of the first `need` answers and perhaps more.
+
+        How many candidates are looked at decides how they are ordered. So there are steps, to k answers, to 4 k and so
+        on, and none takes back what those before it gave: pages of k answers share nothing and leave nothing out.
+        """
+        reach = params.k
+        while reach < params.need:
+            reach *= 4
+        words = self._keyword_hits(query, among, max(DEPTH, reach)) if params.keywords else []
+        simple = not (words or len(never) or params.diverse)
         index = self.nearest.current()
-        keyword_hits = self._keyword_hits(query, among, max(DEPTH, params.need)) if params.keywords else []
-        simple = not (keyword_hits or len(never) or params.diverse)
-        without = np.array(sorted(params.without), dtype=np.int64)
-        depth = (max(params.need, TOP) if simple else max(4 * params.need, DEPTH)) + len(without)
-        mask, most = (None, len(index)) if among is None else (among.mask, len(among.ids))
+        most = len(index) if among is None else len(among.ids)
+        # Vectors alone are ordered by an exact index in the same way at any depth.
+        step = reach if simple and not isinstance(index, IVF) else params.k
+        ids, scores = np.empty(0, np.int64), np.empty(0)
         while True:
-            found_scores, found = index.search(vector, max(1, min(depth, most)), mask)
-            real = (found[0] >= 0) & ~np.isin(found[0], without)
-            ids, scores = found[0][real], found_scores[0][real].astype(np.float64)
-            if keyword_hits:
-                ids, scores = self._fused(vector, ids, scores, keyword_hits, params.keywords)
+            if step > reach:  # what no answer may show left too few
+                words, reach = self._keyword_hits(query, among, max(DEPTH, step)) if words else [], step
+            depth = (max(step, TOP) if simple else max(4 * step, DEPTH)) + len(params.without)
+            keyword_hits = words[: max(DEPTH, step)]
+            new, new_scores = self._candidates(vector, among, depth, keyword_hits, params)
+            if len(ids):
+                is_new = ~np.isin(new, ids)
+                new, new_scores = new[is_new], new_scores[is_new]
             if len(query.never):
-                shows = self._shows(query.never, never, ids)
-                ids, scores = ids[~shows], scores[~shows]
-            if len(ids) >= params.need or depth >= most:
+                shows = self._shows(query.never, never, new)
+                new, new_scores = new[~shows], new_scores[~shows]
+            if params.diverse and len(new):
+                upto = step if depth < most else max(step, params.need)
+                order = _diverse(self.vectors, new, ids, upto - len(ids), params.diverse)
+                new, new_scores = new[order], new_scores[order]
+            last = depth >= most or (step >= params.need and len(ids) + len(new) >= params.need)
+            more = slice(None if last else step - len(ids))
+            ids, scores = np.append(ids, new[more]), np.append(scores, new_scores[more])
+            if last:
                 return ids, scores, set(keyword_hits)
-            depth *= 4
+            step *= 4
+
+    def _candidates(
+        self, vector: Array, among: Passing | None, depth: int, keyword_hits: Sequence[int], params: SearchParams
+    ) -> tuple[Ints, Floats]:
+        """(ids, scores) of so many of the nearest and of the keyword hits, best first."""
+        index = self.nearest.current()
+        mask, most = (None, len(index)) if among is None else (among.mask, len(among.ids))
+        scores, ids = index.search(vector, max(1, min(depth, most)), mask)
+        real = (ids[0] >= 0) & ~np.isin(ids[0], np.array(sorted(params.without), dtype=np.int64))
+        found, found_scores = ids[0][real], scores[0][real].astype(np.float64)
+        if not keyword_hits:
+            return found, found_scores
+        return self._fused(vector, found, found_scores, keyword_hits, params.keywords)
 
     def _keyword_hits(self, query: Query, among: Passing | None, depth: int) -> list[int]:
         """The items that all words of the texts asked for are said of, best first (BM25)."""
@@ -658,23 +687,26 @@ def _match(texts: Sequence[str]) -> str:
     return " AND ".join(f'"{word}"' for word in _content_words(texts))
 
 
-def _diverse(vectors: Vectors, rows: Array, scores: Floats, need: int, weight: float) -> list[int]:
-    """Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998), both of its terms brought to 0 … 1 first.
+def _diverse(vectors: Vectors, ids: Ints, given: Ints, n: int, weight: float) -> list[int]:
+    """The places of n of these, best first, behind those that are given already.
 
-    Scores of texts against pictures and of pictures against each other have different ranges; and the order that came
-    in, not the score, is the relevance, since keywords may have had their say in it.
+    Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998), both of its terms brought to 0 … 1 first. Scores of
+    texts against pictures and of pictures against each other have different ranges; and the order that came in, not the
+    score, is the relevance, since keywords may have had their say in it.
     """
-    relevance = 1 - np.arange(len(scores)) / len(scores)
+    rows = vectors.of(ids.tolist())
+    relevance = 1 - np.arange(len(rows)) / max(len(rows), 1)
     nearest = np.full(len(rows), -np.inf)
-    alike = vectors.space.score(rows, rows[:1]).min(), vectors.space.score(rows[:1], rows[:1]).max()
+    for some in batches(given, 1000):
+        nearest = np.maximum(nearest, vectors.space.score(rows, vectors.of(some.tolist())).max(axis=1))
+    lowest, highest = vectors.space.score(rows, rows[:1]).min(), vectors.space.score(rows[:1], rows[:1]).max()
     chosen: list[int] = []
     free = np.ones(len(rows), dtype=bool)
-    while len(chosen) < min(need, len(rows)):
-        if chosen:
-            nearest = np.maximum(nearest, vectors.space.score(rows, rows[chosen[-1:]])[:, 0])
-            value = (1 - weight) * relevance - weight * (nearest - alike[0]) / max(alike[1] - alike[0], 1e-12)
-        else:
-            value = relevance
+    while len(chosen) < min(n, len(rows)):
+        value = relevance
+        if chosen or len(given):
+            value = (1 - weight) * relevance - weight * (nearest - lowest) / max(highest - lowest, 1e-12)
         chosen.append(int(np.where(free, value, -np.inf).argmax()))
         free[chosen[-1]] = False
+        nearest = np.maximum(nearest, vectors.space.score(rows, rows[chosen[-1:]])[:, 0])
     return chosen
