@@ -244,6 +244,62 @@ def test_who_is_offline_is_told(monkeypatch):
         hub.fetch("them/clip")
 
 
+def test_why_a_model_is_not_given_is_told_with_what_to_do(online, monkeypatch):
+    from huggingface_hub import errors
+
+    answer = types.SimpleNamespace(status_code=403, headers={}, request=None)
+    for kind, told in (
+        (errors.GatedRepoError, "asks for consent before it is given"),
+        (errors.RevisionNotFoundError, "has no such revision"),
+        (errors.RepositoryNotFoundError, "no such model there, or it is private"),
+    ):
+        error = kind.__new__(kind)
+        error.args, error.response = ("no",), answer
+
+        def refused(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(online, "model_info", refused)
+        with pytest.raises(BadInput, match=f"hub:them/clip: {told}"):
+            hub.fetch("them/clip")
+
+
+def test_files_whose_size_nobody_tells_come_without_a_sum(online, monkeypatch):
+    known = online.model_info
+
+    def sizeless(*arguments, **named):
+        facts = known(*arguments, **named)
+        return types.SimpleNamespace(
+            sha=facts.sha,
+            siblings=[types.SimpleNamespace(rfilename=one.rfilename, size=None) for one in facts.siblings],
+        )
+
+    monkeypatch.setattr(online, "model_info", sizeless)
+    hub.fetch("them/clip")
+    (record,) = hub.fetched().values()
+    assert record["files"]["model.safetensors"] == 0
+
+
+def test_a_model_with_one_tower_is_refused(tmp_path):
+    model(tmp_path / "one", "clip")
+    encoder = Transformers(tmp_path / "one")
+    for lacks in ("get_image_features", "get_text_features"):
+        with pytest.MonkeyPatch.context() as patch:
+            other = types.SimpleNamespace(
+                **{name: None for name in ("get_image_features", "get_text_features") if name != lacks}
+            )
+            patch.setattr(transformers.AutoModel, "from_pretrained", lambda *_, other=other, **__: other)
+            with pytest.raises(BadInput, match="no tower for pictures and one for texts"):
+                encoder.encode_texts(["a dog"])
+
+
+def test_rows_of_another_width_than_the_config_says_are_refused(tmp_path):
+    model(tmp_path / "m", "clip")
+    encoder = Transformers(tmp_path / "m")
+    with pytest.raises(BadInput, match=r"gives rows of shape \(25,\); its config says 24"):
+        encoder._rows(torch.zeros(2, 25))
+
+
 @pytest.mark.parametrize("name", ["hub:clip", "hub:a/b/c", "hub:../up", "hub:a/..", "hub:a/b@", "hub:a/b@../c", "hub:"])
 def test_names_that_lead_elsewhere_are_refused(name):
     with pytest.raises(BadInput, match="hub:owner/name"):

@@ -219,6 +219,16 @@ def test_networks_that_do_not_fit_their_card_or_tokenizer_are_told(tmp_path, pic
         OnnxPair(folder).encode_texts(["a dog"])
 
 
+def test_a_network_for_one_text_alone_is_refused(tmp_path):
+    folder = tiny.pair(tmp_path / "pair")
+    network = onnx.load(folder / "text.onnx")
+    for entry in network.graph.input:
+        entry.type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(network, folder / "text.onnx")
+    with pytest.raises(BadInput, match=r"text\.onnx takes 1 texts; export it for any number"):
+        OnnxPair(folder).encode_texts(["a dog"])
+
+
 def test_numbers_and_what_does_not_decode_are_told(tmp_path, pictures):
     encoder = OnnxPair(tiny.pair(tmp_path / "pair"))
     with pytest.raises(BadInput, match="tiny looks at pictures"):
