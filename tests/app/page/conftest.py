@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from album import paint
+from running_server import Running
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 
@@ -29,46 +27,6 @@ def browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield browser
         browser.close()
-
-
-class Running:
-    """A server in a thread of its own, that can be stopped and started again on the same port."""
-
-    def __init__(self, places: list[Path], home: Path, reports: Path | None = None) -> None:
-        from diptych.app.server.settings import Settings
-
-        self._places = places
-        self._settings = Settings(port=0, home=home, reports="" if reports is None else str(reports), rate=100_000)
-        self.address = ""
-
-    def start(self) -> None:
-        up = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(up,), daemon=True)
-        self._thread.start()
-        assert up.wait(60)
-
-    def stop(self) -> None:
-        self._server.should_exit = self._server.force_exit = True
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-    def _run(self, up: threading.Event) -> None:
-        import uvicorn
-
-        from diptych.app.server import running
-
-        with running.ready(self._places, self._settings) as (config, address):
-            self.address = address
-            self._settings = replace(self._settings, port=urlsplit(address).port or 0)
-            self._server = uvicorn.Server(config)
-            threading.Thread(target=self._told, args=(up,), daemon=True).start()
-            self._server.run()
-            os.close(config.fd or 0)  # uvicorn listens on a copy of it
-
-    def _told(self, up: threading.Event) -> None:
-        while not self._server.started:
-            time.sleep(0.02)
-        up.set()
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +75,7 @@ def server(album: Path, reports: Path, tmp_path_factory: pytest.TempPathFactory)
         paint(few, 6, seed=8, side=200)
         running = Running([album, few], tmp_path_factory.mktemp("home"), reports)
         running.start()
+        running.wait_for_pictures()
         yield running
         running.stop()
 
@@ -134,10 +93,14 @@ def opened(browser: Any, server: Running) -> Iterator[Opened]:
     contexts: list[Any] = []
     faults: list[str] = []
     asked: set[str] = set()
+    own: set[str] = set()
 
-    def open_page(about: str = "", width: int = 1280, height: int = 800, allowed: str = "", **more: Any) -> Any:
+    def open_page(
+        about: str = "", width: int = 1280, height: int = 800, allowed: str = "", at: str = server.address, **more: Any
+    ) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, **more)
         context.set_default_timeout(12_000)
+        own.add(at.rstrip("/"))
         contexts.append(context)
         page = context.new_page()
 
@@ -152,11 +115,11 @@ def opened(browser: Any, server: Running) -> Iterator[Opened]:
         page.on(
             "request", lambda request: asked.add(f"{urlsplit(request.url).scheme}://{urlsplit(request.url).netloc}")
         )
-        page.goto(server.address + about)
+        page.goto(at + about)
         return page
 
     yield open_page
     for context in contexts:
         context.close()
     assert not faults, faults
-    assert asked <= {server.address.rstrip("/"), "blob://", "data://"}
+    assert asked <= {*own, "blob://", "data://"}

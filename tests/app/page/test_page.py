@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from album import paint
 from PIL import Image
+from running_server import Running
 
 pytestmark = pytest.mark.xdist_group("page")
 
@@ -56,13 +58,20 @@ def typed(page: Any, words: str) -> None:
     settled(page)
 
 
-def test_pictures_appear_while_they_are_indexed(opened: Any) -> None:
-    page = opened()
-    page.wait_for_selector("#grid .tile")
+def test_pictures_appear_while_they_are_indexed(opened: Any, tmp_path: Path) -> None:
+    """Those of a folder that a server was just started with."""
+    paint(tmp_path / "new", 100, seed=6, side=200)
+    running = Running([tmp_path / "new"], tmp_path / "home")
+    running.start()
+    page = opened(at=running.address)
+    page.wait_for_selector("#job:not([hidden])")
+    assert re.search("Looking at the pictures|being looked at", page.inner_text("main"))
+    page.wait_for_selector("#grid .tile img.here", timeout=60_000)
     page.wait_for_selector("#job", state="hidden", timeout=60_000)
-    until(page, "document.querySelector('#count').textContent.startsWith('141 ')")
+    until(page, "document.querySelector('#count').textContent.startsWith('101 ')")
     assert page.inner_text("#verdict") == "All pictures, latest first"
-    page.wait_for_selector("#grid .tile img.here")
+    page.context.close()
+    running.stop()
 
 
 def asked(route: Any) -> str:
