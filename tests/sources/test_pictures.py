@@ -173,6 +173,17 @@ def test_a_picture_without_its_end_is_seen_as_far_as_it_goes(form):
             pictures.decode(whole[:-missing], "a")
 
 
+def test_a_progressive_jpeg_is_seen_wherever_it_was_cut_after_its_first_scan():
+    """In the middle of a table, too: a decoder waits for the rest of it."""
+    whole = encoded(Image.fromarray(smooth(48, 48)), "JPEG", progressive=True)
+    reference = np.asarray(pictures.decode(whole, "a")).astype(int)
+    scans = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+    assert len(scans) > 5
+    for cut in range(scans[1], len(whole)):
+        seen = np.asarray(pictures.decode(whole[:cut], "a"))
+        assert np.abs(seen - reference).mean() < 40, cut
+
+
 def test_a_missing_part_that_rounds_to_nothing_is_not_called_0_percent():
     whole = encoded(Image.fromarray(smooth(400, 64)), "BMP")
     with pictures.opened(io.BytesIO(whole[: -64 * 3]), "a") as picture:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD8)}  # markers without a segment; 0 is an escaped 0xFF
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _AS_THEY_COME = {0xC0, 0xC1}  # baseline and extended sequential: decoded row by row, as the data comes
+_LONGEST = 2 + 0xFFFF  # bytes of a segment, with its marker
 _START = 22  # bytes of a segment: a frame of 4 components needs so many
 
 
@@ -68,6 +69,22 @@ def head(file: BinaryIO) -> Head:
         file.seek(2 + max(length, 2) - len(start), io.SEEK_CUR)
     file.seek(0)
     return Head(exif, **frame)
+
+
+def end(file: BinaryIO) -> int:
+    """Where a JPEG without its end can be ended: behind its last byte, or before a segment that is cut off."""
+    size = file.seek(0, io.SEEK_END)
+    begin = max(0, size - _LONGEST)
+    file.seek(begin)
+    data = file.read()
+    at = len(data)
+    while (at := data.rfind(b"\xff", 0, at)) >= 0:
+        mark, length = data[at + 1 : at + 2], data[at + 2 : at + 4]
+        if mark and (mark[0] in _ALONE or mark[0] == 0xFF):  # of the picture itself
+            continue
+        whole = len(length) == 2 and at + 2 + int.from_bytes(length, "big") <= len(data)
+        return size if whole else begin + at
+    return size
 
 
 def _frame(start: bytes) -> dict[str, int]:

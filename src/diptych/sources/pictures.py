@@ -238,7 +238,7 @@ def _without_end(picture: ImageFile.ImageFile) -> float:
     blank: list[Any] = [0, picture.info.get("transparency")]  # how PIL leaves what it has not come to
     if isinstance(picture, JpegImageFile):
         # With an end put to it, libjpeg gives all there is, and the grey of no signal for the rest.
-        picture.fp = _Ended(picture.fp)  # type: ignore[assignment]
+        picture.fp = _Ended(picture.fp, jpeg.end(picture.fp))  # type: ignore[assignment, arg-type]
         picture.load()
         blank = [127, 128]
     else:
@@ -250,13 +250,14 @@ def _without_end(picture: ImageFile.ImageFile) -> float:
 
 
 class _Ended:
-    """The file of a JPEG with the mark of its end behind it."""
+    """The file of a JPEG up to a place, with the mark of its end behind it."""
 
-    def __init__(self, file: Any) -> None:
-        self._file, self._end = file, b"\xff\xd9"
+    def __init__(self, file: Any, size: int) -> None:
+        self._file, self._size, self._end = file, size, b"\xff\xd9"
 
     def read(self, n: int = -1) -> bytes:
-        data: bytes = self._file.read(n)
+        left = max(0, self._size - self._file.tell())
+        data: bytes = self._file.read(left if n < 0 else min(n, left))
         if not data:
             data, self._end = self._end, b""
         return data

@@ -121,9 +121,12 @@ def exif_cells():
         "keywords of Windows": ("tags", ("Zürich", "湖"), "IFD0:XPKeywords", HERE, {0x9C9E: wide("Zürich;湖")}),
         "taken": ("taken", DAY, "ExifIFD:DateTimeOriginal", EXIF, {0x9003: "1988:12:01 18:53:44"}),
         "digitised": ("taken", DAY, "ExifIFD:CreateDate", EXIF, {0x9004: "1988:12:01 18:53:44"}),
+        "taken, in the first folder": ("taken", DAY, "IFD0:DateTimeOriginal", HERE, {0x9003: "1988:12:01 18:53:44"}),
+        "description, cut by a zero": ("captions", ("See",), "IFD0:ImageDescription", HERE, {0x010E: b"See\0old"}),
         "edited": ("taken", None, "IFD0:ModifyDate", HERE, {0x0132: "1988:12:01 18:53:44"}),
         "camera": ("camera", "X100V", "IFD0:Model", HERE, {0x0110: "X100V"}),
         "place": ("place", PLACE, "GPS", GPS, {1: "S", 2: (33.0, 51.0, 0.0), 3: "E", 4: (151.0, 12.5, 0.0)}),
+        "place, without seconds": ("place", PLACE, "GPS", GPS, {1: "S", 2: (33.0, 51.0), 3: "E", 4: (151.0, 12.5)}),
         "place, zero": ("place", (None, None), "GPS", GPS, {1: "N", 2: (0.0,) * 3, 3: "E", 4: (0.0,) * 3}),
     }  # fmt: skip
     for form, (ending, make, _) in formats().items():
