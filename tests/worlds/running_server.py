@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import replace
@@ -16,7 +15,7 @@ class Running:
     def __init__(self, places: list[Path], home: Path, reports: Path | None = None) -> None:
         from diptych.app.server.settings import Settings
 
-        self._places = places
+        self._places = [("", place) for place in places]
         self._settings = Settings(port=0, home=home, reports="" if reports is None else str(reports), rate=100_000)
         self.address = ""
 
@@ -28,12 +27,12 @@ class Running:
 
     def wait_for_pictures(self) -> None:
         """Until every folder was looked at."""
-        import httpx
+        import httpx2
 
-        asked = httpx.get(f"{self.address}v1/collections").json()["collections"]
+        asked = httpx2.get(f"{self.address}v1/collections").json()["collections"]
         while any(one["indexing"] for one in asked):
             time.sleep(0.05)
-            asked = httpx.get(f"{self.address}v1/collections").json()["collections"]
+            asked = httpx2.get(f"{self.address}v1/collections").json()["collections"]
 
     def stop(self) -> None:
         self._server.should_exit = self._server.force_exit = True
@@ -45,13 +44,12 @@ class Running:
 
         from diptych.app.server import running
 
-        with running.ready(self._places, self._settings) as (config, address):
+        with running.ready(self._places, self._settings) as (config, bound, address):
             self.address = address
             self._settings = replace(self._settings, port=urlsplit(address).port or 0)
             self._server = uvicorn.Server(config)
             threading.Thread(target=self._told, args=(up,), daemon=True).start()
-            self._server.run()
-            os.close(config.fd or 0)  # uvicorn listens on a copy of it
+            self._server.run(sockets=[bound])
 
     def _told(self, up: threading.Event) -> None:
         while not self._server.started:

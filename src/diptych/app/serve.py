@@ -53,14 +53,14 @@ def on_a_page(places: Sequence[tuple[str, Path]], settings: Settings | None = No
 
     from diptych.app.server import running
 
-    with running.ready(places, settings) as (server, address):
+    with running.ready(places, settings) as (server, listening, address):
         print_line(f"{address}  (Ctrl-C ends it)")
         flush()
         if open_page:
             import webbrowser
 
             webbrowser.open(address)
-        uvicorn.Server(server).run()
+        uvicorn.Server(server).run(sockets=[listening])
 
 
 def _settings(**given: object) -> Settings:

@@ -23,8 +23,13 @@ from diptych.kinds import BadInput, Progress
 
 
 @contextmanager
-def ready(places: Sequence[tuple[str, Path]], settings: Settings) -> Iterator[tuple[uvicorn.Config, str]]:
-    """A server that is about to run, and its address. places: (tenant, a collection or a folder of pictures)."""
+def ready(
+    places: Sequence[tuple[str, Path]], settings: Settings
+) -> Iterator[tuple[uvicorn.Config, socket.socket, str]]:
+    """A server that is about to run, the socket it listens on, and its address.
+
+    places   (tenant, a collection or a folder of pictures)
+    """
     secret = files.secret(settings.home)
     with admitting(settings) as admission, Library(secret, settings.readers, settings.seconds) as library:
         library.add_made(settings.home)
@@ -37,13 +42,13 @@ def ready(places: Sequence[tuple[str, Path]], settings: Settings) -> Iterator[tu
         yield (
             uvicorn.Config(
                 app,
-                fd=bound.detach(),
                 log_level="warning",
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=3,  # who follows a job would hold it up for as long as the job takes
                 proxy_headers=False,  # it believes whoever is on this machine; `Admission` counts our proxies
             ),
+            bound,
             address,
         )
 
