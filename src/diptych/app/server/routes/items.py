@@ -25,9 +25,9 @@ def list_items(
     """Those that pass a filter of the query language, the latest first."""
     found, caller = served(request, collection), caller_of(request)
     with found.reader() as reader:
-        answer = reader.search("", limit, offset, where=where or None, language="plain")
-        items = [reader.get(hit.id) for hit in answer.results]
-        return shapes.Items(total=answer.total, offset=offset, items=shown.items(found, caller, items))
+        answer = reader.search("", limit, offset, where=where or None, fields=True, language="plain")
+    items = shown.items(found, caller, shown.items_of(answer.results))
+    return shapes.Items(total=answer.total, offset=offset, items=items)
 
 
 @routes.post("", status_code=201, **needs("write"))
@@ -104,12 +104,12 @@ def similar(
     """What is most like an item."""
     found, caller = served(request, collection), caller_of(request)
     with found.reader() as reader:
-        answer = reader.similar(found.opened(reader, item), k, offset, diverse, where=where or None)
+        answer = reader.similar(found.opened(reader, item), k, offset, diverse, where=where or None, fields=True)
         return shapes.Answer(
             query=f"#{item}",
             written=f"#{item}",
             verdict=answer.verdict,
-            results=shown.hits(found, caller, reader, answer.results),
+            results=shown.hits(found, caller, answer.results),
             seconds=answer.seconds,
             total=answer.total,
             offset=offset,

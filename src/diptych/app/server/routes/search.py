@@ -48,6 +48,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             asked.keywords,
             asked.regions,
             where=asked.where or None,
+            fields=True,
             language="plain",
             pictures=Allowed(),
         )
@@ -55,7 +56,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             query=asked.query,
             written=_written(asked),
             verdict=answer.verdict,
-            results=shown.hits(found, caller, reader, answer.results),
+            results=shown.hits(found, caller, answer.results),
             seconds=answer.seconds,
             total=answer.total,
             offset=asked.offset,
