@@ -141,9 +141,9 @@ def test_an_answer_says_how_many_pass_and_what_is_said_of_each(shop):
     assert answer.total == len([at for at in range(N) if at % 2 == 0 and at % 4 >= 1]) and len(answer.results) == 3
     for hit in answer.results:
         item = shop.get(hit.key)
-        assert (hit.captions, hit.tags, hit.metadata) == (item.captions, item.tags, item.metadata)
+        assert (hit.captions, hit.tags, hit.metadata, hit.item) == (item.captions, item.tags, item.metadata, item)
     bare = shop.search("tag:new", k=1).results[0]
-    assert (bare.captions, bare.tags, bare.metadata) == ((), (), {})
+    assert (bare.captions, bare.tags, bare.metadata, bare.item) == ((), (), {}, None)
 
 
 # ------------------------------------------------------------------------------------------------------------ for ever

@@ -577,7 +577,7 @@ def _show(
     if as_json:
         facts = asdict(answer) | {"collection": str(where)}
         for hit in facts["results"]:
-            for name in ("captions", "tags", "metadata", *(["region"] if hit["region"] is None else [])):
+            for name in ("captions", "tags", "metadata", "item", *(["region"] if hit["region"] is None else [])):
                 del hit[name]  # nobody asked for it
         print_json(facts)
     elif print0:

@@ -591,7 +591,7 @@ class Collection:
         keywords   0 to 1: what words in captions, tags and names weigh against the vectors; 0 leaves them out
         regions    say of each hit which part of it answers best; takes a few encodings a hit
         where      a filter of the query language besides
-        fields     say of each hit what captions, tags and metadata it has
+        fields     say of each hit what captions, tags and metadata it has, and all else that is known of its `item`
         language   "plain" for text that a stranger typed: nothing in it is an operator, a path or an id, and every text
                    is taken
         pictures   which picture files the query may open; `Allowed()` for none, if strangers write it

@@ -18,7 +18,7 @@ from diptych.collection import arguments, regions
 from diptych.collection import verdict as judge
 from diptych.collection.arguments import Allowed
 from diptych.collection.identity import EncoderProtocol
-from diptych.collection.items import Value
+from diptych.collection.items import Item, Value
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Filter, Query, Term
 from diptych.collection.regions import Region
@@ -63,6 +63,7 @@ class Hit:
     why       reasons a person can check: a caption, words that are said of it, the filter it passed, the part of it
     region    the part of it that answers best, where it was asked for
     captions, tags, metadata   what is said of it, where `fields` was asked for
+    item      all that is known of it, where `fields` was asked for
     """
 
     id: int
@@ -75,6 +76,7 @@ class Hit:
     captions: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Value] = field(default_factory=dict)
+    item: Item | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class SearchParams:
     keywords    0 to 1: what words in captions, tags and names weigh against the vectors
     without     ids that are no answer
     regions     whether to say which part of each answers best
-    fields      whether to say what captions, tags and metadata each has
+    fields      whether to say what is known of each
     pictures    which files the query may open
     """
 
@@ -232,7 +234,7 @@ class Search:
         ]
         if params.fields:
             hits = [
-                replace(hit, captions=item.captions, tags=item.tags, metadata=item.metadata)
+                replace(hit, captions=item.captions, tags=item.tags, metadata=item.metadata, item=item)
                 for hit, item in zip(hits, items, strict=True)
             ]
         if params.regions and vector is not None:

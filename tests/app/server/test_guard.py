@@ -61,6 +61,22 @@ def test_a_name_of_ones_own_is_told_in_the_settings(tmp_path):
             assert client.get("/healthz").status_code == 421
 
 
+def test_whoever_a_proxy_asks_for_is_not_the_owner_of_the_machine(tmp_path):
+    """A proxy on this machine calls from this machine: without keys all who reach it would be let in as the owner."""
+    with Library(SECRET, 1, 5) as library:
+        alone = create(library, Settings(home=tmp_path), lambda _: Caller.OWNER)
+        with TestClient(alone, "http://localhost") as client:
+            assert client.get("/v1/collections").status_code == 200
+            for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host"):
+                answer = client.get("/v1/collections", headers={header: "203.0.113.7"})
+                assert answer.status_code == 403 and "DIPTYCH_PROXIES" in answer.json()["detail"], header
+        for settings in (Settings(home=tmp_path, proxies=1), Settings(home=tmp_path, keys=True)):
+            with TestClient(create(library, settings, who), "http://localhost") as client:
+                key = {"Authorization": "Bearer read", "X-Forwarded-For": "203.0.113.7"}
+                assert client.get("/v1/collections", headers=key).status_code == 200
+    assert Settings(home=tmp_path).local and not Settings(home=tmp_path, proxies=1).local
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "file://", ""])
 def test_a_page_of_another_site_changes_nothing(server, origin):
     for method in ("POST", "DELETE", "PATCH", "PUT"):

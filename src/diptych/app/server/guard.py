@@ -45,6 +45,9 @@ HEADERS = {
 }
 
 
+FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+"""Headers by which a proxy tells that it asks for somebody else, who is not at this machine."""
+
 _NAME = re.compile(r"(?:\[([^\]]+)\]|([^:]+))(?::\d*)?")
 """Of the server, as the header Host has it: with a port, and an IPv6 address in brackets."""
 
@@ -89,6 +92,8 @@ class Door:
         name = _NAME.fullmatch(host)
         if self._settings.local and (name is None or (name[1] or name[2]).lower() not in self._names):
             raise Problem(421, f"this server is not called {host!r}; name it in DIPTYCH_HOSTS if it is")
+        if self._settings.local and not self._settings.keys and not FORWARDED.isdisjoint(request.headers):
+            raise Problem(403, "a proxy passes on what others ask; set DIPTYCH_PROXIES to how many there are in a row")
         origin = request.headers.get("origin")
         if origin is not None and request.method not in SAFE and origin.partition("://")[2].lower() != host.lower():
             raise Problem(403, "another site may not change anything here")

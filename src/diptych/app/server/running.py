@@ -78,6 +78,7 @@ def _bound(settings: Settings) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((settings.host, settings.port))
+        bound.listen()  # who is told the address may call at once, and waits for the answer
     except OSError as error:
         bound.close()
         raise BadInput(

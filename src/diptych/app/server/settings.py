@@ -84,8 +84,8 @@ class Settings:
 
     @property
     def local(self) -> bool:
-        """Whether only programs of this machine reach the server."""
-        return self.host in LOOPBACK
+        """Whether only programs of this machine reach the server, and none of them for others."""
+        return self.host in LOOPBACK and not self.proxies
 
 
 def _read(name: str, text: str, default: object) -> object:

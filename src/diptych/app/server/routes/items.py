@@ -25,9 +25,9 @@ def list_items(
     """Those that pass a filter of the query language, the latest first."""
     found = served(request, collection)
     with found.reader() as reader:
-        answer = reader.search("", limit, offset, where=where or None, language="plain")
-        items = [reader.get(hit.id) for hit in answer.results]
-        return shapes.Items(total=answer.total, offset=offset, items=shown.items(request, found, items))
+        answer = reader.search("", limit, offset, where=where or None, fields=True, language="plain")
+    items = shown.items(request, found, shown.items_of(answer.results))
+    return shapes.Items(total=answer.total, offset=offset, items=items)
 
 
 @routes.post("", status_code=201, **needs("write"))
@@ -112,12 +112,12 @@ def similar(
     """What is most like an item."""
     found = served(request, collection)
     with found.reader() as reader:
-        answer = reader.similar(found.opened(reader, item), k, offset, diverse, where=where or None)
+        answer = reader.similar(found.opened(reader, item), k, offset, diverse, where=where or None, fields=True)
         return shapes.Answer(
             query=f"#{item}",
             written=f"#{item}",
             verdict=answer.verdict,
-            results=shown.hits(request, found, reader, answer.results),
+            results=shown.hits(request, found, answer.results),
             seconds=answer.seconds,
             total=answer.total,
             offset=offset,

@@ -51,6 +51,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             asked.keywords,
             asked.regions,
             where=asked.where or None,
+            fields=True,
             language="plain",
             pictures=Allowed(),
         )
@@ -58,7 +59,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             query=asked.query,
             written=_written(asked),
             verdict=answer.verdict,
-            results=shown.hits(request, found, reader, answer.results),
+            results=shown.hits(request, found, answer.results),
             seconds=answer.seconds,
             total=answer.total,
             offset=asked.offset,
