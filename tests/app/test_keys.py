@@ -53,10 +53,18 @@ def test_json_tells_all_there_is_and_the_key_only_once(run) -> None:
     assert made.pop("key").startswith(f"dpt_{made['id']}_")
     assert listed == made
     assert set(listed) == {
-        *("id", "name", "tenant", "scope", "collections", "created", "expires", "used", "revoked", "state")
+        *("id", "name", "tenant", "scope", "collections", "created", "expires", "used", "revoked", "state", "takes_all")
     }
     assert listed["state"] == "active" and listed["expires"] > listed["created"].replace("+00:00", "")
     assert json.loads(run("revoke", listed["id"], "--json").stdout)["state"] == "revoked"
+
+
+def test_the_hours_of_a_backup_are_kept_with_its_key(run, tmp_path: Path) -> None:
+    made = json.loads(run("create", "backup", "--takes-all", "1-5", "--json").stdout)
+    with Database(tmp_path / "home") as database:
+        assert Keys(database).takes_all(made["id"]) == (1, 5)
+        assert Keys(database).takes_all("unknown") is None
+    assert made["takes_all"] == [1, 5]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +73,8 @@ def test_json_tells_all_there_is_and_the_key_only_once(run) -> None:
         (["create", "laptop", "--scope", "root"], "scope 'root'"),
         (["create", "a\nb"], "name"),
         (["create", "laptop", "--days", "0"], "expiry"),
+        (["create", "backup", "--takes-all", "night"], "--takes-all 'night'"),
+        (["create", "backup", "--takes-all", "1-25"], "hours"),
         (["revoke", "phone"], "'phone' names no key"),
     ],
 )

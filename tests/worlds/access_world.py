@@ -382,14 +382,37 @@ def attack(kind: str, speed: str, rng: random.Random, page: float) -> Attack:
     thief.now = began = START + (HISTORY if stolen else 0) * DAY + rng.uniform(0, DAY)
     by_page = rng.random() < page
     _steal(kind, SPEEDS[speed], thief, by_page)
-    if stolen:
-        live = _life(victim, rng)
+    return _beside(kind, speed, victim, by_page, began, owner, thief)
+
+
+def patient(per_day: int, seed: int) -> Attack:
+    """A theft that looks like use: so many large pictures a day through the page, found by searches, in the evening."""
+    rng = random.Random(f"{seed} patient {per_day}")
+    victim = rng.choice(["family", "family", "newcomer", "holiday", "new key", "new key", "new key", "new key"])
+    albums = Albums(rng)
+    owner = Actor("key", victim, random.Random(rng.random()), albums)
+    thief = Actor("key", victim, rng, albums)
+    began = START + (0 if victim == "new key" else HISTORY) * DAY
+    items = _wanted(thief, "found", page=True)
+    for day in range(math.ceil(400 / per_day)):
+        thief.now = began + day * DAY + rng.uniform(17, 20) * HOUR
+        for _ in range(per_day):
+            item = next(items)
+            thief.wait(12)
+            thief.open(item)
+    return _beside("patient", f"{per_day} a day", victim, True, began, owner, thief)
+
+
+def _beside(kind: str, speed: str, victim: str, page: bool, began: float, owner: Actor, thief: Actor) -> Attack:
+    """The calls of a thief and, where the key was stolen, those of its owner before and meanwhile."""
+    if victim != "new key":
+        live = _life(victim, thief.rng)
         for day in range(math.ceil((thief.now - START) / DAY)):
             live(owner, day)
     both = [(call, ()) for call in owner.calls if call.time <= thief.now]
     both += [(call, call.ids if call.handed in ("opened", "original", "vector") else ()) for call in thief.calls]
     both.sort(key=lambda pair: pair[0].time)
-    return Attack(kind, speed, victim, by_page, "key", began, [call for call, _ in both], [ids for _, ids in both])
+    return Attack(kind, speed, victim, page, "key", began, [call for call, _ in both], [ids for _, ids in both])
 
 
 def _steal(kind: str, gap: float, thief: Actor, page: bool) -> None:

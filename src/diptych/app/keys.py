@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diptych.app.shell import JsonOption, app, print_json, print_line, print_note
+from diptych.kinds import BadInput
 
 if TYPE_CHECKING:
     from diptych.app.server.access.keys import Key, Keys
@@ -37,12 +38,16 @@ def create(
         list[str] | None, typer.Option("--collection", help="May see this collection alone; may be repeated.")
     ] = None,
     days: Annotated[int | None, typer.Option("--days", help="How long it lasts; without, until it is revoked.")] = None,
+    takes_all: Annotated[
+        str, typer.Option("--takes-all", help="For a backup: hours in UTC at which it may take everything, as 1-5.")
+    ] = "",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and print it, this once."""
     with _kept(home) as kept:
-        new = kept.create(name, scope, tenant, collections, None if days is None else days * 86_400.0)
+        seconds = None if days is None else days * 86_400.0
+        new = kept.create(name, scope, tenant, collections, seconds, _hours(takes_all) if takes_all else None)
     if as_json:
         print_json(_facts(new.key) | {"key": new.token})
     else:
@@ -87,6 +92,13 @@ def _kept(home: Path | None) -> Iterator[Keys]:
 
     with Database(home or files.home()) as database:
         yield Keys(database)
+
+
+def _hours(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal()):
+        raise BadInput(f"--takes-all {text!r}: give two hours, such as 1-5")
+    return int(first), int(last)
 
 
 def _facts(key: Key) -> dict[str, Any]:

@@ -72,6 +72,8 @@ def test_who_brings_much_may_take_more_and_what_is_their_own() -> None:
     assert seen(detector, brought + looked_at(items) + spread(items, "original", gap=5)) == []
     assert seen(detector, spread(range(30_000, 33_000), "original", NOON + DAY, gap=2)) == []
     assert seen(detector, spread(range(33_200, 33_800), "original", NOON + 2 * DAY, gap=2)) != []
+    two = [call(NOON, "brought", 30_000), call(NOON, "brought", 39_000)]
+    assert seen(Detector(), two + spread(range(30_000, 39_000, 9), "original", NOON + HOUR)) != []
 
 
 def test_taking_the_same_again_is_not_taking_more() -> None:
@@ -90,6 +92,12 @@ def test_a_record_and_its_large_picture_are_one() -> None:
 def test_items_that_were_opened_without_a_look() -> None:
     (first, *_) = seen(Detector(), spread(scattered(170), "opened"))
     assert first.kind == "enumeration" and first.why == "141 items were opened in a day without a look at them"
+
+
+def test_opening_very_much_in_a_day_even_with_a_look() -> None:
+    items = scattered(200)
+    assert seen(Detector(), looked_at(items) + spread(items[:185], "opened", gap=20)) == []
+    assert [alert.kind for alert in seen(Detector(), looked_at(items) + spread(items, "opened", gap=20))] == ["volume"]
 
 
 def test_a_program_that_opens_few_of_its_answers_is_left_in_peace() -> None:
@@ -151,26 +159,31 @@ def test_day_and_night_without_a_sleep() -> None:
     assert seen(Detector(), looks + with_sleep) == []
 
 
-def by_day(days: int = 12) -> list[Call]:
+def by_day(days: int) -> list[Call]:
     """Somebody who looks at pictures in the evening."""
-    return [call(START + day * DAY + 19 * HOUR + n, "shown", 40_000 + n) for day in range(days) for n in range(30)]
+    evenings = [START + day * DAY + 19 * HOUR for day in range(days)]
+    return [call(at + n, "shown", 40_000 + 30 * day + n) for day, at in enumerate(evenings) for n in range(30)]
 
 
-def night(item: int, day: int, n: int) -> list[Call]:
-    return spread(range(item, item + 3 * n, 3), "opened", START + day * DAY + 2 * HOUR, gap=4 * MINUTE)
+def night(item: int, day: int, n: int, hour: float = 2) -> list[Call]:
+    """Somebody else, with the same key, who asks and opens: the record and the large picture."""
+    opened = spread(range(item, item + 3 * n, 3), "opened", START + day * DAY + hour * HOUR, gap=4 * MINUTE)
+    return [one for each in opened for one in (call(each.time, "told", *each.ids), each, each)]
 
 
 def test_hours_at_which_a_key_is_not_used() -> None:
     nights = [one for day in range(12, 22) for one in night(1_000 + day * 100, day, 20)]
     alerts = seen(Detector(), sorted(by_day(22) + nights, key=lambda one: one.time))
     assert alerts[0].kind == "off-hours" and "hours at which this key is not used" in alerts[0].why
-    assert alerts[0].time < START + 19 * DAY
-    assert seen(Detector(), nights[:130]) == [], "of a new key no hours are known"
+    assert START + 18 * DAY < alerts[0].time < START + 19 * DAY
+    assert seen(Detector(), nights[: 9 * 60]) == [], "of a new key no hours are known"
+    evenings = [one for day in range(12, 21) for one in night(1_000 + day * 100, day, 20, hour=19.5)]
+    assert seen(Detector(), sorted(by_day(22) + evenings, key=lambda one: one.time)) == []
 
 
 def test_who_looks_at_pictures_at_a_strange_hour_is_awake() -> None:
-    looks = [call(one.time - 30, "shown", *one.ids) for day in (12, 13) for one in night(1_000 + day * 300, day, 70)]
     opened = [one for day in (12, 13) for one in night(1_000 + day * 300, day, 70)]
+    looks = [call(one.time - 30, "shown", *one.ids) for one in opened]
     assert seen(Detector(), sorted(by_day(14) + looks + opened, key=lambda one: one.time)) == []
 
 
@@ -199,12 +212,12 @@ def test_declared_hours_allow_to_take_everything_and_no_others() -> None:
     def night_of(hour: float) -> list[Call]:
         return spread(range(1, 2_000), "original", START + hour * HOUR, gap=1)
 
-    assert seen(Detector({"k1": (1, 5)}), night_of(2)) == []
-    assert seen(Detector({"k1": (23, 5)}), night_of(24)) == []
+    assert seen(Detector({"k1": (1, 5)}.get), night_of(2)) == []
+    assert seen(Detector({"k1": (23, 5)}.get), night_of(24)) == []
     for declared in ({"k1": (3, 5)}, {"k2": (1, 5)}, {"k1": (23, 1)}, {}):
-        assert [alert.kind for alert in seen(Detector(declared), night_of(2))][:1] == ["volume"]
+        assert [alert.kind for alert in seen(Detector(declared.get), night_of(2))][:1] == ["volume"]
     vectors = [call(START + 2 * HOUR + n, "vector", n) for n in range(40)]
-    assert [alert.kind for alert in seen(Detector({"k1": (1, 5)}), vectors)] == ["vectors"]
+    assert [alert.kind for alert in seen(Detector({"k1": (1, 5)}.get), vectors)] == ["vectors"]
 
 
 def test_a_key_that_was_told_of_is_slowed_down_for_a_day_and_more_with_each_alert() -> None:
@@ -230,6 +243,11 @@ def test_keys_and_collections_are_told_apart() -> None:
     both = [call(NOON + n, "opened", n, collection=name) for name in ("one", "two") for n in range(100, 190)]
     looks = [call(NOON - HOUR, "shown", *one.ids, collection=one.collection) for one in both]
     assert seen(Detector(), looks + both) == []
+
+
+def test_a_look_in_one_collection_is_none_in_another() -> None:
+    looks = [call(NOON - HOUR, "shown", item, collection="b") for item in scattered(40)]
+    assert [alert.kind for alert in seen(Detector(), looks + spread(scattered(40), "original"))] == ["volume"]
 
 
 def test_taking_a_little_from_each_collection_is_taking_much() -> None:
@@ -284,7 +302,7 @@ def false_alerts(people: Iterable[world.Person]) -> tuple[list[str], int]:
     told: list[str] = []
     days = 0
     for person in people:
-        detector = Detector({person.key: person.declared} if person.declared else None)
+        detector = Detector({person.key: person.declared}.get)
         told += [f"{person.key}: {alert.kind}, {alert.why}" for alert in seen(detector, person.calls)]
         days += person.days
     return told, days
@@ -349,3 +367,15 @@ def test_thieves_are_told_of_early_and_people_left_in_peace(seed: int, capsys) -
         sys.stdout.write("\n" + "\n  ".join(lines) + "\n")
     assert len(told) <= days / 200
     assert early["all"] >= 0.95 * every["all"]
+
+
+@pytest.mark.skipif(not SEEDS, reason="takes a minute: DIPTYCH_SEEDS=5")
+def test_a_thief_who_does_as_people_do_is_found_when_they_take_more_than_people(capsys) -> None:
+    """How patient a thief must be: of twenty, those told of before 2 % had leaked."""
+    found = {}
+    for per_day in (400, 200, 150, 100, 50, 20):
+        told = [leaked_when_told(world.patient(per_day, seed)) for seed in range(2_001, 2_021)]
+        found[per_day] = sum(at is not None and at < 0.02 * world.ITEMS for at in told)
+    with capsys.disabled():
+        sys.stdout.write("\n" + ", ".join(f"{per_day} a day {n}/20" for per_day, n in found.items()) + "\n")
+    assert found[400] >= 19 and found[200] >= 10

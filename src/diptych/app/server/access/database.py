@@ -23,7 +23,7 @@ _VERSION = 1
 _SCHEMA = """
 CREATE TABLE keys (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, tenant TEXT NOT NULL, scope TEXT NOT NULL, collections TEXT,
-    digest BLOB NOT NULL, created INTEGER NOT NULL, expires INTEGER, used INTEGER, revoked INTEGER);
+    digest BLOB NOT NULL, created INTEGER NOT NULL, expires INTEGER, used INTEGER, revoked INTEGER, takes_all TEXT);
 CREATE UNIQUE INDEX keys_name ON keys (tenant, name) WHERE revoked IS NULL;
 CREATE TABLE epochs (key TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE ended (session TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -27,6 +27,7 @@ Kind = Literal["volume", "enumeration", "vectors", "off-hours", "refusals"]
 HOUR, DAY = 3_600.0, 86_400.0
 WEEKS = 14 * DAY
 
+_READ = ("told", "opened", "original")
 _MONTH = 30 * DAY
 _BITS = 1 << 16
 _OTHERS = 100
@@ -100,17 +101,21 @@ class _Sign(NamedTuple):
 class Detector:
     """Looks at the calls of a server as they come. Any thread may call.
 
-    declared   hours of the day (from, to), in UTC, in which a key may take all there is: for a backup; by the key's id
-    usual      the limits
-    most       keys, and besides addresses without one, that are remembered
+    takes_all   of the id of a key, the hours of the day (from, to), in UTC, in which it may take all there is, as a
+                backup does; None for never
+    usual       the limits
+    most        keys, and besides addresses without one, that are remembered
 
     What the owner does at their own machine need not be shown to it.
     """
 
     def __init__(
-        self, declared: Mapping[str, tuple[int, int]] | None = None, usual: Usual | None = None, most: int = 1_000
+        self,
+        takes_all: Callable[[str], tuple[int, int] | None] = lambda _: None,
+        usual: Usual | None = None,
+        most: int = 1_000,
     ) -> None:
-        self._declared, self._usual, self._most = dict(declared or {}), usual or Usual(), most
+        self._takes_all, self._usual, self._most = takes_all, usual or Usual(), most
         self._keys: OrderedDict[str, _Key] = OrderedDict()
         self._strangers: OrderedDict[str, _Key] = OrderedDict()  # apart: they cannot make it forget a key
         self._lock = threading.Lock()
@@ -153,9 +158,10 @@ class Detector:
         return key
 
     def _is_declared(self, call: Call) -> bool:
-        if call.who not in self._declared:
+        hours = self._takes_all(call.who) if call.who and call.handed in _READ else None
+        if hours is None:
             return False
-        first, last = self._declared[call.who]
+        first, last = hours
         hour = call.time % DAY / HOUR
         return first <= hour < last if first <= last else hour >= first or hour < last
 

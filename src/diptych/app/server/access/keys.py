@@ -32,7 +32,11 @@ _COARSE = 3600
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key. Times are seconds since 1970; None for never."""
+    """What is kept of a key. Times are seconds since 1970; None for never.
+
+    takes_all   hours of the day (from, to), in UTC, in which it takes all there is, as a backup does: the detector of
+                unusual use lets it
+    """
 
     id: str
     name: str
@@ -43,6 +47,7 @@ class Key:
     expires: int | None
     used: int | None
     revoked: int | None
+    takes_all: tuple[int, int] | None = None
 
     @property
     def caller(self) -> Caller:
@@ -77,10 +82,12 @@ class Keys:
         tenant: str = "",
         collections: Iterable[str] | None = None,
         seconds: float | None = None,
+        takes_all: tuple[int, int] | None = None,
     ) -> NewKey:
         """A new key. Raises BadInput for the name of another that is not revoked.
 
-        seconds   how long it lasts; None for ever
+        seconds     how long it lasts; None for ever
+        takes_all   see `Key`
         """
         _check_name("name", name)
         if tenant:
@@ -88,11 +95,14 @@ class Keys:
         including(scope)
         if seconds is not None and not 1 <= seconds < 1e10:
             raise BadInput(f"expiry: {shown(seconds)}; give a time that lies ahead")
+        if takes_all is not None and not all(0 <= hour <= 24 for hour in takes_all):
+            raise BadInput(f"hours: {shown(takes_all)}; give two of 0 to 24, such as 1 and 5")
         some = None if collections is None else sorted(set(listed(collections, "collections", "names of collections")))
         now = int(self._clock())
         expires = None if seconds is None else int(now + seconds)
         id, secret = secrets.token_hex(6), secrets.token_hex(32)
-        row = (id, name, tenant, scope, None if some is None else json.dumps(some), _digest(secret), now, expires)
+        lists = (None if given is None else json.dumps(given) for given in (some, takes_all))
+        row = (id, name, tenant, scope, _digest(secret), now, expires, *lists)
         with self._database.changing() as connection:
             taken = connection.execute(
                 "SELECT 1 FROM keys WHERE name = ? AND tenant = ? AND revoked IS NULL", (name, tenant)
@@ -100,8 +110,8 @@ class Keys:
             if taken:
                 raise BadInput(f"name: there is a key {name!r} already; revoke it, or choose another name")
             connection.execute(
-                "INSERT INTO keys (id, name, tenant, scope, collections, digest, created, expires) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO keys (id, name, tenant, scope, digest, created, expires, collections, takes_all) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
         return NewKey(_key(self._row(id)), f"dpt_{id}_{secret}")
@@ -122,6 +132,11 @@ class Keys:
         if row is None:
             raise Unauthorised("the API key of this session is not known any more; sign in again")
         return self._admitted(_key(row)).caller
+
+    def takes_all(self, id: str) -> tuple[int, int] | None:
+        """Of the key with this public id, see `Key`."""
+        row = self._row(id)
+        return None if row is None else _key(row).takes_all
 
     def all(self) -> list[Key]:
         """Every key there was, the oldest first."""
@@ -164,9 +179,8 @@ class Keys:
 def _key(row: sqlite3.Row | None) -> Key:
     assert row is not None
     facts = {field.name: row[field.name] for field in fields(Key)}
-    if row["collections"] is not None:
-        facts["collections"] = tuple(json.loads(row["collections"]))
-    return Key(**facts)
+    lists = {name: tuple(json.loads(row[name])) for name in ("collections", "takes_all") if row[name] is not None}
+    return Key(**facts | lists)
 
 
 def _digest(secret: str) -> bytes:
