@@ -53,8 +53,8 @@ def create(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.library, app.state.settings = library, settings
-    asks = isinstance(who, Admission) and who.wants_key
-    app.state.watch = None if audit is None else Watch(audit, Detector() if asks else None)
+    detector = Detector(who.keys.takes_all) if isinstance(who, Admission) and who.wants_key else None
+    app.state.watch = None if audit is None else Watch(audit, detector)
     app.state.admission = who if isinstance(who, Admission) else None
     app.state.uploads = Uploads(settings.uploads_kept, settings.upload_seconds)
     app.state.metrics = Metrics(library)
