@@ -143,8 +143,12 @@ def commands() -> str:
         options = [p for p in command.params if p.param_type_name == "option"]
         metavars = [p.metavar or p.name.upper() for p in arguments]
         text += f"\n### {name}\n\n{' '.join((command.help or '').split())}\n\n"
-        text += f"```text\n{' '.join(['diptych', name, *metavars, '[OPTIONS]'])}\n```\n\n"
-        rows = [(f"`{metavar}`", "needed", p.help) for metavar, p in zip(metavars, arguments, strict=True)]
+        places = [metavar if p.required else f"[{metavar}]" for metavar, p in zip(metavars, arguments, strict=True)]
+        text += f"```text\n{' '.join(['diptych', name, *places, '[OPTIONS]'])}\n```\n\n"
+        rows = [
+            (f"`{metavar}`", "needed" if argument.required else "", argument.help)
+            for metavar, argument in zip(metavars, arguments, strict=True)
+        ]
         for option in options:
             given = "" if option.default in (None, "") or option.is_flag else option.default
             default = "needed" if option.required else given

@@ -105,7 +105,14 @@ def test_duplicates_says_which_to_keep_and_why(album: Path, tmp_path: Path) -> N
     shutil.copytree(album, tmp_path / "more", ignore=shutil.ignore_patterns(".diptych"))
     shutil.copy(album / "00007.png", tmp_path / "more" / "00007 copy.png")
     assert run("index", tmp_path / "more", "--model", album.parent / "encoder").returncode == 0
-    groups = json.loads(run("duplicates", "--json", at=tmp_path / "more").stdout)
+    shutil.copy(tmp_path / "more" / "00008.png", tmp_path / "more" / "gone.png")
+    assert run("index", at=tmp_path / "more").returncode == 0
+    (tmp_path / "more" / "gone.png").unlink()
+    told = json.loads(run("duplicates", "--json", at=tmp_path / "more").stdout)
+    assert set(told) == {"collection", "groups", "unread"} and told["collection"] == str(tmp_path / "more" / ".diptych")
+    ((unread, why),) = [(file["path"], file["why"]) for file in told["unread"]]
+    assert unread == str(tmp_path / "more" / "gone.png") and why
+    groups = told["groups"]
     exact = [group for group in groups if group["kind"] == "exact"]
     assert [set(group) for group in groups] == [{"kind", "id", "keep", "why", "others"}] * len(groups)
     (group,) = exact
@@ -245,6 +252,48 @@ def test_that_there_are_no_captions_is_said(album: Path, small: Path, here: Run)
     here("index", small, "--model", encoder(album), at=small)
     answer = here("captions", "#1", at=small)
     assert (answer.returncode, answer.stdout) == (0, "") and "--among" in answer.stderr
+
+
+def test_a_file_that_was_given_alone_is_forgotten_alone(album: Path, small: Path, here: Run) -> None:
+    for name in ("00010.png", "trip.png"):
+        assert here("index", small / name, "--model", encoder(album), at=small).returncode == 0
+    (small / "trip.png").unlink()
+    for name in ("00010.png", "trip.png"):  # there or not
+        answer = here("forget", small / name, at=small)
+        assert answer.returncode == 0 and answer.stdout.startswith("1 picture forgotten"), answer.stderr
+        assert "comes back" not in answer.stderr
+    assert json.loads(here("status", "--json", at=small).stdout)["items"] == 0
+    again = here("forget", small / "00010.png", at=small)
+    assert again.returncode == 2 and "nothing is known of it" in again.stderr
+
+
+def test_what_is_forgotten_for_ever_stays_out_until_it_is_readmitted(album: Path, small: Path, here: Run) -> None:
+    def indexed(*options: str | Path) -> list[int]:
+        report = json.loads(here("index", *options, "--json", at=small).stdout)
+        return [report["added"], report["barred"]]
+
+    (small / "sub").mkdir()
+    shutil.copy(album / "00011.png", small / "sub")
+    here("index", small, "--model", encoder(album), at=small)
+    back = here("forget", "sub/00011.png", at=small)
+    assert back.stdout == "1 picture forgotten, and the words given to 0\n"
+    assert "sub/00011.png lies in a folder that is indexed, and comes back with it; --forever" in back.stderr
+    assert indexed() == [1, 0]
+    gone = here("forget", "sub/00011.png", "--forever", at=small)
+    assert gone.stdout.startswith("1 picture forgotten") and "comes back" not in gone.stderr
+    shutil.copy(small / "sub" / "00011.png", small / "copy.png")
+    assert indexed() == [0, 2], "nor does a copy"
+    assert json.loads(here("status", "--json", at=small).stdout)["removed_forever"] == [
+        str(small / "copy.png"),
+        str(small / "sub" / "00011.png"),
+    ]
+    assert indexed("--readmit", "copy.png") == [2, 0]
+    assert here("forget", "sub", "--forever", at=small).stdout.startswith("1 picture forgotten")
+    assert indexed() == [0, 1], "its copy was not forgotten, and is the same as before"
+    assert indexed("--readmit", small / "sub") == [1, 0], "a folder stands for all that lay in it"
+    wrong = here("index", "--readmit", "copy.png", at=small)
+    assert wrong.returncode == 2 and "copy.png: nothing of it was forgotten for ever; diptych status" in wrong.stderr
+    assert here("forget", "--forever", at=small).returncode == 2
 
 
 def test_a_run_that_finds_nothing_says_so(album: Path, tmp_path: Path, here: Run) -> None:

@@ -31,7 +31,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "annotate": {"item": 1, "captions": None, "tags": None, "metadata": None, "merge": False},
     "remove": {"items": [], "forever": False},
     "read_by_older": {}, "readmit": {}, "exclude": {}, "include": {}, "excluded": {}, "notes": {},
-    "forget": {"folder": "nowhere", "words": True},
+    "forget": {"place": "nowhere", "words": True, "forever": False},
     "waiting": {},
     "reindex": {"encoder": None, "memory": None, "latency": None, "progress": None},
     "calibrate": {"weak": None, "match": None},
@@ -124,7 +124,7 @@ REFUSED: list[tuple[str, str, list[Any]]] = [
     ("export", "path", [None, 5, "", "\0", "x.pdf"]),
     ("backup", "folder", [None, 5, ""]),
     ("import_", "path", [None, 5, "", "none"]),
-    ("forget", "folder", [None, 5, ""]),
+    ("forget", "place", [None, 5, ""]),
     ("reindex", "encoder", [5, object(), Palette, "none of this name"]),
     ("reindex", "memory", ["x", -1, float("nan")]),
 ]

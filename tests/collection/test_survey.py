@@ -416,6 +416,24 @@ def test_forget_takes_out_a_folder_that_is_gone_and_what_was_given_to_it(tmp_pat
         assert collection.status()["waiting"] == 3 and collection.add(tmp_path / "A").restored == 3
 
 
+def test_forget_takes_out_one_file_alone_whatever_lies_beside_it(tmp_path: Path):
+    paths = sorted(album(tmp_path / "A", 4))
+    link = tmp_path / "link.png"
+    link.symlink_to(paths[3])
+    with opened(tmp_path / "c") as collection:
+        collection.add(*paths[:2])
+        collection.add(link)
+        tagged(collection, "mine")
+        with pytest.raises(BadInput, match="nothing is known of it"):
+            collection.forget(paths[3])  # a link keeps its own name
+        forgotten = collection.forget(paths[0])
+        assert forgotten.removed == 1 and [some.path for some in forgotten.words] == [str(paths[0])]
+        assert collection.forget(link, forever=True).removed == 1
+        assert [collection.get(id).key for id in collection.ids()] == [str(paths[1])]
+        assert collection.add(tmp_path / "A").barred == 1, "what the link led to"
+        assert collection.readmit(tmp_path) == 2 and collection.add().added == 1
+
+
 def test_forget_finds_what_lies_below_a_folder_that_the_collection_lies_in(tmp_path: Path):
     album(tmp_path / "P" / "sub", 3)
     album(tmp_path / "P" / "other", 3)

@@ -72,6 +72,10 @@ def index(
     include: Annotated[
         list[str] | None, typer.Option("--include", help="Take a pattern of --exclude back. May be repeated.")
     ] = None,
+    readmit: Annotated[
+        list[Path] | None,
+        typer.Option("--readmit", help="Take back what forget --forever was given: a file, or a folder for all in it."),
+    ] = None,
     show_passed: Annotated[
         bool, typer.Option("--show-passed", help="Name the files that are passed over or left out.")
     ] = False,
@@ -105,6 +109,9 @@ def index(
             found.include(*include)
         if exclude:
             found.exclude(*exclude)
+        for place in readmit or ():
+            if not found.readmit(place):
+                raise BadInput(f"{place}: nothing of it was forgotten for ever; diptych status lists what was")
         try:
             with progress() as on_progress:
                 report = found.add(
@@ -290,8 +297,11 @@ def duplicates(
     with _opened(collection) as opened, progress() as on_progress:
         found = opened.duplicates(threshold, progress=on_progress)
     if as_json:
-        print_json([_group_facts(group) for group in found.groups])
-    for group in found.groups if not as_json else ():
+        unread = [{"path": path, "why": why} for path, why in found.unread]
+        groups = [_group_facts(group) for group in found.groups]
+        print_json({"collection": str(opened.folder), "groups": groups, "unread": unread})
+        return
+    for group in found.groups:
         print_line(group.kind, "keep", quoted(group.keep.path), "; ".join(group.keep.why))
         for other in group.others:
             move = (f"first move to the one to keep: {', '.join(map(repr, other.words))}",) if other.words else ()
@@ -324,34 +334,43 @@ def status(collection: CollectionOption = None, as_json: JsonOption = False) -> 
 
 @app.command()
 def forget(
-    folder: Annotated[
-        Path | None, typer.Argument(help="A folder, there or not; without it, the words that wait are listed.")
+    place: Annotated[
+        Path | None, typer.Argument(help="A folder or a file, there or not; without it, words that wait are listed.")
     ] = None,
     collection: CollectionOption = None,
     keep_words: Annotated[
         bool, typer.Option("--keep-words", help="Let what was given to its pictures wait for them.")
     ] = False,
+    forever: Annotated[
+        bool, typer.Option("--forever", help="Index no file of the same content again, until index --readmit.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Forget a folder with everything indexed from it, and the captions, tags and metadata given to its pictures.
+    """Forget a folder or a file with everything indexed from it, and the captions, tags and metadata given to it.
 
-    No picture is touched. Without a folder: list what was given to pictures that are not there now.
+    No picture is touched. Without a place: list what was given to pictures that are not there now.
     """
-    if folder is None:
+    if place is None:
+        if forever:
+            raise BadInput("--forever: name the folder or the file that is to stay forgotten")
         with _opened(collection) as found:
-            words, removed = found.waiting(), 0
+            words, removed, returns = found.waiting(), 0, False
     else:
         with _opened(collection, write=True) as found:
-            forgotten = found.forget(folder, words=not keep_words)
+            forgotten = found.forget(place, words=not keep_words, forever=forever)
             words, removed = list(forgotten.words), forgotten.removed
+            folders = map(Path, found.status()["folders"])
+            returns = not forever and place.exists() and any(place.resolve().is_relative_to(root) for root in folders)
     if as_json:
         print_json({"removed": removed, "words": [_words(some) for some in words]})
         return
     for some in words:
         said = [*some.given.captions, *(f"tag:{tag}" for tag in some.given.tags)]
         print_line(quoted(some.path), *said, *(f"{key} = {value}" for key, value in some.metadata.items()))
-    if folder is not None:
+    if place is not None:
         print_line(f"{_number(removed, 'picture')} forgotten, and the words given to {len(words)}")
+    if returns:
+        print_note(f"{place} lies in a folder that is indexed, and comes back with it; --forever keeps it out")
 
 
 def _words(some: Waiting) -> dict[str, Any]:

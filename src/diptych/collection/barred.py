@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from diptych.collection.store import Store, full
+from diptych.collection.survey import below, prefixes
 
 
 def keep_out(store: Store, places: Sequence[tuple[str, str, int | None, int | None]]) -> None:
@@ -19,10 +20,14 @@ def bar(store: Store, ids: Sequence[int]) -> None:
 
 
 def unbar(store: Store, keys: Sequence[str] | None) -> int:
-    """Let files in again, with all others of their content, inside a transaction; None lets in all. How many."""
+    """Let files in again, with all others of their content, inside a transaction; None lets in all. How many.
+
+    keys   of files, or of folders for all that lay in them
+    """
     known = store.rows("SELECT path, digest FROM barred")
-    kept = None if keys is None else {store.kept_path(name) for key in keys for name in (key, full(key))}
-    here = [(path, digest) for path, digest in known if kept is None or path in kept]
+    kept = {store.kept_path(name) for key in keys or () for name in (key, full(key))}
+    within = [start for key in keys or () for start in prefixes(store, full(key))]
+    here = [(path, digest) for path, digest in known if keys is None or path in kept or below(path, within)]
     contents = {digest for _, digest in here if digest}
     gone = [path for path, digest in known if (path, digest) in here or digest in contents]
     store.change("DELETE FROM barred WHERE path = ?", [(path,) for path in gone])

@@ -43,7 +43,7 @@ from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
 from diptych.collection.search import Answer, Search, SearchParams
-from diptych.collection.store import Damaged, OtherEncoder, Store, command
+from diptych.collection.store import Damaged, OtherEncoder, Store, command, full
 from diptych.collection.survey import below, inside, own_names, prefixes
 from diptych.collection.vectors import SPACES, Vectors
 from diptych.collection.verdict import Calibration
@@ -368,35 +368,44 @@ class Collection:
     def readmit(self, *keys: str | Path) -> int:
         """Let files that were removed for ever come back with the next `add`; without keys, all. How many.
 
-        `status` lists their keys.
+        keys   of files, or folders for all that lay in them; `status` lists them (`removed_forever`)
         """
-        names = [str(key) if isinstance(key, str | Path) else str(arguments.place(key)) for key in keys]
+        names = [str(arguments.place(key)) for key in keys]
         with self._store.transaction():
             return barred.unbar(self._store, names if keys else None)
 
-    def forget(self, folder: str | Path, words: bool = True) -> Forgotten:
-        """Forget a folder with everything indexed from it, whether it is still there or not.
+    def forget(self, place: str | Path, words: bool = True, forever: bool = False) -> Forgotten:
+        """Forget a folder, or a file, with everything indexed from it, whether it is still there or not.
 
-        words   with what people gave to its pictures, those that are away among them; else that goes on waiting
+        words     with what people gave to its pictures, those that are away among them; else that goes on waiting
+        forever   nor do files of the same content come back with `add`, wherever they lie, until `readmit`
 
-        Raises BadInput for a folder that nothing is known of. No picture is touched.
+        A file in a folder that stays comes back with `add`, else. Raises BadInput for a place that nothing is known of.
+        No picture is touched.
         """
-        arguments.flags(words=words)
+        arguments.flags(words=words, forever=forever)
         store = self._store
-        full = os.path.realpath(arguments.place(folder))
-        within = prefixes(store, full)
+        folder = os.path.realpath(arguments.place(place))
+        itself, within = store.kept_path(full(place)), prefixes(store, folder)
+
+        def is_here(path: str) -> bool:
+            return path == itself or below(path, within)
+
         paths = store.rows("SELECT id, path FROM items WHERE size IS NOT NULL")
-        ids = [id for id, path in paths if below(path, within)]
-        roots = [root for root in store.roots() if root == full or inside(root, full)]
-        if not (ids or roots or any(below(some.path, within) for some in waiting.listed(store))):
+        ids = [id for id, path in paths if is_here(path)]
+        roots = [root for root in store.roots() if root == folder or inside(root, folder)]
+        if not (ids or roots or any(is_here(some.path) for some in waiting.listed(store))):
             known = ", ".join(store.roots()) or "none"
-            raise BadInput(f"{folder}: nothing is known of it; the folders of this collection: {known}")
+            raise BadInput(f"{place}: nothing is known of it; the folders of this collection: {known}")
         with store.transaction():
             store.change("DELETE FROM roots WHERE path = ?", [(store.kept_path(root),) for root in roots])
+            if forever:
+                barred.bar(store, ids)
+            else:
+                left_out = [path for (path,) in store.rows("SELECT path FROM barred") if is_here(path)]
+                store.change("DELETE FROM barred WHERE path = ?", [(path,) for path in left_out])
             removed = waiting.delete(store, ids)
-            left_out = [path for (path,) in store.rows("SELECT path FROM barred") if below(path, within)]
-            store.change("DELETE FROM barred WHERE path = ?", [(path,) for path in left_out])
-            here = [some for some in waiting.listed(store) if below(some.path, within)] if words else []
+            here = [some for some in waiting.listed(store) if is_here(some.path)] if words else []
             waiting.drop(store, [some.digest for some in here])
         return Forgotten(removed, tuple(self._in_full(some) for some in here if some.says_anything))
 
