@@ -10,42 +10,33 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the server's packages are not installed")
 
-from fastapi import Request
 from fastapi.testclient import TestClient
 
 from diptych.app.server.access import files
-from diptych.app.server.access.caller import Caller, Unauthorised
-from diptych.app.server.access.database import Database
+from diptych.app.server.access.caller import Caller
 from diptych.app.server.access.keys import Keys
-from diptych.app.server.access.sessions import Sessions, cookie_name
+from diptych.app.server.access.sessions import cookie_name
+from diptych.app.server.admission import Admission, admitting
 from diptych.app.server.app import create
 from diptych.app.server.library import Library
-from diptych.app.server.problems import Problem
 from diptych.app.server.settings import Settings
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(Database(tmp_path))
+def admission(tmp_path: Path) -> Iterator[Admission]:
+    with admitting(Settings(home=tmp_path, keys=True)) as admission:
+        yield admission
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> Sessions:
-    return Sessions(Database(tmp_path), files.secret(tmp_path))
+def keys(admission: Admission) -> Keys:
+    return admission.keys
 
 
 @pytest.fixture
-def client(tmp_path: Path, keys: Keys, sessions: Sessions) -> Iterator[TestClient]:
-    def who(request: Request) -> Caller:
-        try:
-            caller, session = sessions.check(request.cookies.get(cookie_name(False), ""))
-        except Unauthorised as error:
-            raise Problem(401, str(error)) from None
-        request.state.csrf = sessions.csrf(session)
-        return caller
-
+def client(tmp_path: Path, admission: Admission) -> Iterator[TestClient]:
     with Library(files.secret(tmp_path), 1, 5.0) as library:
-        app = create(library, Settings(home=tmp_path), who, keys, sessions)
+        app = create(library, admission.settings, admission)
         yield TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
 
 
