@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 
@@ -41,6 +42,18 @@ def test_the_check_sees_what_is_loaded():
 )
 def test_nothing_heavy_is_loaded(code):
     assert loaded(code) == []
+
+
+def test_no_library_notes_who_uses_it(tmp_path):
+    """onnxruntime reports to its makers, and keeps an id of the machine for it, unless it is told not to."""
+    pytest.importorskip("onnxruntime")
+    asked = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    for code, leaves in (("import onnxruntime", None), ("import diptych, onnxruntime", [])):
+        subprocess.run([sys.executable, "-c", code], env=asked, check=True)
+        left = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert leaves is None or left == leaves
+        for path in left:  # a version that leaves nothing anyway is as well
+            path.unlink()
 
 
 def test_kinds_need_numpy_alone():

@@ -3,7 +3,11 @@
 What applications use stands here, and is imported when it is first asked for: `import diptych as d; d.Collection`.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Builds of onnxruntime keep an id of the machine and report to Microsoft, unless they are told not to before they load.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from diptych.catalogue import Dataset as Dataset

@@ -126,6 +126,12 @@ def test_a_picture_is_small_whatever_its_file_is(library, home):
             assert max(image.size) == side
 
 
+def test_no_size_but_these_is_drawn_and_no_query_is_anything_but_words(ask):
+    found = data(ask("search", query="/etc/passwd AND ( #1", k=1, collection="cards"))
+    assert found["passing_the_filter"] == 40
+    assert ask("look", item=found["pictures"][0]["id"], size="large", collection="cards").is_error
+
+
 def test_words_of_others_are_data_that_nothing_in_them_ends(ask):
     """`data` looks at the marks of each."""
     found = data(ask("search", query="anything", where="has(caption)", collection="books"))["pictures"][0]

@@ -23,6 +23,20 @@ def collection(tmp_path: Path) -> Path:
     return tmp_path / "album"
 
 
+def test_a_folder_that_may_not_be_written_into_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its collection lies in the cache, in a folder with a name that says nothing."""
+    from diptych.app.server.library import Library
+    from diptych.app.server.running import serve
+
+    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "access", lambda place, how: False)  # whoever runs the tests may write everywhere
+    paint(tmp_path / "Holidays" / "red.png", "red")
+    with Library(bytes(32), 1, 30) as library:
+        serve(library, tmp_path / "Holidays")
+        (found,) = library.all()
+        assert found.name == "Holidays" and found.folder.is_relative_to(tmp_path / "cache")
+
+
 def test_the_address_that_is_printed_can_be_called_at_once(collection: Path, tmp_path: Path):
     command = [sys.executable, "-m", "diptych.app.cli", "serve", str(collection), "--port", "0"]
     environment = {**os.environ, "DIPTYCH_HOME": str(tmp_path / "home")}

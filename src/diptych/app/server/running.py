@@ -61,7 +61,7 @@ def serve(library: Library, place: Path, tenant: str = "") -> None:
     folder = place if is_collection else _into(place)
     if not (folder / FILE).is_file():
         Collection.open(folder, write=True).close()
-    served = library.add(folder, tenant=tenant)
+    served = library.add(folder, "" if is_collection else place.resolve().name, tenant)
     if not is_collection:
         served.jobs.start("index", lambda writer, progress: _indexed(writer, progress, place))
 
