@@ -6,18 +6,20 @@ DIPTYCH_SEEDS=5 pytest -s tests/app/server/access/test_detector.py     # 1,000 h
 import itertools
 import os
 import random
+import re
 import sys
 import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import access_world as world
 import pytest
 from access_world import DAY, HOUR, MINUTE, START
 
 from diptych.app.server.access.audit import Call, Handed
-from diptych.app.server.access.detector import PAUSE, Alert, Detector
+from diptych.app.server.access.detector import PAUSE, Alert, Detector, Usual
 from diptych.app.server.access.limits import TooMany
 
 SEEDS = int(os.environ.get("DIPTYCH_SEEDS", "0"))
@@ -292,6 +294,16 @@ def test_threads_lose_no_call() -> None:
         thread.join()
     assert found == []
     assert len(seen(detector, spread(range(30_000, 30_012, 3), "original", NOON + HOUR))) == 1
+
+
+def test_the_page_tells_the_limits() -> None:
+    page = (Path(__file__).parents[4] / "docs/reference/unusual-use.md").read_text(encoding="utf-8")
+    told = re.findall(r"\d+", page.partition("| --- |")[2].partition("\n\n")[0])
+    usual = Usual()
+    for limit in (usual.originals, usual.brought, usual.originals_unseen, usual.opened, usual.opened_unseen, usual.run,
+                  usual.opened_unseen_weeks, usual.vectors, usual.taken_awake, round(usual.awake), usual.off_hours,
+                  usual.refused, round(100 * usual.refused_share)):  # fmt: skip
+        assert str(limit) in told
 
 
 # ---------------------------------------------------------------------------------------- people and thieves, measured
