@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,7 +141,7 @@ def test_the_language_opens_pictures_only_where_it_is_allowed(collection, places
         str(secret),
         f"red - {secret}",
         f"red NOT {secret}",
-        f'2:"{secret}"',
+        f'"2:{secret}"',
         f"{may.parent}/../../secret/blue.png",
     ):
         with pytest.raises(BadInput, match="may not be opened here"):
@@ -172,7 +171,7 @@ def test_the_refusal_does_not_tell_whether_a_file_is_there(collection, places, f
         for allowed in (Allowed(), Allowed([secret.parents[1] / "may"])):
             with pytest.raises(BadInput) as caught:
                 collection.search(f'"{path}"', pictures=allowed)
-            told.add(str(caught.value).replace(repr(os.path.expanduser(path))[:60], "PATH"))  # noqa: PTH111
+            told.add(str(caught.value).replace(repr(path)[:60], "PATH"))
     assert len(told) == 1 and files == []
 
 

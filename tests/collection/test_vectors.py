@@ -209,10 +209,34 @@ def test_rows_of_an_encoder_that_forgets_to_normalise_are_brought_to_unit_length
         assert collection.verify() == []
 
 
+@dataclass
+class Odd:
+    """An encoder that gives what it was made with for one text."""
+
+    space: Any
+    rows: Any = None
+    name: str = "odd"
+    version: str = "1"
+
+    def encode_images(self, paths: list[str]) -> Any:
+        return self.rows
+
+    def encode_texts(self, texts: list[str]) -> Any:
+        return self.rows
+
+
 def test_who_states_no_name_or_lacks_a_part_is_told_in_one_line(tmp_path):
     nameless = Mine()
     nameless.version = ""
-    for encoder, why in ((nameless, "`name` and a `version`"), (Mine, "is no encoder"), (object(), "encode_images")):
+    for encoder, why in (
+        (nameless, "`name` and a `version`"),
+        (Mine, "is no encoder"),
+        (object(), "encode_images"),
+        (Odd("cosine"), "Odd: space: 'cosine'; give one of diptych.kinds"),
+        (Odd(cosine, np.ones(4)), r"odd: of one text it made float64 \(4,\); give one row a text$"),
+        (Odd(cosine, np.ones((2, 4))), "give one row a text"),
+        (Odd(hamming, np.ones((1, 4))), "give one row a text of packed bits, uint8"),
+    ):
         with pytest.raises(BadInput, match=why) as caught:
             Collection.open(tmp_path / "c", encoder, write=True)
         assert "\n" not in str(caught.value)
@@ -294,6 +318,27 @@ def test_a_row_that_is_like_nothing_is_refused_by_its_key_and_nothing_is_written
     with pytest.raises(BadInput, match=r"^ragged: its row is \(\)"):
         items.put([Entry("good", rows[0]), Entry("ragged", [[1.0], [1.0, 2.0]])])
     assert len(items) == N
+
+
+def test_whole_numbers_are_taken_and_what_is_no_number_is_refused_by_its_key(items):
+    ones = [int(place == 3) for place in range(WIDTH)]
+    items.put([Entry("list", ones), Entry("array", np.array(ones) * 5)])
+    assert {hit.key for hit in items.search(ones, k=2).results} == {"list", "array"}
+    good = np.ones(WIDTH, np.float32)
+    for odd in ([None] * WIDTH, good.astype(complex), good.astype(bool), good.astype(np.uint8)):
+        with pytest.raises(BadInput, match=r"^odd: rows are "):
+            items.put([Entry("good", good), Entry("odd", odd)])
+    with pytest.raises(BadInput, match=r"^query: the vector: rows are "):
+        items.search(good[:3])
+
+
+@pytest.mark.parametrize("space", ["dot", "l2"])
+def test_numbers_whose_squares_are_infinite_are_refused(tmp_path, space):
+    with Collection.open(tmp_path, space=space, width=3, write=True) as collection:
+        with pytest.raises(BadInput, match=r"^large: its row holds numbers above 1e\+18"):
+            collection.put([Entry("large", [1.0, 0.0, -1e19])])
+        collection.put([Entry("nearly", [1.0, 0.0, -1e17]), Entry("zeros", [0, 0, 0])])
+        assert collection.verify() == [] and len(collection) == 2
 
 
 @dataclass

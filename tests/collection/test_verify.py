@@ -100,6 +100,14 @@ def test_lengths_of_texts_that_rank_wrongly_are_told(pictures: Path, statement: 
     assert any("index of words" in line for line in told), told
 
 
+def test_a_collection_of_which_all_was_removed_is_sound(pictures: Path) -> None:
+    with Collection.open(pictures / ".diptych", Palette(), write=True) as collection:
+        assert collection.remove(collection.ids()) == 8
+        collection.forget(pictures / "broken.png")
+        assert collection._store.rows("SELECT count(*) FROM words") == [(0,)]
+        assert collection.verify() == []
+
+
 def test_files_that_are_gone_or_changed_are_told_with_what_mends_them(pictures: Path) -> None:
     gone, touched, changed = sorted(pictures.rglob("0*.png"))[:3]
     gone.unlink()

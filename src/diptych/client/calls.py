@@ -181,6 +181,11 @@ def upload_to_ask(collection: str, file: str | Path) -> Call[Uploaded]:
     return Call("POST", path, _as(Uploaded), files=(("file", _file(file)),))
 
 
+def fetch_to_ask(collection: str, url: str) -> Call[Uploaded]:
+    """The same, of a picture that the server fetches from the public web, if it may."""
+    return _post(_path("/v1/collections/{}/pictures/fetch", collection), _as(Uploaded), {"url": url})
+
+
 def similar(
     collection: str, item: str, k: int = 20, offset: int = 0, diverse: float = 0.0, where: str | None = None
 ) -> Call[Answer]:

@@ -35,8 +35,11 @@ class Allowed:
 Allowed.ANYTHING = Allowed(None)
 
 
-def check_may_open(allowed: Allowed, path: str) -> None:
-    """Raises BadInput for a file that may not be opened, in the same words whether it is there or not."""
+def check_may_open(allowed: Allowed, path: str, asked: str) -> None:
+    """Raises BadInput for a file that may not be opened, in the same words whether it is there or not.
+
+    asked   the path as it was written, which alone is told: a home is nobody's business
+    """
     if allowed.folders is None:
         return
     try:
@@ -45,7 +48,7 @@ def check_may_open(allowed: Allowed, path: str) -> None:
     except ValueError:  # it holds a zero byte
         may = False
     if not may:
-        raise BadInput(f"query: {shown(path)} may not be opened here; a text goes in quotes with a weight, 1:")
+        raise BadInput(f"query: {shown(asked)} may not be opened here; a text goes in quotes with a weight, 1:")
 
 
 class Ids(list[int]):

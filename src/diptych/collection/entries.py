@@ -122,10 +122,25 @@ def _rows(vectors: Vectors, entries: Sequence[Entry]) -> tuple[Array, int]:
             raise BadInput(f"{entry.key}: its row is {shape}; rows of this collection are {(width,)}")
     if not entries:
         return np.empty((0, width), vectors.identity.dtype), 0
-    rows, refused, normalised = vectors.settled([entry.row for entry in entries], len(entries))
+    try:
+        rows, refused, normalised = vectors.settled([entry.row for entry in entries], len(entries))
+    except BadInput:
+        _find_odd(vectors, entries)
+        raise
+    if len({entry.row.dtype.kind for entry in entries if isinstance(entry.row, np.ndarray)}) > 1:
+        _find_odd(vectors, entries)  # in one array all of them pass for the widest kind
     for place, why in refused.items():
         raise BadInput(f"{entries[place].key}: {why}")
     return rows, normalised
+
+
+def _find_odd(vectors: Vectors, entries: Sequence[Entry]) -> None:
+    """Raises BadInput naming the first entry whose row is of another kind than the collection's."""
+    for entry in entries:
+        try:
+            vectors.settled([entry.row], 1)
+        except BadInput as error:
+            raise BadInput(f"{entry.key}: {error}") from None
 
 
 def _shape(row: Any) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -91,13 +91,13 @@ class Identity:
                 f"{type(encoder).__name__} does not say which encoder it is; give it a `name` and a `version` (texts), "
                 "by which its vectors are known again"
             )
+        if not isinstance(encoder.space, Space):
+            raise BadInput(f"{type(encoder).__name__}: space: {shown(encoder.space)}; give one of diptych.kinds")
         rows = np.asarray(encoder.encode_texts(["a picture"]))
+        if not isinstance(encoder, Fitted):
+            return cls._stated(stated, encoder.space, rows)
         if rows.ndim != 2:
             raise BadInput(f"a collection holds one row a picture, and the space {encoder.space!r} has sets of rows")
-        if not isinstance(encoder, Fitted):
-            digest = hashlib.sha256(json.dumps(stated).encode()).hexdigest()
-            kind = "<f4" if rows.dtype.kind == "f" else rows.dtype.str
-            return cls(stated[0], encoder.space.name, "", "", digest, kind, rows.shape[1], stated[1])
         learned = encoder.learned()
         method = learned.get("method_", encoder)
         images, texts = (getattr(learned.get(side), "text", "") for side in ("images_", "texts_"))
@@ -106,6 +106,17 @@ class Identity:
             sums.update(piece)
         name, space, kind = method.paper_name(), encoder.space.name, rows.dtype.str
         return cls(name, space, images, texts, sums.hexdigest(), kind, rows.shape[1])
+
+    @classmethod
+    def _stated(cls, stated: Sequence[str], space: Space, rows: Array) -> Identity:
+        """By a name and a version. rows: what the encoder made of one text."""
+        wanted = "u" if space.name == "hamming" else "fi"
+        if rows.ndim != 2 or len(rows) != 1 or not rows.shape[1] or rows.dtype.kind not in wanted:
+            packed = " of packed bits, uint8" if space.name == "hamming" else ""
+            raise BadInput(f"{stated[0]}: of one text it made {rows.dtype} {rows.shape}; give one row a text{packed}")
+        digest = hashlib.sha256(json.dumps(stated).encode()).hexdigest()
+        kind = "|u1" if space.name == "hamming" else "<f4"
+        return cls(stated[0], space.name, "", "", digest, kind, rows.shape[1], stated[1])
 
     @classmethod
     def read(cls, text: str) -> Identity:

@@ -272,7 +272,7 @@ class Search:
         for place, term in enumerate(terms):
             if term.kind == "picture":
                 path = os.path.expanduser(term.value)  # noqa: PTH111 - another's home that is unknown stays
-                arguments.check_may_open(pictures, path)
+                arguments.check_may_open(pictures, path, term.value)
                 rows[place] = self.picture(term.value)
             elif term.kind == "vector":
                 rows[place] = self._sound_row([term.data], "the vector")
@@ -316,7 +316,10 @@ class Search:
 
     def _sound_row(self, rows: Any, what: str) -> Array:
         """The one row of a query that is no text. Raises BadInput where it is like nothing."""
-        row = self.vectors.judged(rows, 1)[0][0]
+        try:
+            row = self.vectors.judged(rows, 1)[0][0]
+        except BadInput as error:
+            row = str(error)
         if isinstance(row, str):
             raise BadInput(f"query: {what}: {row}")
         return row

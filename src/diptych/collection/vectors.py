@@ -19,6 +19,8 @@ LENGTH = 1e-4
 """How far from 1 the length of a row may be: about what is left of it in float16."""
 
 _ZEROS = "its row is all zeros, which is like nothing; the encoder, or what was given in its place, saw nothing in it"
+_MOST = 1e18
+_LARGE = f"its row holds numbers above {_MOST:g}, whose squares no float32 holds; scale the rows down"
 _NAN = "its row holds NaN or infinity; the encoder, or what was given in its place, is broken"
 
 Side = Literal["image", "text", "absent", "unknown", "usual"]
@@ -68,12 +70,15 @@ class Vectors:
         """
         rows = self._cast(rows, n)
         finite = np.isfinite(rows).all(axis=1)
-        told = rows.any(axis=1) if self.space.name == "cosine" else finite
         if not finite.all():
             rows = np.where(finite[:, None], rows, 0)
+        refused = dict.fromkeys(np.flatnonzero(~finite).tolist(), _NAN)
+        if self.space.name == "cosine":
+            refused = dict.fromkeys(np.flatnonzero(~rows.any(axis=1)).tolist(), _ZEROS) | refused
+        elif rows.dtype.kind == "f":
+            refused |= dict.fromkeys(np.flatnonzero(~(np.abs(rows).max(axis=1) < _MOST)).tolist(), _LARGE)
         unit, off = self.unit(rows)
-        refused = np.flatnonzero(~(finite & told)).tolist()
-        return unit, {place: _ZEROS if finite[place] else _NAN for place in refused}, int(off.sum())
+        return unit, refused, int(off.sum())
 
     def judged(self, rows: Any, n: int) -> tuple[list[Array | str], int]:
         """As `settled`, with the reason in the place of a row that cannot be kept."""
@@ -117,11 +122,10 @@ class Vectors:
         except ValueError:
             raise BadInput("rows are of different lengths; give as many numbers in each") from None
         shape = (n, self.identity.width)
-        if rows.shape != shape or (rows.dtype.kind == "f") != (self.identity.dtype.kind == "f"):
-            kind = "packed bits, uint8" if self.space.name == "hamming" else self.identity.dtype.name
+        is_float = self.identity.dtype.kind == "f"
+        if rows.shape != shape or not (rows.dtype.kind in "fi" if is_float else rows.dtype == self.identity.dtype):
+            kind = self.identity.dtype.name if is_float else f"packed bits, {self.identity.dtype.name}"
             raise BadInput(f"rows are {rows.dtype} {rows.shape}; this collection holds {kind} {shape}")
-        if rows.dtype.kind != "f" and rows.dtype != self.identity.dtype:
-            raise BadInput(f"rows are {rows.dtype}; this collection holds {self.identity.dtype.name}, packed bits")
         with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as such
             return np.ascontiguousarray(rows, dtype=self.identity.dtype)
 

@@ -28,7 +28,7 @@ from diptych.collection.query import (
     parse,
     register,
 )
-from diptych.collection.query.parser import COLUMN_OF, PICTURE
+from diptych.collection.query.parser import COLUMN_OF
 from diptych.collection.query.tree import flat
 from diptych.kinds import BadInput
 
@@ -350,13 +350,24 @@ terms_st = st.builds(
     st.floats(1e-9, 1e9).flatmap(lambda weight: st.sampled_from([1.0, -1.0, weight, -weight])),
     st.just("text"),
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).map(str.strip).filter(bool),
-).filter(lambda term: not PICTURE.fullmatch(term.value))
+)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(terms_st, min_size=1, max_size=4))
 def test_any_text_and_weight_can_be_written(terms):
     assert parse(str(language.Query(tuple(terms), (), None, ""))).terms == tuple(terms)
+
+
+@pytest.mark.parametrize("value", ["x.jpg", "/etc/passwd", "./a b.png", "~/x", "2:dog.heic", "#12", "tag:x", "AND"])
+def test_a_weight_before_the_quotes_makes_a_text_of_anything(value):
+    for weight in ("1:", "2:", ".5:"):
+        (term,) = parse(f'{weight}"{value}"').terms
+        assert (term.kind, term.value, term.weight) == ("text", value, float(weight[:-1]))
+        assert parse(str(term)).terms == (term,)
+    for written in ('"x y.jpg"', '"2:x y.jpg"', "2:x.jpg", '"./x y"'):
+        (term,) = parse(written).terms
+        assert term.kind == "picture" and parse(str(term)).terms == (term,)
 
 
 def test_the_canonical_form_is_readable():

@@ -23,6 +23,7 @@ from diptych.app.server.recorded import Watch
 from diptych.app.server.routes import collections, drop_in, export, health, items, jobs, pictures, search, shares
 from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
+from diptych.sources.fetch import Fetcher
 
 
 def create(
@@ -57,6 +58,7 @@ def create(
     app.state.watch = None if audit is None else Watch(audit, detector)
     app.state.admission = who if isinstance(who, Admission) else None
     app.state.uploads = Uploads(settings.uploads_kept, settings.upload_seconds)
+    app.state.fetcher = Fetcher(settings.fetch)
     app.state.metrics = Metrics(library)
     problems.install(app)
     app.include_router(health.open_routes)

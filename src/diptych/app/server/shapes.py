@@ -200,6 +200,12 @@ class JobList(Shape):
     jobs: list[Job]
 
 
+class Address(Shape):
+    """Of a picture on the public web."""
+
+    url: Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
 class Uploaded(Shape):
     """A picture to ask with: `picture` is what a part of a search names."""
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
-from diptych.collection.query.tokens import QUOTED_WEIGHT, WEIGHT, Token, tokens
+from diptych.collection.query.tokens import PICTURE, QUOTED_WEIGHT, WEIGHT, Token, tokens
 from diptych.collection.query.tree import (
     COLUMNS,
     AllOf,
@@ -46,7 +46,6 @@ KILOMETRES = {"km": 1.0, "m": 1e-3, "mi": 1.609344}
 DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?)?)?")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIME = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
-PICTURE = re.compile(r"(?:~|\.{1,2})?/[^\s/].*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|hei[cf]|avif)", re.I | re.DOTALL)
 ITEM = re.compile(r"#([0-9]+)")
 KEY = re.compile(r"[^\W\d][\w.:-]*")
 OTHER_NAMES = {
@@ -218,7 +217,8 @@ class _Parser:
                 weight, value = self.weight(inside[1], token.at + 1), value[inside.end() :]
             if not value:
                 self.bad("words between the quotes", token.at, "nothing")
-            return Term(sign * weight, "picture" if PICTURE.fullmatch(value) else "text", value)
+            # A weight before the quotes makes what is inside them a text, whatever it looks like.
+            return Term(sign * weight, "picture" if PICTURE.fullmatch(value) and not weighted else "text", value)
         if not self.at_words():
             self.bad(wanted)
         item = ITEM.fullmatch(token.text)

@@ -18,6 +18,7 @@ TOKEN = re.compile(
 # 2:30 and 16:9 stay words: no digit follows the colon of a weight.
 WEIGHT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+):(?![0-9])")
 QUOTED_WEIGHT = re.compile(WEIGHT.pattern + r"\s*(?=[^\s0-9])")
+PICTURE = re.compile(r"(?:~|\.{1,2})?/[^\s/].*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|hei[cf]|avif)", re.I | re.DOTALL)
 # What the canonical form leaves without quotes.
 PLAIN_KEY = re.compile(r"(?!(?:AND|OR|NOT)$)[^\W\d]\w*")
 PLAIN_WORD = r"(?!(?:AND|OR|NOT)\b)[^\W\d_][\w'’-]*"

@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from diptych.collection.query.sql import EARTH, folded, folding
-from diptych.collection.query.tokens import PLAIN_KEY, PLAIN_PATH, PLAIN_TEXT, QUOTED_WEIGHT
+from diptych.collection.query.tokens import PICTURE, PLAIN_KEY, PLAIN_PATH, PLAIN_TEXT, QUOTED_WEIGHT
 from diptych.kinds import Array, BadInput, shown
 
 Value = str | float
@@ -81,8 +81,11 @@ class Term:
             return f"{weight}#{self.value}"
         if (PLAIN_PATH if self.kind == "picture" else PLAIN_TEXT).fullmatch(self.value):
             return weight + self.value
+        weighty = QUOTED_WEIGHT.match(self.value)
+        if self.kind == "picture":
+            return _quoted((weight or "1:" * bool(weighty)) + self.value)
         # A weight before the quotes makes what is inside them literal.
-        return (weight or ("1:" if QUOTED_WEIGHT.match(self.value) else "")) + _quoted(self.value)
+        return (weight or "1:" * bool(weighty or PICTURE.fullmatch(self.value))) + _quoted(self.value)
 
 
 @dataclass(frozen=True)

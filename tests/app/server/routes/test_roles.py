@@ -82,6 +82,7 @@ ROUTES = {
     "list_models": Asked("GET", "/v1/models", reading(200, 200)),
     "search": Asked("POST", f"{C}/search", reading(200), json(query="a dog", k=1)),
     "upload_to_ask": Asked("POST", f"{C}/pictures", reading(200), picture("file")),
+    "fetch_to_ask": Asked("POST", f"{C}/pictures/fetch", reading(400), json(url="https://example.org/a.jpg")),
     "facets": Asked("GET", f"{C}/facets", reading(200)),
     "histogram": Asked("GET", f"{C}/histogram?field=number", reading(200)),
     "list_items": Asked("GET", f"{C}/items", reading(200)),

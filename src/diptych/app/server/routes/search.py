@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
 from diptych.collection import Allowed, Collection, Term, query
 from diptych.kinds import BadInput
+from diptych.sources.fetch import Fetcher
 
 routes = router("/v1/collections/{collection}", "search")
 
@@ -73,6 +75,16 @@ def upload_to_ask(request: Request, collection: str, file: UploadFile) -> shapes
     found = served(request, collection)
     uploads: Uploads = request.app.state.uploads
     name, upload = uploads.take(file.file, (found.tenant, found.name))
+    return shapes.Uploaded(picture=name, width=upload.width, height=upload.height)
+
+
+@routes.post("/pictures/fetch", **needs("read"))
+def fetch_to_ask(request: Request, collection: str, at: shapes.Address) -> shapes.Uploaded:
+    """The same, of a picture that the server fetches from the public web; refused unless it was told that it may."""
+    found = served(request, collection)
+    uploads: Uploads = request.app.state.uploads
+    fetcher: Fetcher = request.app.state.fetcher
+    name, upload = uploads.take(io.BytesIO(fetcher.get(at.url)), (found.tenant, found.name))
     return shapes.Uploaded(picture=name, width=upload.width, height=upload.height)
 
 
