@@ -12,6 +12,8 @@ import pytest
 from admitted_world import running as served_in
 from PIL import Image
 
+from diptych.app.server.access.database import Database
+from diptych.app.server.access.keys import Keys
 from diptych.app.server.admission import Admission, admitting
 from diptych.app.server.settings import Settings
 from diptych.collection import Collection
@@ -146,6 +148,8 @@ def test_wrong_keys_at_the_door_are_slowed_down(pictures, tmp_path):
 @pytest.mark.parametrize("proxies", [0, 1])
 def test_the_next_request_is_too_many(pictures, tmp_path, proxies):
     """Of one address, whatever its keys and whoever it says it calls for; and of one key, wherever it calls from."""
+    with Database(tmp_path) as database:
+        Keys(database).create("the first")  # behind a proxy a server wants one to begin with
     with running(pictures, tmp_path, keys=True, rate=5, proxies=proxies) as (url, admission):
         answers = []
         tokens = [admission.keys.create(f"busy {number}").token for number in range(6)]
