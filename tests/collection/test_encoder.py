@@ -49,7 +49,7 @@ def test_an_encoder_of_other_weights_is_refused_wherever_it_comes_from(world, tm
     with pytest.raises(OtherEncoder, match="reindex"):
         Collection.open(world / "c", other)
     other.save_pretrained(tmp_path / "other")
-    with pytest.raises(OtherEncoder, match=f"reindex --collection .* --model {tmp_path / 'other'}"):
+    with pytest.raises(OtherEncoder, match=f"reindex --model {tmp_path / 'other'} --collection "):
         Collection.open(world / "c", tmp_path / "other")
     with pytest.raises(BadInput, match="not a fitted folder"):
         Collection.open(world / "c", tmp_path)
