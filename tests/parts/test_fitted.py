@@ -180,9 +180,9 @@ def test_damaged_config_says_so(folder):
 
 
 def test_code_is_never_taken_from_a_folder(folder):
-    change(folder, **{"class": "wsgiref.simple_server:WSGIServer"})
+    change(folder, **{"class": "xmlrpc.server:SimpleXMLRPCServer"})
     assert "not part of diptych; refused" in refused(folder)
-    assert "wsgiref" not in sys.modules
+    assert "xmlrpc.server" not in sys.modules
     change(folder, **{"class": "subprocess:Popen"})
     assert "subprocess:Popen, which is no Method" in refused(folder)
     change(folder, **{"class": "diptych.kinds:BadInput"})
