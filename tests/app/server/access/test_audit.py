@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import other_process
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,15 +89,9 @@ def test_a_file_that_was_deleted_is_begun_anew(tmp_path: Path, clock) -> None:
     assert len(lines(tmp_path)) == 1
 
 
-def _write(folder: Path, who: str, n: int) -> None:
-    audit = Audit(folder, clock=lambda: 1_800_000_000.0)
-    for number in range(n):
-        audit.write(replace(CALL, who=who, status=number))
-
-
 def test_threads_and_processes_write_side_by_side(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    others = [context.Process(target=_write, args=(tmp_path, f"p{n}", 200)) for n in range(2)]
+    others = [context.Process(target=other_process.write, args=(tmp_path, CALL, f"p{n}", 200)) for n in range(2)]
     for process in others:
         process.start()
     audit = Audit(tmp_path, clock=lambda: 1_800_000_000.0)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import other_process
 import pytest
 
 from diptych.app.server.access import keys as module
@@ -124,29 +125,19 @@ def test_what_cannot_be_revoked_is_told(keys: Keys) -> None:
         keys.revoke("phone")
 
 
-def _ask(folder: Path, questions, answers) -> None:
-    with Database(folder) as database:
-        keys = Keys(database)
-        for token in iter(questions.get, None):
-            try:
-                answers.put(keys.check(token).name)
-            except Unauthorised as error:
-                answers.put(str(error))
-
-
 def test_a_revoked_key_is_refused_by_the_next_call_of_every_process(database, tmp_path: Path) -> None:
     keys = Keys(database)
     token = keys.create("laptop").token
     context = multiprocessing.get_context("spawn")
     questions, answers = context.Queue(), context.Queue()
-    other = context.Process(target=_ask, args=(tmp_path / "home", questions, answers))
+    other = context.Process(target=other_process.check, args=(tmp_path / "home", questions, answers))
     other.start()
     try:
         questions.put(token)
-        assert answers.get() == "laptop"
+        assert answers.get(timeout=120) == "laptop"
         keys.revoke("laptop")
         questions.put(token)
-        assert "revoked" in answers.get()
+        assert "revoked" in answers.get(timeout=120)
     finally:
         questions.put(None)
         other.join()
