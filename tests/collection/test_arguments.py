@@ -40,7 +40,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "export_anonymous": {"path": "told.jsonl", "k": 3},
     "import_": {"path": "none.jsonl"},
     "erase": {"items": []},
-    "encrypt": {"key": "none"},
+    "encrypt": {"key": "ab" * 32},
     "get": {"item": 1},
     "ids": {"key": None},
     "search": {"query": "red", "k": 3, "offset": 0, "diverse": 0, "keywords": 0.5, "regions": False, "where": None,
