@@ -238,8 +238,10 @@ function undo() {
 
 addEventListener("popstate", (event) => {
   change.burst = false;
+  const { collection } = state.asked;
   state.asked = event.state?.asked ?? fromAddress();
   state.asked.collection ||= state.collections?.[0]?.name ?? "";
+  if (state.asked.collection !== collection) entered();
   const open = new URLSearchParams(location.search).get("at") ?? "";
   if (open !== state.open) show(open, { push: false });
   renderQuestion();
