@@ -36,6 +36,9 @@ from diptych.collection.arguments import Allowed, Ids, Number
 from diptych.collection.duplicates import THRESHOLD, Duplicates
 from diptych.collection.entries import Entry, give
 from diptych.collection.facets import Bin
+from diptych.collection.feedback import log
+from diptych.collection.feedback.feedback import Feedback
+from diptych.collection.feedback.marks import Marks
 from diptych.collection.identity import EncoderProtocol, Identity, Uncached
 from diptych.collection.ingest import Changed, Ingested, Seen
 from diptych.collection.items import Item
@@ -540,6 +543,11 @@ class Collection:
 
     # ---------------------------------------------------------------------------------------------------------- reading
 
+    @property
+    def feedback(self) -> Feedback:
+        """What people did with answers: kept, told, forgotten and learned from."""
+        return Feedback(self._store, self._one, lambda text: questions.read(text, False, self._metadata_keys()))
+
     def get(self, item: int | str | Path) -> Item:
         """An item by its id or its key. Raises BadInput where there is none."""
         with self._reading():
@@ -572,6 +580,8 @@ class Collection:
         fields: bool = False,
         language: str = "query",
         pictures: Allowed = Allowed.ANYTHING,
+        marks: Marks | None = None,
+        user: str | None = None,
     ) -> Answer: ...
 
     @overload  # an Answer for a vector or pixels, a list for an array of vectors
@@ -590,6 +600,8 @@ class Collection:
         fields: bool = False,
         language: str = "query",
         pictures: Allowed = Allowed.ANYTHING,
+        marks: Marks | None = None,
+        user: str | None = None,
     ) -> Any:
         """The k best answers to a query, after the first `offset`; pages of k share none and leave none out.
 
@@ -604,11 +616,25 @@ class Collection:
         language   "plain" for text that a stranger typed: nothing in it is an operator, a path or an id, and every text
                    is taken
         pictures   which picture files the query may open; `Allowed()` for none, if strangers write it
+        marks      answers that somebody marked for this query: it moves towards those marked yes, and away from those
+                   marked no, which are no answer any more. None are looked up: see `feedback.marks`
+        user       who asks: what was learned for them orders the answers (see `feedback.learn`)
         """
         plainly = arguments.one_of(language, "language", questions.LANGUAGES) == "plain"
         params = SearchParams(k, offset, diverse, keywords, regions=regions, fields=fields, pictures=pictures)
+        if not isinstance(marks, Marks | None):
+            raise BadInput(f"marks: {shown(marks)}; give Marks(yes=[…], no=[…])")
+        if user is not None:
+            log.checked_user(user)
         rows = questions.vectors(query)
+        if rows is not None and marks:
+            raise BadInput("marks: they are of the answers to one query, and there are several; ask one by one")
         with self._reading():
+            if marks:
+                yes, no = self._marked(marks.yes), self._marked(marks.no)
+                if both := set(yes) & set(no):
+                    raise BadInput(f"marks: item {min(both)} is marked yes and no; give its latest mark")
+                params = replace(params, yes=yes, no=no)
             if rows is None:
                 asked = questions.read(query, plainly, self._metadata_keys(), where)
                 return self._hinting(self._search.answer(asked, params), asked.where)
@@ -793,6 +819,15 @@ class Collection:
         keys = [name for name in names if not isinstance(name, int)]
         found = dict(zip(keys, self._store.find(keys), strict=True))
         return [name if isinstance(name, int) else found[name] for name in names]
+
+    def _marked(self, names: Sequence[int | str | Path]) -> tuple[int, ...]:
+        """The ids of these, in rising order. Raises BadInput for what cannot be found."""
+        ids = self._ids(names)
+        here = {item.id for item in self._store.items([id for id in ids if id is not None]) if item.status == "ok"}
+        missing = next((name for name, id in zip(names, ids, strict=True) if id not in here), None)
+        if missing is not None:
+            raise BadInput(f"marks: {self.folder} has no item {shown(missing)}; leave it out")
+        return tuple(sorted(here))
 
     def _one(self, item: Any) -> Item:
         name = arguments.name(item)

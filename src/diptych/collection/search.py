@@ -17,6 +17,7 @@ import numpy as np
 from diptych.collection import arguments, regions
 from diptych.collection import verdict as judge
 from diptych.collection.arguments import Allowed
+from diptych.collection.feedback import marks as marking
 from diptych.collection.identity import EncoderProtocol
 from diptych.collection.items import Item, Value
 from diptych.collection.nearest import Nearest
@@ -86,6 +87,8 @@ class Answer:
     seconds   from the query to the answer
     total     items that pass the filters, on this page or not; of a query without filters, all there are
     hints     what is odd about the query, such as a field that no item has
+    ranked_by   what ordered the results, in plain words: "query"; "date taken", where nothing is looked for; or "marks
+              (…)" and how the query was moved by them
     """
 
     query: str
@@ -94,6 +97,7 @@ class Answer:
     seconds: float
     total: int = 0
     hints: tuple[str, ...] = ()
+    ranked_by: str = "query"
 
 
 @dataclass
@@ -122,6 +126,7 @@ class SearchParams:
     diverse     0 to 1: how much a picture like those before it is held back
     keywords    0 to 1: what words in captions, tags and names weigh against the vectors
     without     ids that are no answer
+    yes, no     ids of answers that somebody marked so for this query; those marked no are no answer
     regions     whether to say which part of each answers best
     fields      whether to say what is known of each
     pictures    which files the query may open
@@ -132,6 +137,8 @@ class SearchParams:
     diverse: float = 0.0
     keywords: float = 0.5
     without: frozenset[int] = frozenset()
+    yes: tuple[int, ...] = ()
+    no: tuple[int, ...] = ()
     regions: bool = False
     fields: bool = False
     pictures: Allowed = Allowed.ANYTHING
@@ -144,6 +151,8 @@ class SearchParams:
         arguments.flags(regions=self.regions, fields=self.fields)
         if not isinstance(self.pictures, Allowed):
             raise BadInput(f"pictures: {shown(self.pictures)}; give Allowed() for none, or Allowed([FOLDER])")
+
+        object.__setattr__(self, "without", self.without | set(self.no))
 
     @property
     def need(self) -> int:
@@ -194,7 +203,9 @@ class Search:
             real = ids[place] >= 0
             ranked = ids[place][real], scores[place][real].astype(np.float64)
             vector = vectors[place : place + 1]
-            answers.append(self._told(query, vector, vector, vector[:0], *ranked, set(), among, params, started))
+            answers.append(
+                self._told(query, vector, vector, vector[:0], *ranked, set(), among, params, started, "query")
+            )
         return answers
 
     def _answered(self, query: Query, params: SearchParams, started: float) -> Answer:
@@ -203,12 +214,21 @@ class Search:
         terms, never = rows[: len(query.terms)], rows[len(query.terms) :]
         if query.terms:
             vector = self._joined(query.terms, terms)
-            ids, scores, keyword_hits = self._ranked(query, vector, never, among, params)
+            asked, by = self._moved(vector, params)
+            ids, scores, keyword_hits = self._ranked(query, asked, never, among, params)
         else:
-            vector, keyword_hits = None, set[int]()
+            vector, keyword_hits, by = None, set[int](), "date taken"
             ids = self._listed(query, never, among, params)
             scores = np.ones(len(ids))
-        return self._told(query, vector, terms, never, ids, scores, keyword_hits, among, params, started)
+        return self._told(query, vector, terms, never, ids, scores, keyword_hits, among, params, started, by)
+
+    def _moved(self, vector: Array, params: SearchParams) -> tuple[Array, str]:
+        """The query (1, d) as marks move it, and what does; itself without any."""
+        if not (params.yes or params.no):
+            return vector, "query"
+        yes, no = self.vectors.of(params.yes), self.vectors.of(params.no)
+        found = marking.moved(self.vectors.space, vector, yes, no, self._sample()[1])
+        return found.vector, found.by
 
     def _told(
         self,
@@ -222,11 +242,19 @@ class Search:
         among: Passing | None,
         params: SearchParams,
         started: float,
+        by: str,
     ) -> Answer:
-        """The page of the answer among what was ranked, with verdicts and reasons."""
+        """The page of the answer among what was ranked, with verdicts and reasons.
+
+        vector   of the query as it was asked: marks change the order, and not what is rated and explained
+        """
         page = slice(params.offset, params.need)
-        verdict, verdicts = self._verdicts(query, terms, never, ids, scores, page, keyword_hits, among)
-        reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits)
+        rated, said = scores, keyword_hits
+        if vector is not None and (params.yes or params.no):
+            rated = self.vectors.space.score(vector, self.nearest.current().rows(ids))[0].astype(np.float64)
+            said = keyword_hits | set(params.yes)  # nobody knows better
+        verdict, verdicts = self._verdicts(query, terms, never, ids, rated, page, said, among)
+        reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits, frozenset(params.yes))
         items = [self.store.named(item) for item in self.store.items(ids[page].tolist())]
         hits = [
             Hit(item.id, item.path, float(score), verdict, reasons[item.id], key=item.key)
@@ -242,7 +270,7 @@ class Search:
         passing = np.arange(0) if among is None else among.ids
         total = len(self.nearest.current()) if among is None else len(passing)
         total -= len(params.without) if among is None else int(np.isin(passing, list(params.without)).sum())
-        return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started, total)
+        return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started, total, ranked_by=by)
 
     def region(self, path: str, query: Query, pictures: Allowed) -> Region:
         """The part of a picture file that answers best. Raises BadInput where nothing is asked that could be seen."""
@@ -395,7 +423,7 @@ class Search:
         reach = params.k
         while reach < params.need:
             reach *= 4
-        words = self._keyword_hits(query, among, max(DEPTH, reach)) if params.keywords else []
+        words = self._keyword_hits(query, among, max(DEPTH, reach), params) if params.keywords else []
         simple = not (words or len(never) or params.diverse)
         index = self.nearest.current()
         most = len(index) if among is None else len(among.ids)
@@ -404,7 +432,7 @@ class Search:
         ids, scores = np.empty(0, np.int64), np.empty(0)
         while True:
             if step > reach:  # what no answer may show left too few
-                words, reach = self._keyword_hits(query, among, max(DEPTH, step)) if words else [], step
+                words, reach = self._keyword_hits(query, among, max(DEPTH, step), params) if words else [], step
             depth = (max(step, TOP) if simple else max(4 * step, DEPTH)) + len(params.without)
             keyword_hits = words[: max(DEPTH, step)]
             new, new_scores = self._candidates(vector, among, depth, keyword_hits, params)
@@ -438,15 +466,17 @@ class Search:
             return found, found_scores
         return self._fused(vector, found, found_scores, keyword_hits, params.keywords)
 
-    def _keyword_hits(self, query: Query, among: Passing | None, depth: int) -> list[int]:
+    def _keyword_hits(self, query: Query, among: Passing | None, depth: int, params: SearchParams) -> list[int]:
         """The items that all words of the texts asked for are said of, best first (BM25)."""
         match = _match([term.value for term in query.terms if term.kind == "text" and term.weight > 0])
         if not match:
             return []
         sql = "SELECT rowid AS id FROM words WHERE words MATCH ? ORDER BY rank, rowid"
         if among is None:
-            return [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth))]
-        return list(map(int, among.of(self.store.ids(sql, (match,)))[:depth]))
+            found = [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth + len(params.without)))]
+        else:
+            found = list(map(int, among.of(self.store.ids(sql, (match,)))))
+        return [id for id in found if id not in params.without][:depth]
 
     def _fused(
         self, vector: Array, ids: Ints, scores: Floats, keyword_hits: Sequence[int], weight: float
@@ -470,6 +500,7 @@ class Search:
         if self._latest is None:
             self._latest = self.store.ids("SELECT id FROM items ORDER BY taken DESC, id DESC")
         ids = (among or self.passing(None)).of(self._latest)
+        ids = ids[~np.isin(ids, list(params.without))] if params.without else ids
         if not len(never):
             return ids[: params.need]
         kept = [ids[:0]]
@@ -635,12 +666,14 @@ class Search:
         return self.vectors.space.normalise(fixed + put)
 
     def _reasons(
-        self, query: Query, vector: Array | None, ids: Sequence[int], keyword_hits: set[int]
+        self, query: Query, vector: Array | None, ids: Sequence[int], keyword_hits: set[int], yes: frozenset[int]
     ) -> dict[int, tuple[str, ...]]:
-        """Reasons of each answer."""
+        """Reasons of each answer. yes: those that were marked so."""
         reasons: dict[int, list[str]] = {id: [] for id in ids}
         words = [term.value for term in query.terms if term.kind == "text" and term.weight > 0]
         for id in ids:
+            if id in yes:
+                reasons[id].append("marked yes")
             if id in keyword_hits:
                 reasons[id].append(f"said of it: {', '.join(_content_words(words))}")
         if vector is not None and vector.any():
