@@ -338,7 +338,8 @@ def test_a_collection_of_version_1_forgets_the_names_of_links_and_of_where_it_wa
         for old in (tmp_path / "P", tmp_path / "where it was"):
             connection = collection._store._connection
             connection.executescript(
-                "DROP TABLE waiting; DROP TABLE mounts; DROP TABLE barred; DELETE FROM roots; PRAGMA user_version = 1"
+                "DROP TABLE waiting; DROP TABLE mounts; DROP TABLE barred; DELETE FROM roots; PRAGMA user_version = 1;"
+                "ALTER TABLE roots DROP COLUMN crc; ALTER TABLE removed DROP COLUMN crc"
             )
             for (name,) in connection.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'index' AND sql != ''"
@@ -371,6 +372,7 @@ def test_items_of_version_1_get_the_name_of_their_file(tmp_path: Path):
                     collection._vectors.put("image", store.put([also], [True]), [0], np.ones((1, 16), np.float32))
         store._connection.executescript(
             "DROP TABLE waiting; DROP TABLE mounts; DROP TABLE barred; PRAGMA user_version = 1; DELETE FROM roots;"
+            "ALTER TABLE roots DROP COLUMN crc; ALTER TABLE removed DROP COLUMN crc;"
             f"INSERT INTO roots VALUES ('{tmp_path / 'P'}'), ('{tmp_path / 'L'}')"
         )
     with opened(tmp_path / "c") as collection:
