@@ -18,6 +18,7 @@ from collection_world import COLOURS, Palette, album
 
 from diptych.collection import Collection, Damaged
 from diptych.collection.query import register
+from diptych.collection.store import SUMMED
 from diptych.index import choice
 from diptych.index.ivf import IVF
 from diptych.kinds import BadInput, cosine
@@ -145,6 +146,26 @@ def test_a_change_in_any_column_of_an_item_is_noticed(whole, tmp_path):
             change = f"UPDATE items SET {column} = coalesce({column}, 0) || '99' WHERE id = 3"
             collection._store._connection.execute(change)
             assert collection.verify(), column
+
+
+@pytest.mark.parametrize("table", sorted(SUMMED))
+def test_a_change_in_any_column_of_a_small_table_is_noticed(tmp_path, table):
+    album(tmp_path / "pictures", 3)
+    with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
+        collection.add(tmp_path / "pictures")
+        collection.remove([1], forever=True)
+        assert collection.verify() == []
+        connection = collection._store._connection
+        for column in (*SUMMED[table], "crc"):
+            kinds = [f"CAST({column} AS BLOB)"] if column != "item" else []  # a key of SQLite's own is always a number
+            for change in (f"{column} || '9'", *kinds):
+                kept = connection.execute(f"SELECT * FROM {table}").fetchall()
+                assert kept
+                connection.execute(f"UPDATE {table} SET {column} = {change}")
+                assert any(f"{table} " in line and "checksum" in line for line in collection.verify()), (column, change)
+                connection.execute(f"DELETE FROM {table}")
+                marks = ", ".join("?" * len(kept[0]))
+                connection.executemany(f"INSERT INTO {table} VALUES ({marks})", kept)
 
 
 def test_a_file_cut_short_or_emptied_is_an_error(whole, tmp_path):

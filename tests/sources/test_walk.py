@@ -76,6 +76,18 @@ def test_an_xmp_that_may_be_of_two_pictures_is_of_none_and_said_and_a_text_is_of
     assert tree.files[1].beside_at != states[1]  # so that it is looked at again
 
 
+def test_an_xmp_that_may_be_of_a_raw_file_is_not_taken_for_the_pictures(tmp_path):
+    for name in ("a.jpg", "a.CR2", "a.xmp", "a.txt", "b.NEF", "b.xmp", "c.mov", "c.xmp", "c.jpg"):
+        touch(tmp_path / name)
+    assert beside(tmp_path) == {"a.jpg": ["a.txt"], "c.jpg": ["c.xmp"]}
+    tree = walk(tmp_path)
+    asked = "is it of a.CR2 or of a.jpg? Name it in full, as a.jpg.xmp is of a.jpg"
+    assert [file.note for file in tree.files] == [f"a.xmp left out: {asked}", ""]
+    assert sorted(Path(path).name for path in tree.passed) == ["a.CR2", "b.NEF", "b.xmp", "c.mov"]
+    touch(tmp_path / "a.CR2.xmp")  # now it is known which is of the raw file
+    assert beside(tmp_path)["a.jpg"] == ["a.txt", "a.xmp"]
+
+
 def test_an_xmp_of_the_stem_gives_way_to_one_of_the_whole_name(tmp_path):
     for name in ("a.jpg", "a.jpg.xmp", "a.xmp"):
         touch(tmp_path / name)

@@ -10,7 +10,7 @@ from diptych.collection.survey import below, prefixes
 
 def keep_out(store: Store, places: Sequence[tuple[str, str, int | None, int | None]]) -> None:
     """Remember files, inside a transaction: where each is kept, its digest, size and time."""
-    store.change("INSERT OR REPLACE INTO barred VALUES (?, ?, ?, ?)", places)
+    store.put_rows("barred", places)
 
 
 def bar(store: Store, ids: Sequence[int]) -> None:

@@ -288,9 +288,9 @@ class _Work:
         if news or roots or disks or plain:
             with store.transaction():
                 store.change("DELETE FROM roots WHERE path = ?", [(store.kept_path(root),) for root in within])
-                store.change("INSERT INTO roots VALUES (?)", [(store.kept_path(root),) for root in roots])
+                store.put_rows("roots", [(store.kept_path(root),) for root in roots])
                 store.change("DELETE FROM mounts WHERE path = ?", plain)
-                store.change("INSERT OR REPLACE INTO mounts VALUES (?, ?)", disks)
+                store.put_rows("mounts", disks)
                 for path, why in news.items():
                     before_it = store.items([self.known[path].id]) if path in self.known else []
                     item = replace(before_it[0] if before_it else Item(path), kept=path, status="failed", reason=why)

@@ -38,6 +38,14 @@ WORDS = (
     "CREATE VIRTUAL TABLE words USING fts5 (name, captions, tags, tokenize = 'porter unicode61 remove_diacritics 2')"
 )
 
+SUMMED = {
+    "roots": ("path",),
+    "mounts": ("path", "disk"),
+    "removed": ("item", "generation"),
+    "barred": ("path", "digest", "size", "mtime_ns"),
+}
+"""Tables of which each row ends with the checksum of these columns, which SQLite computes; `verify` compares it."""
+
 SCHEMA = (
     f"""
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL);
@@ -104,6 +112,10 @@ SCHEMA = (
     CREATE INDEX tags_tag ON tags ({folding("tag")}, tag);
     CREATE INDEX metadata_text ON metadata (key, {folding("value")}, value) WHERE typeof(value) = 'text';
     """,
+    ";".join(
+        f"ALTER TABLE {table} ADD COLUMN crc INTEGER; UPDATE {table} SET crc = diptych_crc({', '.join(columns)})"
+        for table, columns in SUMMED.items()
+    ),
     """
     CREATE TABLE events (
         id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, query TEXT NOT NULL, item INTEGER NOT NULL,
@@ -286,7 +298,7 @@ class Store:
             roots.add("." if moved else self.kept_path(os.path.realpath(path)))
         with self.transaction():
             self._connection.execute("DELETE FROM roots")
-            self.change("INSERT INTO roots VALUES (?)", [(path,) for path in roots])
+            self.put_rows("roots", [(path,) for path in sorted(roots)])
 
     # ----------------------------------------------------------------------------------------------------- transactions
 
@@ -406,6 +418,11 @@ class Store:
         """Run a statement once for each of the values, inside a transaction."""
         if values:
             self._connection.executemany(sql, values)
+
+    def put_rows(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Write rows of a table of `SUMMED`, in the place of those with the same key, inside a transaction."""
+        values = ", ".join(f"?{number}" for number in range(1, len(SUMMED[table]) + 1))
+        self.change(f"INSERT OR REPLACE INTO {table} VALUES ({values}, diptych_crc({values}))", rows)
 
     def run(self, sql: str) -> None:
         """Run a statement, inside a transaction."""
@@ -613,7 +630,7 @@ class Store:
 
     def delete(self, ids: Iterable[int]) -> int:
         """Remove items with everything that belongs to them; the number of those that were there."""
-        gone = 0
+        gone: list[int] = []
         run = self._connection.execute
         for id in ids:
             here = run("DELETE FROM items WHERE id = ?", (id,)).rowcount
@@ -621,9 +638,9 @@ class Store:
                 for table in ("captions", "tags", "metadata", "vectors", "events"):
                     run(f"DELETE FROM {table} WHERE item = ?", (id,))
                 run("DELETE FROM words WHERE rowid = ?", (id,))
-                run("INSERT INTO removed VALUES (?, ?)", (id, self._writing))
-                gone += 1
-        return gone
+                gone.append(id)
+        self.put_rows("removed", [(id, self._writing) for id in gone])
+        return len(gone)
 
     def merge_words(self) -> None:
         """Write the index of words anew, inside a transaction: until then it holds the words of what was deleted."""

@@ -15,7 +15,7 @@ import numpy as np
 from diptych.collection import waiting
 from diptych.collection.feedback import log
 from diptych.collection.nearest import Nearest
-from diptych.collection.store import WORDS, Damaged, Store, command
+from diptych.collection.store import SUMMED, WORDS, Damaged, Store, command
 from diptych.collection.vectors import Side, Vectors
 from diptych.index.ivf import IVF
 from diptych.kinds import Progress, batches
@@ -31,6 +31,7 @@ def problems(vectors: Vectors, nearest: Nearest, contents: bool, progress: Progr
         _items(store, contents, progress),
         _waiting(store),
         _feedback(store),
+        _sums(store),
         _vectors(vectors),
         _index(vectors, nearest),
     )
@@ -122,6 +123,14 @@ def _feedback(store: Store) -> Iterator[str]:
     for _ in log.events(store):  # reading checks every row
         pass
     yield from ()
+
+
+def _sums(store: Store) -> Iterator[str]:
+    """Of the small tables: where pictures come from, and which are left out."""
+    for table, columns in SUMMED.items():
+        sql = f"SELECT {columns[0]} FROM {table} WHERE crc IS NOT diptych_crc({', '.join(columns)})"
+        for (row,) in store.rows(sql):
+            yield f"{store.file}: {table} {row}: checksum differs; put a backup in its place"
 
 
 def _vectors(vectors: Vectors) -> Iterator[str]:

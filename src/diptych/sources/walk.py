@@ -33,13 +33,14 @@ accents. The `.xmp` of another picture or of another program's raw file is worse
 that two pictures could claim is of neither. A `.txt` was written for here, and is of every picture of its stem.
 """
 
-_RAW = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mrw nef nrw orf pef raf raw rw2 sr2 srf srw x3f"
+_ENDINGS = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mrw nef nrw orf pef raf raw rw2 sr2 srf srw x3f"
+_RAW = frozenset(f".{ending}" for ending in _ENDINGS.split())
 _OTHERS = """
 7z aac aae ai avi bin bz2 cop cos cot css csv db doc docx eps exe exr flac gz hdr htm html ico ini iso jp2 js json jsonl
 jxl lrcat m2ts m4a m4v md mkv mov mp3 mp4 mpeg mpg mts nfo ogg parquet pdf psb psd py rar sqlite srt svg tar tga thm tsv
 url wav webm wmv xcf xls xlsx xml yaml yml zip
 """
-KNOWN = frozenset(f".{ending}" for ending in (_RAW + _OTHERS).split())
+KNOWN = _RAW | {f".{ending}" for ending in _OTHERS.split()}
 """Endings of files that are no pictures we read, so that nobody has to look into them; raw ones look like TIFF."""
 
 _BEGINNINGS = {
@@ -224,6 +225,7 @@ def _listed(
     words: dict[str, os.DirEntry[str]] = {}
     folders: list[Path] = []
     links: list[Path] = []
+    before = len(tree.passed)
     try:
         with os.scandir(here) as entries:
             for entry in entries:
@@ -256,10 +258,11 @@ def _listed(
                         tree.refused.append((_spelt(entry.path), f"not readable ({error.strerror})"))
     except OSError:
         tree.closed.append(str(here))
-    owned, doubts = _owned(words, sorted(_name(path) for path, _ in pictures))
+    raw = [_name(path) for path in tree.passed[before:] if _split(path)[1] in _RAW]
+    owned, doubts = _owned(words, sorted(_name(path) for path, _ in pictures), sorted(raw))
     found = [_found(path, facts, owned, doubts, words) for path, facts in pictures]
     used = {path for file in found for path in file.beside}
-    doubted = {name for some in doubts.values() for name, _ in some}
+    doubted = {word for path, _ in pictures for word, _ in doubts.get(_name(path), ())}
     tree.passed += [entry.path for name, entry in words.items() if entry.path not in used and name not in doubted]
     return found, sorted(folders, reverse=True), sorted(links)
 
@@ -284,16 +287,19 @@ def _found(
 
 
 def _owned(
-    words: Iterable[str], pictures: Sequence[str]
+    words: Iterable[str], pictures: Sequence[str], raw: Sequence[str] = ()
 ) -> tuple[dict[str, list[str]], dict[str, list[tuple[str, str]]]]:
-    """Picture -> its files of words, and -> (file of words, why it is not its own). See WORDS."""
+    """Picture -> its files of words, and -> (file of words, why it is not its own). See WORDS.
+
+    raw   files beside them that no picture is read from, and whose `.xmp` other programs call so
+    """
     owned: dict[str, list[str]] = defaultdict(list)
     doubts: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for name, owners in _claims(words, pictures):
+    for name, owners in _claims(words, [*pictures, *raw]):
         if _split(name)[1] == ".xmp":
             free = [owner for owner in owners if not any(_split(other)[1] == ".xmp" for other in owned[owner])]
             if len(free) != 1:
-                asked = f"is it of {' or of '.join(free)}? Name it in full, as a.jpg.xmp is of a.jpg"
+                asked = f"is it of {' or of '.join(sorted(free))}? Name it in full, as a.jpg.xmp is of a.jpg"
                 for owner in free or owners:
                     doubts[owner].append((name, asked if free else f"{owner} has another"))
                 continue

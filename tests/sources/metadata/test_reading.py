@@ -80,6 +80,20 @@ def test_what_is_no_utf_8_is_the_latin_of_windows_byte_by_byte():
     assert decoded(bytes(range(256))).isprintable() is False and len(decoded(bytes(range(256)))) == 256
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"), [("windows-1251", "Море"), ("KOI8-R", "Море"), ("Shift_JIS", "海"), ("ISO-8859-2", "moře")]
+)
+def test_an_encoding_that_xml_declares_is_believed_where_the_bytes_are_no_utf_8(encoding, text):
+    xml = f"<?xml version='1.0' encoding='{encoding}'?><x>{text}</x>"
+    assert decoded_file(xml.encode(encoding)) == decoded_file(xml.encode()) == xml
+
+
+def test_an_encoding_that_is_none_of_texts_is_not_believed():
+    for declared in ("unicode_escape", "rot13", "punycode", "no-such"):
+        xml = f"<?xml version='1.0' encoding='{declared}'?>".encode() + b"\\u0041 \xe9"
+        assert decoded_file(xml).endswith("\\u0041 é")
+
+
 @pytest.mark.parametrize("data", [b"", b"a", b"\xff\xfe", b"\xfe\xff", b"\0", b"\xff\xfe\0\0a", b"\xff\xfea", b"a\0b"])
 def test_any_bytes_give_some_text(data):
     assert isinstance(decoded_file(data), str)

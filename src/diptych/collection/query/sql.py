@@ -1,20 +1,23 @@
-"""Functions that filters call from SQL: text without case, numbers in text, distance on the globe."""
+"""Functions that SQL calls: text without case, numbers in text, distance on the globe; and checksums of rows."""
 
 from __future__ import annotations
 
 import math
 import sqlite3
 import unicodedata
+import zlib
 
 EARTH = 6371.0088
 """Mean radius of the Earth in km (IUGG)."""
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Give a connection the functions that `Filter.sql` calls. They are deterministic: indices are over them."""
+    """Give a connection the functions that `Filter.sql` and the store call. They are deterministic: indices are over
+    them."""
     connection.create_function("diptych_fold", 1, _fold, deterministic=True)
     connection.create_function("diptych_number", 1, _as_number, deterministic=True)
     connection.create_function("diptych_km", 4, great_circle_km, deterministic=True)
+    connection.create_function("diptych_crc", -1, _checksum, deterministic=True)
 
 
 def great_circle_km(lat: float | None, lon: float | None, to_lat: float, to_lon: float) -> float | None:
@@ -41,6 +44,11 @@ def folding(column: str) -> str:
     """
     plain = f"length({column}) = length(CAST({column} AS BLOB))"
     return f"CASE WHEN {plain} THEN lower({column}) ELSE diptych_fold({column}) END"
+
+
+def _checksum(*values: str | float | bytes | None) -> int:
+    """Of the values and their kinds: 1, "1" and b"1" differ."""
+    return zlib.crc32(repr(values).encode("utf-8", "backslashreplace"))
 
 
 def _fold(value: str | float | bytes | None) -> str | None:

@@ -6,11 +6,17 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date
 from itertools import islice
 
 _STRAY = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0x100)}
 _MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_DECLARED = re.compile(
+    rb"""\s*<\?xml [^>]*?encoding=["']"""
+    rb"(windows-125\d|iso-8859-(?!1\b)\d+|koi8-[ru]|shift_jis|euc-(?:jp|kr)|gb(?:k|2312|18030)|big5)\b",
+    re.IGNORECASE,
+)
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufeff\ud800-\udfff]+")
 
 # What cameras and programs write into every picture where words of a person belong.
@@ -36,7 +42,8 @@ def decoded(data: bytes) -> str:
 
 
 def decoded_file(data: bytes) -> str:
-    """UTF-16 and UTF-32, by their mark or by the zeros in their first letter, which is ASCII; else `decoded`."""
+    """UTF-16 and UTF-32, by their mark or by the zeros in their first letter, which is ASCII; what XML declares of
+    itself where it is no UTF-8; else `decoded`."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding, "ignore").removeprefix("\ufeff")
@@ -45,6 +52,10 @@ def decoded_file(data: bytes) -> str:
         if data[first + 1 : first + width] == bytes(width - 1):
             order = "le" if first % width == 0 else "be"
             return data[first - first % width :].decode(f"{encoding}-{order}", "ignore")
+    if declared := _DECLARED.match(data):
+        for encoding in ("utf-8", declared[1].decode("ascii")):  # which is often declared by who wrote the other
+            with suppress(LookupError, ValueError):
+                return data.decode(encoding)
     return decoded(data)
 
 
