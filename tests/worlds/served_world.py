@@ -24,11 +24,11 @@ CARDS = 40
 SECRET = bytes(range(32))
 
 ROLES = {
-    "read": Caller("reader", scopes=including("read")),
-    "write": Caller("writer", scopes=including("write")),
+    "read": Caller("reader", key="reader", scopes=including("read")),
+    "write": Caller("writer", key="writer", scopes=including("write")),
     "admin": Caller("owner", scopes=including("admin")),
-    "blinkered": Caller("blinkered", scopes=including("admin"), collections=frozenset({"album"})),
-    "stranger": Caller("stranger", tenant="elsewhere", scopes=including("admin")),
+    "blinkered": Caller("blinkered", key="blinkered", scopes=including("admin"), collections=frozenset({"album"})),
+    "stranger": Caller("stranger", key="stranger", tenant="elsewhere", scopes=including("admin")),
 }
 """What is shown in the place of a key, and who is let in for it."""
 

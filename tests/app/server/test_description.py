@@ -51,6 +51,8 @@ def described(server: Served, ids: dict[str, list[str]], is_valid: bool) -> Any:
             return body
         if "model" in body:
             body["model"] = "album"
+        elif "item" in body:
+            body |= {"item": ids["item"][0], "shown": ids["item"][: len(body)]}
         elif "query" in body and len(body) % 2:
             return {**body, "language": "plain", "parts": [], "marks": {}, "where": None}
         return body

@@ -20,7 +20,8 @@ from diptych.app.server.library import Library
 from diptych.app.server.lingering import Lingering
 from diptych.app.server.metrics import Measured, Metrics
 from diptych.app.server.recorded import Watch
-from diptych.app.server.routes import collections, drop_in, export, health, items, jobs, pictures, search, shares
+from diptych.app.server.routes import collections, drop_in, export, feedback, health, items, jobs, pictures, search
+from diptych.app.server.routes import shares as links
 from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
 from diptych.sources.fetch import Fetcher
@@ -64,7 +65,8 @@ def create(
     app.include_router(health.open_routes)
     for module in (page, sign_in, shared):
         app.include_router(module.open_routes)
-    for module in (health, collections, search, items, pictures, export, shares, jobs, drop_in, page, reports):
+    asked = (collections, search, feedback, items, pictures, export, links, jobs, drop_in)
+    for module in (health, *asked, page, reports):
         app.include_router(module.routes)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(Door, settings=settings, who=who, watch=app.state.watch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import re
 import shutil
@@ -18,6 +19,7 @@ import numpy as np
 from diptych.app.server.access.opaque import OpaqueIds
 from diptych.app.server.jobs import Jobs
 from diptych.app.server.problems import Problem
+from diptych.app.server.tally import Tally
 from diptych.app.server.thumbnails import Thumbnails
 from diptych.collection import Collection, identity
 from diptych.collection.store import FILE, HIDDEN
@@ -121,7 +123,13 @@ class Served:
             self._free.put(None)
         self.writer = Writer(folder)
         self.jobs = Jobs(self.writer)
+        self.tally = Tally()
         self.thumbnails = Thumbnails(None if is_encrypted else folder)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk and the owner of the files let anything be written."""
+        return os.access(self.folder, os.W_OK) and os.access(self.folder / FILE, os.W_OK)
 
     @contextmanager
     def reader(self) -> Iterator[Collection]:

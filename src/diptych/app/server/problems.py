@@ -77,7 +77,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first, *rest = error.errors()
-        field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+        field = ".".join(map(str, first["loc"][1:]))  # behind where it stands, which may have the same name
         more = f" (and {len(rest)} more)" if rest else ""
         return _response(422, f"{field or 'body'}: {first['msg']}{more}")
 

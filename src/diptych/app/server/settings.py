@@ -34,6 +34,8 @@ class Settings:
     max_k             answers on a page
     max_offset        answers before a page
     max_batch         texts, rows or documents of one call
+    feedback          whether marks, clicks and how long a picture was looked at are kept
+    max_feedback      of them that are kept of one user in a collection
     seconds           that a request may wait for its answer
     rate              requests a minute of one key, and of one address; a screen of pictures is some forty
     uploads_kept      uploaded pictures that can be asked with
@@ -60,6 +62,8 @@ class Settings:
     max_k: int = 1_000
     max_offset: int = 10_000
     max_batch: int = 2_048
+    feedback: bool = True
+    max_feedback: int = 100_000
     seconds: float = 30.0
     rate: int = 6_000
     uploads_kept: int = 256

@@ -57,7 +57,10 @@ class Hit(Item):
 
 
 class Answer(Shape):
-    """`total` counts the items that pass the filters; `written` is the query in the query language."""
+    """`total` counts the items that pass the filters; `written` is the query in the query language.
+
+    `ranked_by` says in plain words what ordered the results.
+    """
 
     query: str
     written: str
@@ -67,6 +70,7 @@ class Answer(Shape):
     total: int
     offset: int
     hints: list[str] = []
+    ranked_by: str = "query"
 
 
 class Part(Shape):
@@ -83,6 +87,27 @@ class Marks(Shape):
 
     yes: Annotated[list[str], Field(max_length=1_000)] = []
     no: Annotated[list[str], Field(max_length=1_000)] = []
+
+
+class Feedback(Shape):
+    """What the caller did with an answer to a query: a mark, with null to take it back; a click; a stay of `seconds`.
+
+    `rank` is its place, from 1, and `shown` are the ids that stood above it: what was passed over is learned from, too.
+    """
+
+    query: Annotated[str, Field(min_length=1, max_length=4_000)]
+    item: str
+    kind: Literal["mark", "click", "dwell"] = "mark"
+    mark: Literal["yes", "no"] | None = None
+    seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = None
+    rank: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    shown: Annotated[list[str], Field(max_length=1_000)] = []
+
+
+class Forgotten(Shape):
+    """How many events were deleted."""
+
+    events: int
 
 
 class Search(Shape):
@@ -164,6 +189,7 @@ class Collection(Shape):
     waiting: int
     encoder: str
     indexing: bool
+    feedback: bool = Field(description="whether it is kept here what people do with answers")
 
 
 class NewCollection(Shape):

@@ -69,6 +69,9 @@ def picture(field: str) -> Callable[[], dict[str, Any]]:
 
 
 C = "/v1/collections/cards"
+MARKED = {"query": "a dog", "item": "", "mark": "yes"}
+"""Of the first postcard, once it is known."""
+
 ROUTES = {
     "healthz": Asked("GET", "/healthz", ANYBODY),
     "readyz": Asked("GET", "/readyz", ANYBODY),
@@ -81,6 +84,10 @@ ROUTES = {
     "delete_collection": Asked("DELETE", C, administering(400)),
     "list_models": Asked("GET", "/v1/models", reading(200, 200)),
     "search": Asked("POST", f"{C}/search", reading(200), json(query="a dog", k=1)),
+    "give_feedback": Asked("POST", f"{C}/feedback", reading(204), lambda: {"json": MARKED}),
+    "standing_marks": Asked("GET", f"{C}/feedback?query=a", reading(200)),
+    "forget_feedback": Asked("DELETE", f"{C}/feedback", reading(200)),
+    "export_feedback": Asked("GET", f"{C}/feedback/export", administering(200)),
     "upload_to_ask": Asked("POST", f"{C}/pictures", reading(200), picture("file")),
     "fetch_to_ask": Asked("POST", f"{C}/pictures/fetch", reading(400), json(url="https://example.org/a.jpg")),
     "facets": Asked("GET", f"{C}/facets", reading(200)),
@@ -108,6 +115,11 @@ ROUTES = {
     "rerank": Asked("POST", "/v1/rerank", reading(200), json(model="cards", query="a dog", documents=["a"])),
 }
 """By the operationId of the published description. A new route stands here, or the test below fails."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def marked(cards: list[str]) -> None:
+    MARKED["item"] = cards[0]
 
 
 @pytest.fixture(scope="module")

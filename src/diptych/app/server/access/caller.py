@@ -39,6 +39,11 @@ class Caller:
     OWNER: ClassVar[Caller]
     """Who sits at the machine, where it listens to nobody else and has no keys."""
 
+    @property
+    def user(self) -> str:
+        """What feedback is kept under: no name, which another may have later, and no two callers' the same."""
+        return self.key or "owner"
+
     def may(self, scope: str) -> bool:
         return scope in self.scopes
 

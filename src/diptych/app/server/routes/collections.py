@@ -22,13 +22,13 @@ def list_collections(request: Request) -> shapes.Collections:
     library: Library = request.app.state.library
     caller = caller_of(request)
     seen = [found for found in library.of(caller.tenant) if caller.sees(found.tenant, found.name)]
-    return shapes.Collections(collections=[_told(found) for found in seen])
+    return shapes.Collections(collections=[_told(request, found) for found in seen])
 
 
 @routes.get("/collections/{collection}", **needs("read"))
 def get_collection(request: Request, collection: str) -> shapes.Collection:
     """One of them, with its numbers."""
-    return _told(served(request, collection))
+    return _told(request, served(request, collection))
 
 
 @routes.post("/collections", status_code=201, **needs("admin"))
@@ -39,7 +39,7 @@ def make_collection(request: Request, new: shapes.NewCollection) -> shapes.Colle
     caller = caller_of(request)
     if caller.collections is not None:
         raise Problem(403, "this key is for some collections alone; making others needs one that is not")
-    return _told(library.make(settings.home, caller.tenant, new.name))
+    return _told(request, library.make(settings.home, caller.tenant, new.name))
 
 
 @routes.delete("/collections/{collection}", status_code=204, **needs("admin"))
@@ -83,9 +83,11 @@ def list_models() -> shapes.Models:
     )
 
 
-def _told(found: Served) -> shapes.Collection:
+def _told(request: Request, found: Served) -> shapes.Collection:
+    settings: Settings = request.app.state.settings
     with found.reader() as reader:
         status = reader.status()
     numbers = {name: status[name] for name in ("items", "failed", "captions", "tags", "waiting")}
     indexing = any(not job.ended for job in found.jobs.all())
-    return shapes.Collection(name=found.name, encoder=status["encoder"]["name"], indexing=indexing, **numbers)
+    encoder, keeps = status["encoder"]["name"], settings.feedback and found.is_writable
+    return shapes.Collection(name=found.name, encoder=encoder, indexing=indexing, feedback=keeps, **numbers)

@@ -122,6 +122,7 @@ def similar(
             total=answer.total,
             offset=offset,
             hints=list(answer.hints),
+            ranked_by=answer.ranked_by,
         )
 
 

@@ -17,7 +17,7 @@ from diptych.app.server.problems import Problem
 from diptych.app.server.routes import shown
 from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
-from diptych.collection import Allowed, Collection, Term, query
+from diptych.collection import Allowed, Collection, Marks, Term, query
 from diptych.kinds import BadInput
 from diptych.sources.fetch import Fetcher
 
@@ -40,10 +40,13 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
     if asked.k > settings.max_k or asked.offset > settings.max_offset:
         raise Problem(422, f"k, offset: at most {settings.max_k:,} answers after the first {settings.max_offset:,}")
     with found.reader() as reader:
-        terms = [_term(request, found, reader, part) for part in asked.parts] + _marked(found, reader, asked.marks)
+        terms = [_term(request, found, reader, part) for part in asked.parts]
+        marks = Marks(*([found.opened(reader, id) for id in ids] for ids in (asked.marks.yes, asked.marks.no)))
         said: Any = asked.query
         if asked.language == "query" and said.strip():
             said = read(found, reader, said)
+        if not (asked.query.strip() or terms):  # what is marked among all there is, is what is looked for
+            terms = [Term.of(id) for id in marks.yes]
         whole: Any = [said, *terms] if asked.query.strip() or not terms else terms
         answer = reader.search(
             whole,
@@ -56,6 +59,8 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             fields=True,
             language="plain",
             pictures=Allowed(),
+            marks=marks,
+            user=caller_of(request).user,
         )
         return shapes.Answer(
             query=asked.query,
@@ -66,6 +71,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             total=answer.total,
             offset=asked.offset,
             hints=list(answer.hints),
+            ranked_by=answer.ranked_by,
         )
 
 
@@ -148,27 +154,24 @@ def _term(request: Request, found: Served, reader: Collection, part: shapes.Part
     return Term.of(uploads.get(part.picture or "", (found.tenant, found.name)).pixels, part.weight)
 
 
-def _marked(found: Served, reader: Collection, marks: shapes.Marks) -> list[Term]:
-    """Rocchio's: towards the middle of what is meant, and a little away from that of what is not."""
-    return [
-        Term(weight / len(ids), "item", str(found.opened(reader, id)))
-        for weight, ids in ((0.75, marks.yes), (-0.15, marks.no))
-        for id in ids
-    ]
-
-
 def read(found: Served, reader: Collection, text: str) -> query.Query:
     """A query with the items' own numbers in the place of opaque ids. Raises Problem for a number that was made up."""
+    told, known = numbered(found, reader, text)
+    parsed = query.parse(told)
+    if any(term.kind == "item" and term.value not in known for term in (*parsed.terms, *parsed.never)):
+        raise Problem(404, "there is no such item")
+    return parsed
+
+
+def numbered(found: Served, reader: Collection, text: str) -> tuple[str, set[str]]:
+    """A query as it was written, with the items' own numbers in the place of opaque ids; and these numbers."""
     known: set[str] = set()
 
     def number(match: re.Match[str]) -> str:
         known.add(str(found.opened(reader, match[1])))
         return f"#{found.opened(reader, match[1])}"
 
-    parsed = query.parse(_ITEM.sub(number, text))
-    if any(term.kind == "item" and term.value not in known for term in (*parsed.terms, *parsed.never)):
-        raise Problem(404, "there is no such item")
-    return parsed
+    return _ITEM.sub(number, text), known
 
 
 def _written(asked: shapes.Search) -> str:
