@@ -227,7 +227,9 @@ class Search:
         if not (params.yes or params.no):
             return vector, "query"
         yes, no = self.vectors.of(params.yes), self.vectors.of(params.no)
-        found = marking.moved(self.vectors.space, vector, yes, no, self._sample()[1])
+        ids, rows = self._sample()
+        background = rows[~np.isin(ids, (*params.yes, *params.no))]
+        found = marking.moved(self.vectors.space, vector, yes, no, background)
         return found.vector, found.by
 
     def _told(
