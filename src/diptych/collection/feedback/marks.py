@@ -18,7 +18,7 @@ logistic   how likely a row is meant, by s' and a constant: s is the offset of a
 So all are drawn back to the query as it was. Which of them moves it, if any, the marks say themselves. Each is held out
 from what scores it, by the formula that needs no second fit (ridge: exact; logistic: Cawley & Talbot, Machine Learning
 71, 2008), and counted is how often one marked yes scores more than one marked no. Ridge is taken without evidence.
-Another way takes its place that does better by more than chance does, one deviation of Mann & Whitney's statistic
+Another way takes its place that does better by more than chance does, two deviations of Mann & Whitney's statistic
 (1947); and so does the query as it was, where marks contradict each other.
 
 Where a mark stands in the whole collection says less: marked is what was shown, and what was shown stood high.
@@ -155,7 +155,7 @@ class Fits:
         if not (yes and no):
             return WAYS[0]
         parted = {way: self.parted(way) for way in WAYS}
-        parted[WAYS[0]] += float(np.sqrt((yes + no + 1) / (12 * yes * no)))
+        parted[WAYS[0]] += 2 * float(np.sqrt((yes + no + 1) / (12 * yes * no)))
         return max(WAYS, key=lambda way: parted[way])
 
     def parted(self, way: Way) -> float:
