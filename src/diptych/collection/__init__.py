@@ -7,6 +7,7 @@ from diptych.collection.entries import Entry
 from diptych.collection.facets import Bin
 from diptych.collection.feedback.feedback import Feedback
 from diptych.collection.feedback.interleaving import Comparison, Interleaved, interleave
+from diptych.collection.feedback.learning import Learned
 from diptych.collection.feedback.log import Event
 from diptych.collection.feedback.marks import Marks
 from diptych.collection.ingest import Ingested
@@ -35,6 +36,7 @@ __all__ = [
     "Ingested",
     "Interleaved",
     "Item",
+    "Learned",
     "Locked",
     "Marks",
     "Number",

@@ -36,16 +36,18 @@ from diptych.collection.arguments import Allowed, Ids, Number
 from diptych.collection.duplicates import THRESHOLD, Duplicates
 from diptych.collection.entries import Entry, give
 from diptych.collection.facets import Bin
-from diptych.collection.feedback import log
+from diptych.collection.feedback import learning, log
 from diptych.collection.feedback.feedback import Feedback
+from diptych.collection.feedback.learning import Learned
 from diptych.collection.feedback.marks import Marks
+from diptych.collection.feedback.reranker import Candidates
 from diptych.collection.identity import EncoderProtocol, Identity, Uncached
 from diptych.collection.ingest import Changed, Ingested, Seen
 from diptych.collection.items import Item
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
-from diptych.collection.search import Answer, Search, SearchParams
+from diptych.collection.search import KEYWORDS, Answer, Search, SearchParams
 from diptych.collection.store import Damaged, OtherEncoder, Store, command, full
 from diptych.collection.survey import below, inside, own_names, prefixes
 from diptych.collection.vectors import SPACES, Vectors
@@ -546,7 +548,7 @@ class Collection:
     @property
     def feedback(self) -> Feedback:
         """What people did with answers: kept, told, forgotten and learned from."""
-        return Feedback(self._store, self._one, lambda text: questions.read(text, False, self._metadata_keys()))
+        return Feedback(self._store, self._one, self._as_written, self._first)
 
     def get(self, item: int | str | Path) -> Item:
         """An item by its id or its key. Raises BadInput where there is none."""
@@ -573,7 +575,7 @@ class Collection:
         k: int = 10,
         offset: int = 0,
         diverse: float = 0.0,
-        keywords: float = 0.5,
+        keywords: float | None = None,
         regions: bool = False,
         *,
         where: str | Filter | None = None,
@@ -593,7 +595,7 @@ class Collection:
         k: int = 10,
         offset: int = 0,
         diverse: float = 0.0,
-        keywords: float = 0.5,
+        keywords: float | None = None,
         regions: bool = False,
         *,
         where: str | Filter | None = None,
@@ -609,7 +611,8 @@ class Collection:
                    an id; a `Term` or `Query`; or a list of these, which are added up. Of several vectors, (n, d) or a
                    list of them, a list of answers
         diverse    0 to 1: how much a picture like those before it is held back
-        keywords   0 to 1: what words in captions, tags and names weigh against the vectors; 0 leaves them out
+        keywords   0 to 1: what words in captions, tags and names weigh against the vectors; 0 leaves them out. None:
+                   what was learned of the user, else 0.5
         regions    say of each hit which part of it answers best; takes a few encodings a hit
         where      a filter of the query language besides
         fields     say of each hit what captions, tags and metadata it has, and all else that is known of its `item`
@@ -621,7 +624,8 @@ class Collection:
         user       who asks: what was learned for them orders the answers (see `feedback.learn`)
         """
         plainly = arguments.one_of(language, "language", questions.LANGUAGES) == "plain"
-        params = SearchParams(k, offset, diverse, keywords, regions=regions, fields=fields, pictures=pictures)
+        weight = KEYWORDS if keywords is None else keywords
+        params = SearchParams(k, offset, diverse, weight, regions=regions, fields=fields, pictures=pictures)
         if not isinstance(marks, Marks | None):
             raise BadInput(f"marks: {shown(marks)}; give Marks(yes=[…], no=[…])")
         if user is not None:
@@ -635,6 +639,9 @@ class Collection:
                 if both := set(yes) & set(no):
                     raise BadInput(f"marks: item {min(both)} is marked yes and no; give its latest mark")
                 params = replace(params, yes=yes, no=no)
+            if (learned := self._learned(user)) is not None:
+                weight = learned.keywords if keywords is None and learned.keywords is not None else params.keywords
+                params = replace(params, learned=learned, user=user, keywords=weight)
             if rows is None:
                 asked = questions.read(query, plainly, self._metadata_keys(), where)
                 return self._hinting(self._search.answer(asked, params), asked.where)
@@ -819,6 +826,25 @@ class Collection:
         keys = [name for name in names if not isinstance(name, int)]
         found = dict(zip(keys, self._store.find(keys), strict=True))
         return [name if isinstance(name, int) else found[name] for name in names]
+
+    def _as_written(self, text: str) -> Query:
+        return questions.read(text, False, self._metadata_keys())
+
+    def _first(self, text: str) -> Candidates | None:
+        """What `Feedback.learn` learns about; None of a query that cannot be asked any more."""
+        try:
+            with self._reading():
+                return self._search.candidates(self._as_written(text))
+        except Damaged:
+            raise
+        except BadInput:  # a picture it asked with is gone, a filter is none in this version
+            return None
+
+    def _learned(self, user: str | None) -> Learned | None:
+        """What was learned that orders the answers of this user."""
+        own = None if user is None else learning.kept(self._store, user)
+        found = own if own is not None and own.on else learning.kept(self._store, None)
+        return found if found is not None and found.on else None
 
     def _marked(self, names: Sequence[int | str | Path]) -> tuple[int, ...]:
         """The ids of these, in rising order. Raises BadInput for what cannot be found."""

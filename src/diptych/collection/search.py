@@ -17,7 +17,11 @@ import numpy as np
 from diptych.collection import arguments, regions
 from diptych.collection import verdict as judge
 from diptych.collection.arguments import Allowed
+from diptych.collection.feedback import learning, reranker
 from diptych.collection.feedback import marks as marking
+from diptych.collection.feedback.learning import Learned
+from diptych.collection.feedback.preferences import Preferences
+from diptych.collection.feedback.reranker import FIRST, Candidates
 from diptych.collection.identity import EncoderProtocol
 from diptych.collection.items import Item, Value
 from diptych.collection.nearest import Nearest
@@ -33,6 +37,9 @@ T = TypeVar("T")
 
 RANK = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009)."""
+
+KEYWORDS = 0.5
+"""What keywords weigh against vectors where nobody says."""
 
 DEPTH = 100
 """Candidates looked at, at the least, where the order of the vectors alone does not decide."""
@@ -87,8 +94,8 @@ class Answer:
     seconds   from the query to the answer
     total     items that pass the filters, on this page or not; of a query without filters, all there are
     hints     what is odd about the query, such as a field that no item has
-    ranked_by   what ordered the results, in plain words: "query"; "date taken", where nothing is looked for; or "marks
-              (…)" and how the query was moved by them
+    ranked_by   what ordered the results, in plain words: "query"; "date taken", where nothing is looked for; "marks
+              (ridge)" or how else they moved the query; and behind it, if so, ", re-ranked by what was learned"
     """
 
     query: str
@@ -125,6 +132,7 @@ class SearchParams:
     k, offset   answers on a page, and answers to pass over
     diverse     0 to 1: how much a picture like those before it is held back
     keywords    0 to 1: what words in captions, tags and names weigh against the vectors
+    learned     what was learned from feedback, and who asks
     without     ids that are no answer
     yes, no     ids of answers that somebody marked so for this query; those marked no are no answer
     regions     whether to say which part of each answers best
@@ -135,10 +143,12 @@ class SearchParams:
     k: int = 10
     offset: int = 0
     diverse: float = 0.0
-    keywords: float = 0.5
+    keywords: float = KEYWORDS
     without: frozenset[int] = frozenset()
     yes: tuple[int, ...] = ()
     no: tuple[int, ...] = ()
+    learned: Learned | None = None
+    user: str | None = None
     regions: bool = False
     fields: bool = False
     pictures: Allowed = Allowed.ANYTHING
@@ -170,6 +180,7 @@ class Search:
         self._kept_at = -1
         self._passed: dict[Filter | None, Passing] = {}
         self._latest: Ints | None = None
+        self._known: tuple[Learned, Preferences] | None = None
 
     def answer(self, query: Query, params: SearchParams) -> Answer:
         """Inside a snapshot."""
@@ -215,7 +226,11 @@ class Search:
         if query.terms:
             vector = self._joined(query.terms, terms)
             asked, by = self._moved(vector, params)
-            ids, scores, keyword_hits = self._ranked(query, asked, never, among, params)
+            if params.learned is not None and params.learned.reranks and not params.diverse:
+                ids, scores, keyword_hits = self._reranked(query, asked, never, among, params)
+                by += ", re-ranked by what was learned"
+            else:
+                ids, scores, keyword_hits = self._ranked(query, asked, never, among, params)
         else:
             vector, keyword_hits, by = None, set[int](), "date taken"
             ids = self._listed(query, never, among, params)
@@ -227,7 +242,9 @@ class Search:
         if not (params.yes or params.no):
             return vector, "query"
         yes, no = self.vectors.of(params.yes), self.vectors.of(params.no)
-        found = marking.moved(self.vectors.space, vector, yes, no, self._sample()[1])
+        ids, rows = self._sample()
+        background = rows[~np.isin(ids, (*params.yes, *params.no))]
+        found = marking.moved(self.vectors.space, vector, yes, no, background)
         return found.vector, found.by
 
     def _told(
@@ -452,6 +469,44 @@ class Search:
             if last:
                 return ids, scores, set(keyword_hits)
             step *= 4
+
+    def _reranked(
+        self, query: Query, vector: Array, never: Array, among: Passing | None, params: SearchParams
+    ) -> tuple[Ints, Floats, set[int]]:
+        """As `_ranked`, the first of them in the order that was learned."""
+        learned = params.learned
+        assert learned is not None
+        first = replace(params, k=FIRST, offset=max(0, params.need - FIRST))
+        ids, scores, keyword_hits = self._ranked(query, vector, never, among, first)
+        if self._known is None or self._known[0] != learned:
+            self._known = learned, learning.known(self.store, learned)
+        found = self._looked_at(query, ids[:FIRST], scores[:FIRST], among, params)
+        without = params.user if learned.user is None else None
+        rows = reranker.facts(found, query.text, self._known[1], without)
+        order = reranker.order(rows, np.array([learned.weights[fact] for fact in reranker.FACTS]))
+        order = np.append(order, np.arange(len(order), len(ids)))
+        return ids[order], scores[order], keyword_hits
+
+    def candidates(self, query: Query) -> Candidates | None:
+        """The first answers to a query, with what a re-ranker weighs; None where nothing ranks them. In a snapshot."""
+        if not query.terms:
+            return None
+        params = SearchParams(FIRST)
+        among = None if query.where is None else self.passing(query.where)
+        rows = self.rows((*query.terms, *query.never))
+        vector = self._joined(query.terms, rows[: len(query.terms)])
+        ids, scores, _ = self._ranked(query, vector, rows[len(query.terms) :], among, params)
+        return self._looked_at(query, ids[:FIRST], scores[:FIRST], among, params)
+
+    def _looked_at(
+        self, query: Query, ids: Ints, scores: Floats, among: Passing | None, params: SearchParams
+    ) -> Candidates:
+        by_vector = np.empty(len(ids), dtype=np.int64)
+        by_vector[np.lexsort((ids, -scores))] = np.arange(len(ids))
+        hits = {id: place for place, id in enumerate(self._keyword_hits(query, among, DEPTH, params))}
+        by_word = np.array([hits.get(id, -1) for id in ids.tolist()], dtype=np.int64)
+        ((last,),) = self.store.rows("SELECT max(id) FROM items")
+        return Candidates(ids, by_vector, by_word, last or 0)
 
     def _candidates(
         self, vector: Array, among: Passing | None, depth: int, keyword_hits: Sequence[int], params: SearchParams

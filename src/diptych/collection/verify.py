@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from diptych.collection import waiting
-from diptych.collection.feedback import log
+from diptych.collection.feedback import learning, log
 from diptych.collection.nearest import Nearest
 from diptych.collection.store import SUMMED, WORDS, Damaged, Store, command
 from diptych.collection.vectors import Side, Vectors
@@ -122,6 +122,7 @@ def _waiting(store: Store) -> Iterator[str]:
 def _feedback(store: Store) -> Iterator[str]:
     for _ in log.events(store):  # reading checks every row
         pass
+    learning.check(store)
     yield from ()
 
 

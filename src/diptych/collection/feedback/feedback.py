@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from diptych.collection import arguments
-from diptych.collection.feedback import interleaving, log, pairs
+from diptych.collection.feedback import interleaving, learning, log, pairs
 from diptych.collection.feedback.interleaving import Comparison, Interleaved, Team
+from diptych.collection.feedback.learning import Learned
 from diptych.collection.feedback.log import Event
 from diptych.collection.feedback.marks import Marks
+from diptych.collection.feedback.reranker import Candidates
 from diptych.collection.items import Item
 from diptych.collection.query import Query
 from diptych.collection.store import Store
@@ -23,9 +25,20 @@ class Feedback:
     item, and goes when the item is taken out (`remove`, `erase`, `forget`, or by `add` when its file is gone).
     """
 
-    def __init__(self, store: Store, one: Callable[[int | str | Path], Item], read: Callable[[str], Query]) -> None:
-        """Use `Collection.feedback`. one, read: the item that is called so; a query as the collection reads it."""
-        self._store, self._one, self._read = store, one, read
+    def __init__(
+        self,
+        store: Store,
+        one: Callable[[int | str | Path], Item],
+        read: Callable[[str], Query],
+        candidates: Callable[[str], Candidates | None],
+    ) -> None:
+        """Use `Collection.feedback`.
+
+        one          the item that is called so
+        read         a query as the collection reads it
+        candidates   the first answers to a query as it was written; None where it has none that are ordered
+        """
+        self._store, self._one, self._read, self._candidates = store, one, read, candidates
 
     def record(
         self,
@@ -86,10 +99,34 @@ class Feedback:
         name = log.checked_user(user)
         with self._store.transaction(heard=False):
             n = log.forget(self._store, name)
+            learning.drop(self._store, name)
+            if n:
+                learning.drop(self._store, None)
         if not self._store.empty_log():
             again = "end it, and forget once more, so that nothing stays"
             raise BadInput(f"{self._store.folder}: another program reads from it; {again}")
         return n
+
+    def learn(self, user: str | None = None) -> Learned:
+        """Learn from all that was recorded, or for one person from what they did, a better order of the first 100.
+
+        For all, a re-ranker: what earlier sessions say of each answer weighed against the order there is. For a person
+        the same, or only another weight of keywords against vectors. It orders answers from now on where it is better
+        on feedback that was held out, and is off where it is not, whatever was on before. It takes the time of a search
+        for each query that was asked.
+
+        What is learned for all orders every search; what is learned for a person, in its place, those of that `user`.
+        """
+        name = None if user is None else log.checked_user(user)
+        with self._store.snapshot():
+            found = learning.learn(self._store, name, self._candidates)
+        with self._store.transaction(heard=False):
+            learning.keep(self._store, found)
+        return found
+
+    def learned(self, user: str | None = None) -> Learned | None:
+        """What the last `learn` learned for all, or for a person; None where it was never called."""
+        return learning.kept(self._store, None if user is None else log.checked_user(user))
 
     @staticmethod
     def credit(shown: Interleaved, opened: Iterable[int]) -> Team | None:
