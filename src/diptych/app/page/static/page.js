@@ -6,6 +6,8 @@ const AHEAD = 900; // pixels below the window from which the next page is asked 
 const PAUSE = 140; // milliseconds without a key before a question is asked
 const PATIENCE = 30_000; // milliseconds that an answer is waited for
 const KEPT = 12; // questions that this browser remembers
+const ABOVE = 100; // answers above one that is opened of which the server is told that they were passed over
+const LONGEST = 4000; // letters of a question that the server keeps anything of
 
 /** What is asked: everything that back, forward and undo bring back. */
 const NOTHING_ASKED = { collection: "", words: "", filters: [], picture: "", yes: [], no: [], variety: 0, view: "" };
@@ -26,7 +28,7 @@ const state = {
   open: "", // the picture that is looked at
   job: null,
   groups: null, // of duplicates
-  silent: false, // whether the server takes no marks to keep
+  silent: false, // whether the server would keep no more of what is done here
 };
 
 const $ = (id) => document.getElementById(id);
@@ -91,7 +93,7 @@ const at = (path) => `/v1/collections/${encodeURIComponent(state.asked.collectio
 const thumbnail = (id, size) => at(`/items/${id}/thumbnails/${size}`);
 
 /** Call the server. Raises Problem with the one line that it says; status 0 where it does not answer. */
-async function call(method, path, { body, signal } = {}) {
+async function call(method, path, { body, signal, keepalive } = {}) {
   const headers = token ? { "X-CSRF-Token": token } : {};
   if (body && !(body instanceof FormData)) {
     headers["Content-Type"] = "application/json";
@@ -99,7 +101,7 @@ async function call(method, path, { body, signal } = {}) {
   }
   let response;
   try {
-    response = await fetch(path, { method, body, headers, signal, credentials: "same-origin" });
+    response = await fetch(path, { method, body, headers, signal, keepalive, credentials: "same-origin" });
   } catch (error) {
     if (aborted(error)) throw error;
     throw new Problem(0, "The server does not answer. What you see stays; this page tries again by itself.");
@@ -214,6 +216,7 @@ function change(what, { burst = false, wait = 0, undone = false } = {}) {
   change.burst = burst;
   if (!goesOn && !undone) state.past.push(state.asked);
   const moved = asked.collection !== state.asked.collection;
+  keepMarks(state.asked, asked);
   state.asked = asked;
   if (moved) entered();
   history[goesOn ? "replaceState" : "pushState"]({ asked }, "", addressed(asked));
@@ -238,9 +241,11 @@ function undo() {
 
 addEventListener("popstate", (event) => {
   change.burst = false;
-  const { collection } = state.asked;
+  const before = state.asked;
+  const { collection } = before;
   state.asked = event.state?.asked ?? fromAddress();
   state.asked.collection ||= state.collections?.[0]?.name ?? "";
+  keepMarks(before, state.asked);
   if (state.asked.collection !== collection) entered();
   const open = new URLSearchParams(location.search).get("at") ?? "";
   if (open !== state.open) show(open, { push: false });
@@ -270,12 +275,18 @@ function question(asked, offset, k = PAGE) {
 }
 
 async function askNow() {
-  const { asked } = state;
+  let { asked } = state;
   if (asked.view === "duplicates") return showDuplicates().then(() => busy(false));
   asking = new AbortController();
   const { signal } = asking;
+  const search = () => post(at("/search"), question(asked, 0), { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });
   try {
-    const answer = await post(at("/search"), question(asked, 0), { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });
+    let [answer, marks] = await Promise.all([search(), standingMarks(asked, signal)]);
+    if (marks) {
+      asked = state.asked = { ...asked, ...marks };
+      history.replaceState({ ...history.state, asked }, "");
+      answer = await search();
+    }
     const same = state.answer && written(asked) === state.answer.query;
     Object.assign(state, { answer, answered: JSON.stringify(asked), problem: null, ended: false });
     state.ended = answer.results.length >= answer.total || answer.results.length < PAGE;
@@ -571,6 +582,7 @@ function mainMenu(box) {
     option("Look for duplicates", asked.view === "duplicates", () => change({ view: asked.view ? "" : "duplicates" })),
     option("Look for new pictures", false, () => startJob("index")),
     option("Add pictures …", false, () => $("add-files").click()),
+    keeps() && option("Forget my marks …", false, showForgetting),
     collection()?.failed && option(`${plural(collection().failed, "file")} could not be read …`, false, showFailures),
     option("Keys", false, showKeys),
     document.getElementById("reports-link") && el("a", { class: "option", href: "/reports" }, "Reports"),
@@ -645,7 +657,7 @@ function renderProblem() {
 /** The verdict in plain words. */
 function verdictSaid({ verdict, total }) {
   const { asked } = state;
-  const ranked = asked.words || asked.picture || asked.yes.length || asked.no.length;
+  const ranked = asked.words || asked.picture || asked.yes.length;
   if (!total) return asked.filters.length ? "Nothing passes these filters" : "";
   if (!ranked) return asked.filters.length ? "All that pass, latest first" : "All pictures, latest first";
   return { match: "Good matches", weak: "Perhaps one of these", none: "No good match", unrated: "Most alike first" }[verdict];
@@ -656,12 +668,19 @@ function renderVerdict() {
   if (!answer) return;
   $("verdict").textContent = verdictSaid(answer);
   $("verdict").dataset.verdict = answer.verdict;
-  const marks = asked.yes.length + asked.no.length;
   const told = [plural(state.ended ? answer.results.length : answer.total, "picture"), `${Math.max(1, Math.round(1000 * answer.seconds))} ms`];
-  if (marks) told.push(`ranked with ${plural(marks, "mark")}`);
-  $("count").textContent = answer.total ? told.join(" · ") : "";
+  told.push(rankedBy(answer, asked));
+  $("count").textContent = answer.total ? told.filter(Boolean).join(" · ") : "";
   $("advice").replaceChildren(...advice());
   renderNothing();
+}
+
+/** What ordered the answer, where it is more than the question. */
+function rankedBy({ ranked_by: by }, { yes, no }) {
+  const marks = yes.length + no.length;
+  if (/^marks\b/.test(by)) return `ranked with ${plural(marks, "mark")}${by.slice("marks".length)}`;
+  if (marks) return plural(marks, "mark");
+  return ["query", "date taken"].includes(by) ? "" : `ranked by ${by}`;
 }
 
 /** What to try where the answer is none. */
@@ -798,6 +817,7 @@ function renderGrid() {
   const target = scale() * (wideEnough.matches ? Math.min(240, 130 + width / 14) : Math.max(104, width / 3.2));
   const laid = justified(hits.map(ratio), width, target, gap, breaks(hits));
   const focused = document.activeElement?.closest?.(".tile")?.dataset.id;
+  const stood = [...grid.children].indexOf(tiles.get(focused));
   const wanted = new Set(hits.map((hit) => hit.id));
   for (const [id, tile] of tiles) {
     if (wanted.has(id)) continue;
@@ -819,7 +839,8 @@ function renderGrid() {
     grid.append(line);
   }
   grid.style.height = `${laid.height}px`;
-  if (focused && tiles.has(focused)) tiles.get(focused).querySelector("a").focus({ preventScroll: true });
+  const next = tiles.has(focused) ? focused : hits[Math.min(stood, hits.length - 1)]?.id; // what is not meant is gone
+  if (focused && next) tiles.get(next).querySelector("a").focus({ preventScroll: true });
 }
 
 function placed(tile, { left, top, width, height }) {
@@ -947,19 +968,97 @@ function mark(id, which) {
   const rest = { yes: asked.yes.filter((one) => one !== id), no: asked.no.filter((one) => one !== id) };
   if (!taken) rest[which] = [...rest[which], id];
   change(rest);
-  feedback(id, taken ? null : which);
   const told = taken ? "Taken back." : which === "yes" ? "More like this." : "Less like this.";
-  toast(told, { label: "Undo", action: () => (undo(), feedback(id, taken ? which : null)) });
+  toast(told, { label: "Undo", action: undo });
 }
 
-/** Have a mark kept, for those who learn from it. A server that keeps none is not asked again. */
-async function feedback(item, which) {
-  if (state.silent) return;
+// What is done with answers is kept by the server, for who did it: marks, so that they are there when the same is asked
+// again, and what was opened and for how long, so that an order can be learned.
+
+const keeps = () => Boolean(collection()?.feedback) && !state.silent;
+
+/** The question that feedback is about; none where a picture is asked with, which the server forgets. */
+const lasting = (asked) => (asked.picture ? "" : written(asked));
+
+/** Have something kept of an answer to a question. */
+async function feedback(query, item, did, { path = at("/feedback"), keepalive = false } = {}) {
+  if (!query || !keeps()) return;
   try {
-    await call("POST", at("/feedback"), { body: { query: written(state.asked), item, mark: which } });
-  } catch {
+    await call("POST", path, { body: { query, item, ...did }, keepalive });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.status !== 409) return; // what was done with a picture that is gone, or while the server was
     state.silent = true;
+    toast(error.message);
   }
+}
+
+/** Marks that were given, taken back or undone between two states of one question. */
+function keepMarks(before, after) {
+  const query = lasting(after);
+  if (before.collection !== after.collection || lasting(before) !== query) return;
+  const said = ({ yes, no }, id) => (yes.includes(id) ? "yes" : no.includes(id) ? "no" : null);
+  for (const id of new Set([before, after].flatMap(({ yes, no }) => [...yes, ...no]))) {
+    if (said(before, id) !== said(after, id)) feedback(query, id, { mark: said(after, id) });
+  }
+}
+
+/** The marks of this question that the server keeps; null where there are none, or where they are known. */
+async function standingMarks(asked, signal) {
+  const query = lasting(asked);
+  const of = `${asked.collection}/${query}`;
+  if (of === standingMarks.of) return null;
+  let marks = { yes: [], no: [] };
+  if (query && query.length <= LONGEST && keeps() && !asked.yes.length && !asked.no.length) {
+    marks = await get(at(`/feedback?${new URLSearchParams({ query })}`), { signal });
+  }
+  standingMarks.of = of;
+  return marks.yes.length || marks.no.length ? marks : null;
+}
+
+let stay = null; // the answer that is looked at, to which question, and since when
+
+/** An answer is opened: from the grid, or by turning to it. */
+function opens(id, isClick) {
+  const place = state.answer.results.findIndex((hit) => hit.id === id);
+  const query = lasting(state.asked) && state.answer.query;
+  const above = state.answer.results.slice(Math.max(0, place - ABOVE), place).map((hit) => hit.id);
+  if (isClick) feedback(query, id, { kind: "click", rank: place + 1, shown: above });
+  stay = { query, id, path: at("/feedback"), since: performance.now() };
+}
+
+/** It is looked at no longer. */
+function leaves() {
+  if (!stay) return;
+  const { query, id, path, since } = stay;
+  stay = null;
+  const seconds = Math.min(86_400, (performance.now() - since) / 1000);
+  feedback(query, id, { kind: "dwell", seconds }, { path, keepalive: true });
+}
+addEventListener("pagehide", leaves);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) leaves();
+  else if (state.open && state.answer?.results.some((hit) => hit.id === state.open)) opens(state.open, false);
+});
+
+function showForgetting() {
+  const forget = async () => {
+    $("sheet").close();
+    try {
+      const { events } = await (await call("DELETE", at("/feedback"))).json();
+      state.past = [];
+      state.asked = { ...state.asked, yes: [], no: [] };
+      history.replaceState({ ...history.state, asked: state.asked }, "");
+      renderQuestion();
+      ask();
+      toast(events ? `${plural(events, "mark or click", "marks and clicks")} forgotten.` : "There was nothing to forget.");
+    } catch (error) {
+      failed(error, true);
+    }
+  };
+  sheet("Forget my marks",
+    el("p", {}, `All that is kept of what you marked, opened and looked at in ${state.asked.collection} is deleted, and what was learned from it. Pictures and words stay.`),
+    el("p", { class: "row" }, el("button", { type: "button", class: "small", onclick: forget }, "Forget them")));
 }
 
 /** Search for what is like a picture, besides the words or in their place. */
@@ -1002,7 +1101,6 @@ function renderSelection() {
   const marked = (which) => () => {
     const others = { yes: state.asked.yes.filter((id) => !ids.includes(id)), no: state.asked.no.filter((id) => !ids.includes(id)) };
     change({ ...others, [which]: [...others[which], ...ids] });
-    ids.forEach((id) => feedback(id, which));
     letGo();
   };
   const small = (label, action, ...more) => el("button", { type: "button", onclick: action }, ...more, label);
@@ -1070,6 +1168,7 @@ async function show(id, { push = true } = {}) {
   looking?.abort();
   const was = state.open;
   if (!id && push && history.state?.looking) return history.back(); // which comes here again
+  leaves();
   state.open = id;
   if (push) {
     const turns = Boolean(was) || !id;
@@ -1084,7 +1183,7 @@ async function show(id, { push = true } = {}) {
     const item = hit ?? (await get(at(`/items/${id}`), { signal }));
     renderViewer(item, hit);
     if (!$("viewer").open) $("viewer").showModal();
-    if (hit) current(id);
+    if (hit) current(id), opens(id, push && !was);
     await Promise.all([foundIn(item, hit, signal), captionsOf(item, signal), neighboursOf(item, signal)]);
   } catch (error) {
     if (aborted(error)) return;
@@ -1097,6 +1196,7 @@ const close = () => state.open && show("");
 /** Take the picture away, and leave the way back to it where something else is asked next. */
 function shut(was = state.open) {
   if (!was) return;
+  leaves();
   state.open = "";
   document.body.append($("toasts"));
   $("viewer").close();
@@ -1105,10 +1205,12 @@ function shut(was = state.open) {
 
 function renderViewer(item, hit) {
   const { asked } = state;
+  let stood = -1;
   const beside = (step) => {
-    const order = state.answer?.results.map((one) => one.id) ?? []; // as it is then: marks change it
+    const order = state.answer?.results.map((one) => one.id) ?? []; // as it is then: marks change it, and take some out
     const place = order.indexOf(item.id);
-    return place >= 0 ? order[place + step] : undefined;
+    if (place < 0) return order[step < 0 ? stood - 1 : stood + step - 1];
+    return order[(stood = place) + step];
   };
   const goTo = (step) => beside(step) && show(beside(step));
   if (hit && !beside(6)) askMore();
@@ -1171,6 +1273,7 @@ function whySection(item, hit) {
     const [kind, ...rest] = why.split(": ");
     const text = rest.join(": ");
     if (kind === "said of it") return el("li", {}, "The words ", el("q", {}, text), " stand in its name, tags or captions.");
+    if (why === "marked yes") return el("li", {}, "You marked it: this is it.");
     if (kind === "caption") return el("li", {}, "Of its captions the nearest is ", el("q", {}, text));
     return el("li", {}, "It passes: ", el("code", {}, why));
   });
