@@ -16,6 +16,8 @@ from album import paint
 from PIL import Image
 from running_server import Running
 
+from diptych.collection import Collection
+
 pytestmark = pytest.mark.xdist_group("page")
 
 
@@ -254,6 +256,158 @@ def test_a_mark_changes_the_order_at_once_and_undo_takes_it_back(opened: Any) ->
     page.click("#undo")
     settled(page)
     assert ids(page) == before and "mark" not in page.inner_text("#count")
+
+
+def happened(album: Path, seconds: float = 20, **wanted: Any) -> Any:
+    """The latest event of this kind in the collection's file, once it is there."""
+    end = time.monotonic() + seconds
+    while True:
+        with Collection.open(album / ".diptych") as collection:
+            events = list(collection.feedback.events())
+        for event in reversed(events):
+            if all(getattr(event, name) == value for name, value in wanted.items()):
+                return event
+        assert time.monotonic() < end, (wanted, events)
+        time.sleep(0.05)
+
+
+def standing(page: Any, query: str) -> Any:
+    return called(page, "GET", f"feedback?query={query}")
+
+
+def until_standing(page: Any, query: str, yes: int, no: int, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while [len(standing(page, query)[side]) for side in ("yes", "no")] != [yes, no]:
+        assert time.monotonic() < end, standing(page, query)
+        page.wait_for_timeout(30)
+
+
+def test_marks_are_there_when_the_same_is_asked_again_and_what_is_undone_is_not(opened: Any) -> None:
+    page = opened("?q=a+bridge")
+    settled(page)
+    before = ids(page)
+    for place, which in ((5, "yes"), (0, "no")):
+        page.locator(f".tile[data-id='{before[place]}']").hover()
+        page.locator(f".tile[data-id='{before[place]}'] .mark.{which}").click()
+        settled(page)
+    until_standing(page, "a+bridge", 1, 1)
+    marked = ids(page)
+    assert before[0] not in marked
+    again = opened("?q=a+bridge")  # another browser of the same person
+    settled(again)
+    assert ids(again) == marked and "ranked with 2 marks (" in again.inner_text("#count")
+    assert again.locator(f".tile[data-id='{before[5]}'] .mark.yes").get_attribute("aria-pressed") == "true"
+    again.reload()
+    settled(again)
+    assert ids(again) == marked
+    again.fill("#words", "a bridges")
+    until(again, "document.title.startsWith('a bridges') && !document.body.classList.contains('asking')")
+    assert "mark" not in again.inner_text("#count")
+    again.fill("#words", "a bridge")
+    until(again, "document.querySelector('#count').textContent.includes('2 marks')")
+    page.click("#undo")
+    settled(page)
+    until_standing(page, "a+bridge", 1, 0)
+    page.keyboard.press("Control+z")
+    settled(page)
+    until_standing(page, "a+bridge", 0, 0)
+    assert ids(page) == before
+    page.go_back()  # to the question as it was marked
+    until_standing(page, "a+bridge", 1, 0)
+
+
+def test_what_is_opened_and_for_how_long_is_kept_with_what_stood_above(opened: Any, album: Path) -> None:
+    page = opened("?q=a+mountain")
+    settled(page)
+    order = ids(page)
+    page.locator("#grid .tile .look").nth(3).click()
+    page.wait_for_selector("#viewer[open]")
+    click = happened(album, kind="click", query="a mountain")
+    with Collection.open(album / ".diptych") as collection:
+        ranked = [hit.id for hit in collection.search("a mountain", 5).results]
+    assert (click.user, click.rank, click.item) == ("owner", 4, ranked[3]) and click.above == tuple(ranked[:3])
+    page.keyboard.press("ArrowRight")  # it is left, and the next is looked at, which nobody chose in the grid
+    until(page, "id => location.search.includes(id)", order[4])
+    assert happened(album, kind="dwell", item=ranked[3], query="a mountain", user="owner").value > 0
+    page.wait_for_timeout(1200)
+    page.keyboard.press("Escape")
+    assert happened(album, kind="dwell", item=ranked[4], query="a mountain", user="owner").value >= 1.2
+    with Collection.open(album / ".diptych") as collection:
+        assert [event.kind for event in collection.feedback.events()].count("click") == 1
+
+
+def test_how_long_a_picture_was_looked_at_is_told_when_the_page_is_left(opened: Any, album: Path) -> None:
+    page = opened("?q=a+mountain")
+    settled(page)
+    page.locator("#grid .tile .look").first.click()
+    page.wait_for_selector("#viewer[open]")
+    happened(album, kind="click")
+    page.goto("about:blank")
+    assert happened(album, kind="dwell", query="a mountain").value > 0
+
+
+def test_what_is_not_meant_gives_way_to_the_next(opened: Any) -> None:
+    page = opened("?q=a+village")
+    settled(page)
+    order = ids(page)
+    page.locator("#grid .tile .look").nth(1).click()
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("n")
+    until(page, "id => !document.querySelector(`#grid .tile[data-id='${id}']`)", order[1])
+    after = ids(page)
+    page.keyboard.press("ArrowRight")
+    until(page, "id => location.search.includes(id)", after[1])
+
+
+def test_all_that_is_kept_of_a_person_is_forgotten_after_one_question(opened: Any, album: Path) -> None:
+    page = opened("?q=a+boat")
+    settled(page)
+    before = ids(page)
+    page.locator(f".tile[data-id='{before[4]}']").hover()
+    page.locator(f".tile[data-id='{before[4]}'] .mark.yes").click()
+    settled(page)
+    until_standing(page, "a+boat", 1, 0)
+    page.click("#menu")
+    page.click(".popover .option:has-text('Forget my marks')")
+    page.wait_for_selector("#sheet[open]")
+    assert standing(page, "a+boat")["yes"] == [before[4]]  # it asks first
+    page.click("#sheet button:has-text('Forget them')")
+    until_standing(page, "a+boat", 0, 0)
+    settled(page)
+    until(page, "!document.querySelector('#count').textContent.includes('mark')")
+    assert ids(page) == before and page.locator(".mark[aria-pressed=true]").count() == 0
+    with Collection.open(album / ".diptych") as collection:
+        assert not list(collection.feedback.events("owner"))
+
+
+def test_nothing_is_told_to_a_server_that_keeps_nothing(opened: Any) -> None:
+    page = opened()
+    settled(page)
+
+    def keeps_none(route: Any) -> None:
+        told = route.fetch().json()
+        for one in told["collections"]:
+            one["feedback"] = False
+        route.fulfill(json=told)
+
+    asked: list[str] = []
+    page.route("**/v1/collections", keeps_none)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(page.url.partition("?")[0] + "?q=a+boat")
+    settled(page)
+    before = ids(page)
+    page.locator(f".tile[data-id='{before[4]}']").hover()
+    page.locator(f".tile[data-id='{before[4]}'] .mark.yes").click()
+    settled(page)
+    assert "1 mark" in page.inner_text("#count")  # for as long as the page is open
+    page.locator("#grid .tile .look").first.click()
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer:not([open])", state="attached")
+    page.click("#menu")
+    page.wait_for_selector(".popover .option")
+    assert page.locator(".popover .option:has-text('Forget my marks')").count() == 0
+    assert len(asked) > 10 and not [url for url in asked if "/feedback" in url]
 
 
 def picture(album: Path) -> bytes:
