@@ -48,7 +48,7 @@ def test_search_prints_the_promised_json(album: Path) -> None:
     answer = run("search", "a forest at night", "-t", "5", "--json", at=album)
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
-    assert set(found) == {"query", "verdict", "results", "seconds", "total", "hints", "collection"}
+    assert set(found) == {*("query", "verdict", "results", "seconds", "total", "hints", "ranked_by", "collection")}
     assert found["collection"] == str(album / ".diptych") and found["hints"] == []
     assert len(found["results"]) == 5
     assert set(found["results"][0]) == {"id", "key", "path", "score", "verdict", "why"}
@@ -56,6 +56,16 @@ def test_search_prints_the_promised_json(album: Path) -> None:
     scores = [hit["score"] for hit in found["results"]]
     assert scores == sorted(scores, reverse=True)
     assert all(Path(hit["path"]).is_file() for hit in found["results"])
+
+
+def test_marks_move_the_order_and_it_is_said_so(album: Path) -> None:
+    plain = run("search", "a forest at night", "-t", "60", "-f", at=album).stdout.splitlines()
+    marked = run("search", "a forest at night", "-t", "60", "--yes", plain[-1], "--no", plain[0], at=album)
+    order = [line.split("\t")[1] for line in marked.stdout.splitlines()]
+    assert order.index(plain[-1]) < 59 and plain[0] not in order
+    assert re.search(r"^ranked by marks \(\w+", marked.stderr, re.MULTILINE)
+    refused = run("search", "a forest", "--yes", "#99999", at=album)
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "marks: " in refused.stderr
 
 
 def test_words_of_a_caption_find_its_picture_and_say_so(album: Path) -> None:

@@ -97,12 +97,36 @@ def test_parts_marks_filters_and_regions_are_passed_on(client, server, some):
     assert by_picture.results[0].id == some[8]
     assert client.search("cards", "a dog", where="number < 5").total == 5
     plain = [hit.id for hit in client.search("cards", "a dog", k=CARDS).results]
-    marked = [hit.id for hit in client.search("cards", "a dog", yes=plain[-1:], no=plain[:1], k=CARDS).results]
-    assert marked.index(plain[-1]) < CARDS - 1 and marked.index(plain[0]) > 0
+    answer = client.search("cards", "a dog", yes=plain[4:6], no=plain[:1], k=CARDS)
+    assert answer.ranked_by.startswith("marks") and plain[0] not in [hit.id for hit in answer.results]
+    assert [hit.id for hit in answer.results if "marked yes" in hit.why] == plain[4:6]
     seen = client.search("cards", "a dog", k=1, regions=True).results[0]
     assert seen.region is not None and 0 <= seen.region.left < seen.region.right <= 1
     assert client.search("cards", "dog AND (", language="plain", k=1).results
     assert client.search("cards", "a dog", where="colour = red").hints
+
+
+def test_feedback_is_kept_told_handed_out_and_forgotten(client, server, some):
+    client.give_feedback("cards", "a dog", some[3], "yes", rank=4, shown=some[:3])
+    client.give_feedback("cards", "a dog", some[4], "no")
+    client.give_feedback("cards", "a dog", some[5], "yes")
+    client.give_feedback("cards", "a dog", some[5], "unmarked")
+    client.give_feedback("cards", "a dog", some[6], "click", rank=7)
+    client.give_feedback("cards", "a dog", some[6], "dwell", seconds=3.5)
+    marks = client.standing_marks("cards", "a dog")
+    assert (marks.yes, marks.no) == ((some[3],), (some[4],))
+    moved = client.search("cards", "a dog", yes=marks.yes, no=marks.no)
+    assert moved.ranked_by.startswith("marks") and client.search("cards", "a dog").ranked_by == "query"
+    told = {json.loads(line)["image"] for line in client.export_feedback("cards", "owner").splitlines()}
+    assert told == {str(server.pictures[3]), str(server.pictures[4])}
+    assert client.get_collection("cards").feedback is True
+    learned = list(client.follow_job("cards", client.start_job("cards", "learn").id))[-1]
+    assert (learned.state, learned.report["on"], learned.report["people"]) == ("done", False, 1)
+    assert learned.report["said"].startswith("off: ") and "owner" not in json.dumps(learned.report)
+    with pytest.raises(APIError, match="seconds: a dwell has them"):
+        client.give_feedback("cards", "a dog", some[6], "click", seconds=3)
+    assert client.forget_feedback("cards") == 6 and client.forget_feedback("cards", "owner") == 0
+    assert client.standing_marks("cards", "a dog").yes == ()
 
 
 @pytest.mark.parametrize("size", [7, CARDS, CARDS + 1])

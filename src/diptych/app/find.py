@@ -232,8 +232,14 @@ def search(
     top: TopOption = 10,
     offset: Annotated[int, typer.Option("--offset", help="Answers to pass over.")] = 0,
     diverse: DiverseOption = 0.0,
-    keywords: Annotated[float, typer.Option("--keywords", help="0 to 1: what words in captions weigh.")] = 0.5,
+    keywords: Annotated[
+        float | None, typer.Option("--keywords", help="0 to 1: what words in captions weigh; by default 0.5.")
+    ] = None,
     regions: Annotated[bool, typer.Option("--regions", help="Say which part of each answers best.")] = False,
+    yes: Annotated[
+        list[str] | None, typer.Option("--yes", help="Such ones: a picture of the collection, or #12. May be repeated.")
+    ] = None,
+    no: Annotated[list[str] | None, typer.Option("--no", help="Not these; as --yes.")] = None,
     paths: PathsOption = False,
     print0: NulOption = False,
     html: HtmlOption = None,
@@ -241,8 +247,11 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find pictures: words, `dog + beach - people`, ./like-this.jpg, NOT people, year >= 2020 AND tag:family."""
+    from diptych.collection import Marks
+
     with _opened(collection) as found:
-        answer = found.search(query, top, offset, diverse, keywords, regions)
+        marks = Marks([_item(picture) for picture in yes or ()], [_item(picture) for picture in no or ()])
+        answer = found.search(query, top, offset, diverse, keywords, regions, marks=marks)
         _show(answer, found.folder, paths, print0, html, preview, as_json)
 
 
@@ -610,6 +619,8 @@ def _show(
             print_note(hint)
         if SAID[answer.verdict]:
             print_note(SAID[answer.verdict])
+        if answer.ranked_by not in ("query", "date taken"):
+            print_note(f"ranked by {answer.ranked_by}")
         for hit in answer.results:
             said = "; ".join(filter(None, (SAID[hit.verdict], *hit.why)))
             print_line(f"{hit.score:.3f}", quoted(hit.key), *filter(None, (said,)))

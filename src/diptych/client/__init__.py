@@ -29,6 +29,7 @@ from diptych.client.answers import Item as Item
 from diptych.client.answers import Items as Items
 from diptych.client.answers import Job as Job
 from diptych.client.answers import Link as Link
+from diptych.client.answers import Marks as Marks
 from diptych.client.answers import Model as Model
 from diptych.client.answers import Page as Page
 from diptych.client.answers import Ranked as Ranked
@@ -159,6 +160,10 @@ class Client:
     each_hit = _Method(_each, calls.search)
     upload_to_ask = _Method(ask, calls.upload_to_ask)
     fetch_to_ask = _Method(ask, calls.fetch_to_ask)
+    give_feedback = _Method(ask, calls.give_feedback)
+    standing_marks = _Method(ask, calls.standing_marks)
+    forget_feedback = _Method(ask, calls.forget_feedback)
+    export_feedback = _Method(ask, calls.export_feedback)
     similar = _Method(ask, calls.similar)
     each_similar = _Method(_each, calls.similar)
     captions = _Method(ask, calls.captions)
@@ -253,6 +258,10 @@ class AsyncClient:
     each_hit = _Method(_each, calls.search)
     upload_to_ask = _Method(ask, calls.upload_to_ask)
     fetch_to_ask = _Method(ask, calls.fetch_to_ask)
+    give_feedback = _Method(ask, calls.give_feedback)
+    standing_marks = _Method(ask, calls.standing_marks)
+    forget_feedback = _Method(ask, calls.forget_feedback)
+    export_feedback = _Method(ask, calls.export_feedback)
     similar = _Method(ask, calls.similar)
     each_similar = _Method(_each, calls.similar)
     captions = _Method(ask, calls.captions)

@@ -20,7 +20,11 @@ Verdict = Literal["match", "weak", "none", "unrated"]
 
 @dataclass(frozen=True)
 class Collection:
-    """One collection with its numbers. waiting: pictures that are gone and whose words wait for them."""
+    """One collection with its numbers.
+
+    waiting    pictures that are gone and whose words wait for them
+    feedback   whether it is kept there what people do with answers
+    """
 
     name: str
     items: int
@@ -30,6 +34,7 @@ class Collection:
     waiting: int
     encoder: str
     indexing: bool
+    feedback: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Answer(Page[Hit]):
     verdict   that of the best answer there is
     total     items that pass the filters
     hints     what is odd about the query
+    ranked_by   what ordered the results, in plain words: the query, marks, what was learned
     """
 
     query: str
@@ -110,10 +116,19 @@ class Answer(Page[Hit]):
     total: int
     offset: int
     hints: tuple[str, ...] = ()
+    ranked_by: str = "query"
 
     @property
     def entries(self) -> tuple[Hit, ...]:
         return self.results
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Ids of answers to a query that the caller marked: what is meant, and what is not."""
+
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

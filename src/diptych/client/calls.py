@@ -29,6 +29,7 @@ from diptych.client.answers import (
     Items,
     Job,
     Link,
+    Marks,
     Model,
     Page,
     Ranked,
@@ -146,7 +147,7 @@ def search(
     k: int = 50,
     offset: int = 0,
     diverse: float = 0.0,
-    keywords: float = 0.5,
+    keywords: float | None = None,
     regions: bool = False,
     language: Literal["query", "plain"] = "query",
 ) -> Call[Answer]:
@@ -157,7 +158,7 @@ def search(
     where      a filter of the query language besides
     yes, no    ids of earlier answers to the same query: what is meant, and what is not
     diverse    0 to 1: how much a picture like those before it is held back
-    keywords   0 to 1: what words in captions, tags and names weigh against the vectors
+    keywords   0 to 1: what words in captions, tags and names weigh against the vectors; None: what was learned, or 0.5
     regions    say of each hit which part of it answers best
     """
     asked = {
@@ -211,6 +212,47 @@ def histogram(
     """How many items that pass a filter lie in each step: of a number so many, of a date "year", "month" or "day"."""
     path = _path("/v1/collections/{}/histogram", collection)
     return _get(path, _each(Bin, "bins"), field=field, bins=bins, where=where)
+
+
+# ------------------------------------------------------------------------------------------------------------- feedback
+
+
+def give_feedback(
+    collection: str,
+    query: str,
+    item: str,
+    kind: Literal["yes", "no", "unmarked", "click", "dwell"],
+    seconds: float | None = None,
+    rank: int | None = None,
+    shown: Iterable[str] = (),
+) -> Call[None]:
+    """Have it kept what whoever has the key did with an answer to a query.
+
+    kind      marked it "yes" or "no", took the mark back, opened it ("click"), looked at it for `seconds` ("dwell")
+    rank      the place of the answer, from 1
+    shown     ids of the answers that stood above it
+    """
+    is_mark = kind in ("yes", "no", "unmarked")
+    said = {"kind": "mark", "mark": None if kind == "unmarked" else kind} if is_mark else {"kind": kind}
+    more = {"seconds": seconds, "rank": rank, "shown": listed(shown, "shown", "ids")}
+    path = _path("/v1/collections/{}/feedback", collection)
+    return _post(path, _nothing, {"query": query, "item": item, **said, **more})
+
+
+def standing_marks(collection: str, query: str) -> Call[Marks]:
+    """The marks that whoever has the key gave to answers of a query and did not take back."""
+    return _get(_path("/v1/collections/{}/feedback", collection), _as(Marks), query=query)
+
+
+def forget_feedback(collection: str, user: str | None = None) -> Call[int]:
+    """Delete all that is kept of whoever has the key, or of another user by the id of theirs; how many events."""
+    path = _path("/v1/collections/{}/feedback", collection)
+    return Call("DELETE", path, lambda body: int(json.loads(body)["events"]), {} if user is None else {"user": user})
+
+
+def export_feedback(collection: str, user: str | None = None) -> Call[bytes]:
+    """Marks as training pairs for `diptych fit`, as JSON Lines, of all users or of one."""
+    return _get(_path("/v1/collections/{}/feedback/export", collection), bytes, user=user)
 
 
 # ---------------------------------------------------------------------------------------------------------------- items
@@ -303,9 +345,12 @@ def list_jobs(collection: str) -> Call[tuple[Job, ...]]:
 
 
 def start_job(
-    collection: str, kind: Literal["index", "duplicates"] = "index", retry: bool = False, contents: bool = False
+    collection: str,
+    kind: Literal["index", "duplicates", "learn"] = "index",
+    retry: bool = False,
+    contents: bool = False,
 ) -> Call[Job]:
-    """Bring the collection up to date with its folders, or look for pictures of which one is enough.
+    """Bring the collection up to date, look for pictures of which one is enough, or learn an order from feedback.
 
     retry      look again at files that failed and did not change since
     contents   read every file again, for those that changed behind an unchanged size and time

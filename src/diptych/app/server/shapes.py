@@ -121,7 +121,7 @@ class Search(Shape):
     k: Annotated[int, Field(ge=1)] = 50
     offset: Annotated[int, Field(ge=0)] = 0
     diverse: Annotated[float, Field(ge=0, le=1)] = 0.0
-    keywords: Annotated[float, Field(ge=0, le=1)] = 0.5
+    keywords: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="0.5, or what was learned")
     regions: bool = False
 
 
@@ -203,9 +203,11 @@ class Collections(Shape):
 
 
 class Index(Shape):
-    """What to do: bring the collection up to date with its folders, or look for pictures of which one is enough."""
+    """What to do: bring the collection up to date with its folders, look for pictures of which one is enough, or learn
+    a better order from what people did with answers.
+    """
 
-    kind: Literal["index", "duplicates"] = "index"
+    kind: Literal["index", "duplicates", "learn"] = "index"
     retry: bool = False
     contents: bool = False
 

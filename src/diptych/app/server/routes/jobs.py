@@ -1,4 +1,4 @@
-"""Work that takes longer than a request: indexing, and looking for duplicates; how far it is, stop, go on."""
+"""Work that takes longer than a request: indexing, looking for duplicates, learning; how far it is, stop, go on."""
 
 from __future__ import annotations
 
@@ -39,8 +39,13 @@ def list_jobs(request: Request, collection: str) -> shapes.JobList:
 
 @routes.post("", status_code=202, **needs("write"))
 def start_job(request: Request, collection: str, index: shapes.Index) -> shapes.Job:
-    """Bring the collection up to date, or look for duplicates: the report of such a job has `groups`."""
+    """Bring the collection up to date, look for duplicates (the report has `groups`), or learn from feedback.
+
+    What is learned orders answers where it is better on feedback that was held out; the report says so.
+    """
     found = served(request, collection)
+    if index.kind == "learn":
+        return _told(found.jobs.start("learn", _learned))
     if index.kind == "duplicates":
         return _told(found.jobs.start("duplicates", lambda writer, progress: _groups(request, found, writer, progress)))
 
@@ -114,6 +119,20 @@ def _groups(request: Request, found: Served, writer: Collection, progress: Progr
         "total": len(duplicates.groups),
         "unread": len(duplicates.unread),
     }
+
+
+def _learned(writer: Collection, progress: Progress) -> dict[str, Any]:
+    """What was learned for all, and for how many people something of their own. It names nobody."""
+    people = sorted({event.user for event in writer.feedback.events()})
+    progress("learned", 0, 1 + len(people))
+    for_all = writer.feedback.learn()
+    own = 0
+    for done, user in enumerate(people, 1):
+        progress("learned", done, 1 + len(people))
+        own += writer.feedback.learn(user).on
+    numbers = ("on", "sessions", "held_out", "before", "after", "low", "high")
+    said = {name: getattr(for_all, name) for name in numbers}
+    return said | {"said": str(for_all), "people": len(people), "people_on": own}
 
 
 def _job(found: Served, id: str) -> Job:
