@@ -19,7 +19,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,10 @@ def worlds(targets: int) -> dict[str, tuple[np.ndarray, list[Wish]]]:
     return made
 
 
+def _points(shares: Iterable[float]) -> list[float]:
+    return [round(100 * float(share), 1) for share in shares]
+
+
 VARIANTS: dict[str, tuple[Way | None, tuple[str, ...]]] = {
     "choice of the marks": (None, ("yes", "no")),
     "ridge alone": ("ridge", ("yes", "no")),
@@ -176,19 +180,17 @@ def marks(targets: int, seeds: int) -> list[dict[str, Any]]:
             runs = [looked_for(cosine, items, wishes, way, seed, sides) for seed in range(seeds)]
             found, by_then = (np.concatenate(some).astype(float) for some in zip(*runs, strict=True))
             gain = found[:, ROUNDS] - found[:, 0]
-            low, high = bootstrap_interval(gain, clusters=clusters)
+            by_seed = [run[0].mean(axis=0) for run in runs]
             told.append(
                 {
                     "world": world,
                     "marks": name,
-                    "R@10": [round(100 * value, 1) for value in found.mean(axis=0)],
-                    "found by then": [round(100 * value, 1) for value in by_then.mean(axis=0)],
-                    "gain": round(100 * gain.mean(), 1),
-                    "interval": [round(100 * low, 1), round(100 * high, 1)],
-                    "gain by seed": [round(100 * (run[0][:, ROUNDS].mean() - run[0][:, 0].mean()), 1) for run in runs],
-                    "worst seed after wrong marks": round(
-                        min(100 * (run[0][:, -1].mean() - run[0][:, 0].mean()) for run in runs), 1
-                    ),
+                    "R@10": _points(found.mean(axis=0)),
+                    "found by then": _points(by_then.mean(axis=0)),
+                    "gain": _points([gain.mean()]),
+                    "interval": _points(bootstrap_interval(gain, clusters=clusters)),
+                    "gain by seed": _points([run[ROUNDS] - run[0] for run in by_seed]),
+                    "worst seed after wrong marks": _points([min(run[-1] - run[0] for run in by_seed)]),
                 }
             )
     return told

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from collection_world import Palette
+from PIL import Image
 
 from diptych.collection import Collection, Damaged, Entry, Event, Learned, Marks
 from diptych.collection.feedback import learning, reranker
@@ -265,6 +266,15 @@ def test_the_weight_of_keywords_alone_is_learned_where_that_is_all(monkeypatch, 
     for options in ({}, {"user": "anna"}, {"user": "anna", "keywords": 0.3}, {"user": "bob"}):
         assert taught.search("red", **options).ranked_by == "query"
     assert seen == [0.5, 1.0, 0.3, 0.5]
+
+
+def test_what_was_asked_opens_no_file_when_it_is_learned_from(taught, tmp_path):
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "red.png")
+    assert taught.search(f"{tmp_path}/red.png + blue").results
+    assert taught._first(f"{tmp_path}/red.png + blue") is None
+    assert (
+        taught._first("blue") is not None and taught._first("tag:sea") is None and taught._first("blue AND (") is None
+    )
 
 
 def test_a_search_with_a_user_that_is_none_is_refused(taught):
