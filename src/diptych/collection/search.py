@@ -47,6 +47,9 @@ DEPTH = 100
 FILTERS = 8
 """Filters whose items are kept."""
 
+PEOPLE = 8
+"""People of whom is kept what they preferred."""
+
 # Words that say nothing about a picture: a keyword match is about the others.
 _STOP_WORDS = (
     "a an and are at be by for from has have in into is it its of on or over some that the their there this to two "
@@ -180,7 +183,7 @@ class Search:
         self._kept_at = -1
         self._passed: dict[Filter | None, Passing] = {}
         self._latest: Ints | None = None
-        self._known: tuple[Learned, Preferences] | None = None
+        self._known: dict[str | None, tuple[Learned, Preferences]] = {}
 
     def answer(self, query: Query, params: SearchParams) -> Answer:
         """Inside a snapshot."""
@@ -478,22 +481,31 @@ class Search:
         assert learned is not None
         first = replace(params, k=FIRST, offset=max(0, params.need - FIRST))
         ids, scores, keyword_hits = self._ranked(query, vector, never, among, first)
-        if self._known is None or self._known[0] != learned:
-            self._known = learned, learning.known(self.store, learned)
         found = self._looked_at(query, ids[:FIRST], scores[:FIRST], among, params)
         without = params.user if learned.user is None else None
-        rows = reranker.facts(found, query.text, self._known[1], without)
+        rows = reranker.facts(found, query.text, self._preferences(learned), without)
         order = reranker.order(rows, np.array([learned.weights[fact] for fact in reranker.FACTS]))
         order = np.append(order, np.arange(len(order), len(ids)))
         return ids[order], scores[order], keyword_hits
 
+    def _preferences(self, learned: Learned) -> Preferences:
+        """What was known of answers when this was learned. Those of the last few people are kept."""
+        if learned.user not in self._known or self._known[learned.user][0] != learned:
+            while len(self._known) >= PEOPLE:
+                del self._known[next(iter(self._known))]
+            self._known[learned.user] = learned, learning.known(self.store, learned)
+        return self._known[learned.user][1]
+
     def candidates(self, query: Query) -> Candidates | None:
-        """The first answers to a query, with what a re-ranker weighs; None where nothing ranks them. In a snapshot."""
+        """The first answers to a query, with what a re-ranker weighs; None where nothing ranks them. In a snapshot.
+
+        Raises BadInput for one with a picture file: who wrote the query is not who asks now, and opens no file.
+        """
         if not query.terms:
             return None
         params = SearchParams(FIRST)
         among = None if query.where is None else self.passing(query.where)
-        rows = self.rows((*query.terms, *query.never))
+        rows = self.rows((*query.terms, *query.never), Allowed())
         vector = self._joined(query.terms, rows[: len(query.terms)])
         ids, scores, _ = self._ranked(query, vector, rows[len(query.terms) :], among, params)
         return self._looked_at(query, ids[:FIRST], scores[:FIRST], among, params)

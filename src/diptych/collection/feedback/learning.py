@@ -111,7 +111,7 @@ class _Seen:
 
 
 def learn(store: Store, user: str | None, candidates: Callable[[str], Candidates | None]) -> Learned:
-    """What the log teaches about all, or about one person. candidates: the first answers to a query as it is written."""
+    """What the log teaches about all, or one person. candidates: the first answers to a query as it was written."""
     where, values = ("1", ()) if user is None else ("user = ?", (user,))
     events = list(log.events(store, where, values))
     upto = max((event.id for event in events), default=0)

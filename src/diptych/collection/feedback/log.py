@@ -62,7 +62,7 @@ class Event:
         """The answers that stood above the item: whoever looks at it has passed them over."""
         return self.shown[: self.shown.index(self.item)] if self.item in self.shown else self.shown
 
-    def row(self) -> tuple[Any, ...]:
+    def _row(self) -> tuple[Any, ...]:
         """The columns of the table but for the id; a checksum of the others is the last."""
         facts = self.user, self.query, self.item, self.kind, self.value, self.rank, json.dumps(self.shown), self.at
         return (*facts, zlib.crc32(json.dumps(facts).encode()))
@@ -112,7 +112,7 @@ def _shown(ids: Any) -> tuple[int, ...]:
 
 def write(store: Store, new: Event) -> None:
     """Keep it, inside a transaction."""
-    store.change(f"INSERT INTO events ({_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [new.row()])
+    store.change(f"INSERT INTO events ({_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [new._row()])
 
 
 def events(store: Store, where: str = "1", values: Sequence[Any] = ()) -> Iterator[Event]:
@@ -123,7 +123,7 @@ def events(store: Store, where: str = "1", values: Sequence[Any] = ()) -> Iterat
             with store.believing(f"event {id}"):
                 user, query, item, kind, value, rank, ids, at = row
                 found = Event(user, query, item, kind, value, rank, tuple(json.loads(ids)), at, id)
-                if kind not in KINDS or found.row()[-1] != crc:
+                if kind not in KINDS or found._row()[-1] != crc:
                     raise store.damaged(f"event {id}: checksum differs")
             yield found
 

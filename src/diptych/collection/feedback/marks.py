@@ -39,6 +39,9 @@ from diptych.kinds import Array, BadInput, Floats, Space
 MOST = 1000
 """Marks of one query."""
 
+BACKGROUND = 500
+"""Rows of the background that are looked at, at the most, from all over it."""
+
 BETA, GAMMA = 0.75, 0.15
 
 RIDGE = 1.0
@@ -98,7 +101,7 @@ def moved(space: Space, query: Array, yes: Array, no: Array, background: Array, 
     """
     if space.name not in ("cosine", "dot", "l2"):
         raise BadInput(f"marks: rows of the space {space!r} have no sum, so marks cannot move a query; search without")
-    fits = Fits.of(space, query, yes, no, background)
+    fits = Fits.of(space, query, yes, no, background[:: -(-len(background) // BACKGROUND) or 1])
     chosen = way or fits.choice()
     if chosen == "none":
         return Moved(query, "query (its marks contradict each other)")
