@@ -32,6 +32,10 @@ def serve(
         list[str] | None,
         typer.Option("--tenant", help="NAME=PLACE: a collection of somebody who sees no others; may be repeated."),
     ] = None,
+    against: Annotated[
+        str,
+        typer.Option("--against", help="Compare orders: keywords=0.2, diverse=0.3, reranker=off, or a collection."),
+    ] = "",
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve a page to search with, and the same over HTTP."""
@@ -43,17 +47,21 @@ def serve(
         from diptych.app.find import _near
 
         places = [_near(or_last=True)]
-    on_a_page([*(("", place) for place in places or ()), *owned], settings, open_page)
+    if against and len(places or ()) + len(owned) != 1:
+        raise BadInput("--against: an experiment is about one collection; name one folder")
+    on_a_page([*(("", place) for place in places or ()), *owned], settings, open_page, against)
 
 
-def on_a_page(places: Sequence[tuple[str, Path]], settings: Settings | None = None, open_page: bool = False) -> None:
-    """Serve until Ctrl-C. places: (tenant, a folder of pictures or a collection)."""
+def on_a_page(
+    places: Sequence[tuple[str, Path]], settings: Settings | None = None, open_page: bool = False, against: str = ""
+) -> None:
+    """Serve until Ctrl-C. places: (tenant, a folder of pictures or a collection); against: of an experiment."""
     settings = settings or _settings()
     import uvicorn
 
     from diptych.app.server import running
 
-    with running.ready(places, settings) as (server, listening, address):
+    with running.ready(places, settings, against) as (server, listening, address):
         print_line(f"{address}  (Ctrl-C ends it)")
         flush()
         if open_page:

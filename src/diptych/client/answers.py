@@ -24,6 +24,7 @@ class Collection:
 
     waiting    pictures that are gone and whose words wait for them
     feedback   whether it is kept there what people do with answers
+    experiment   whether answers are those of two orders, to see which is chosen
     """
 
     name: str
@@ -35,6 +36,7 @@ class Collection:
     encoder: str
     indexing: bool
     feedback: bool = False
+    experiment: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Answer(Page[Hit]):
     total     items that pass the filters
     hints     what is odd about the query
     ranked_by   what ordered the results, in plain words: the query, marks, what was learned
+    answer    to be named with feedback on it, while an experiment runs
     """
 
     query: str
@@ -117,6 +120,7 @@ class Answer(Page[Hit]):
     offset: int
     hints: tuple[str, ...] = ()
     ranked_by: str = "query"
+    answer: str = ""
 
     @property
     def entries(self) -> tuple[Hit, ...]:

@@ -225,16 +225,18 @@ def give_feedback(
     seconds: float | None = None,
     rank: int | None = None,
     shown: Iterable[str] = (),
+    answer: str = "",
 ) -> Call[None]:
     """Have it kept what whoever has the key did with an answer to a query.
 
     kind      marked it "yes" or "no", took the mark back, opened it ("click"), looked at it for `seconds` ("dwell")
     rank      the place of the answer, from 1
     shown     ids of the answers that stood above it
+    answer    that of the answer it stood in
     """
     is_mark = kind in ("yes", "no", "unmarked")
     said = {"kind": "mark", "mark": None if kind == "unmarked" else kind} if is_mark else {"kind": kind}
-    more = {"seconds": seconds, "rank": rank, "shown": listed(shown, "shown", "ids")}
+    more = {"seconds": seconds, "rank": rank, "shown": listed(shown, "shown", "ids"), "answer": answer}
     path = _path("/v1/collections/{}/feedback", collection)
     return _post(path, _nothing, {"query": query, "item": item, **said, **more})
 

@@ -5,6 +5,7 @@ from diptych.collection.collection import Collection, Forgotten
 from diptych.collection.duplicates import Duplicates
 from diptych.collection.entries import Entry
 from diptych.collection.facets import Bin
+from diptych.collection.feedback.experiment import Experiment
 from diptych.collection.feedback.feedback import Feedback
 from diptych.collection.feedback.interleaving import Comparison, Interleaved, interleave
 from diptych.collection.feedback.learning import Learned
@@ -29,6 +30,7 @@ __all__ = [
     "Duplicates",
     "Entry",
     "Event",
+    "Experiment",
     "Feedback",
     "Forgotten",
     "Hit",

@@ -37,6 +37,7 @@ from diptych.collection.duplicates import THRESHOLD, Duplicates
 from diptych.collection.entries import Entry, give
 from diptych.collection.facets import Bin
 from diptych.collection.feedback import learning, log
+from diptych.collection.feedback.experiment import Experiment
 from diptych.collection.feedback.feedback import Feedback
 from diptych.collection.feedback.learning import Learned
 from diptych.collection.feedback.marks import Marks
@@ -550,6 +551,11 @@ class Collection:
         """What people did with answers: kept, told, forgotten and learned from."""
         return Feedback(self._store, self._one, self._as_written, self._first)
 
+    @property
+    def experiment(self) -> Experiment:
+        """Two orders held against each other by what people choose of both."""
+        return Experiment(self._store, self.feedback)
+
     def get(self, item: int | str | Path) -> Item:
         """An item by its id or its key. Raises BadInput where there is none."""
         with self._reading():
@@ -584,6 +590,7 @@ class Collection:
         pictures: Allowed = Allowed.ANYTHING,
         marks: Marks | None = None,
         user: str | None = None,
+        learned: bool = True,
     ) -> Answer: ...
 
     @overload  # an Answer for a vector or pixels, a list for an array of vectors
@@ -604,6 +611,7 @@ class Collection:
         pictures: Allowed = Allowed.ANYTHING,
         marks: Marks | None = None,
         user: str | None = None,
+        learned: bool = True,
     ) -> Any:
         """The k best answers to a query, after the first `offset`; pages of k share none and leave none out.
 
@@ -622,7 +630,9 @@ class Collection:
         marks      answers that somebody marked for this query: it moves towards those marked yes, and away from those
                    marked no, which are no answer any more. None are looked up: see `feedback.marks`
         user       who asks: what was learned for them orders the answers (see `feedback.learn`)
+        learned    False: in the order there would be if nothing had been learned
         """
+        arguments.flags(learned=learned)
         plainly = arguments.one_of(language, "language", questions.LANGUAGES) == "plain"
         weight = KEYWORDS if keywords is None else keywords
         params = SearchParams(k, offset, diverse, weight, regions=regions, fields=fields, pictures=pictures)
@@ -639,9 +649,9 @@ class Collection:
                 if both := set(yes) & set(no):
                     raise BadInput(f"marks: item {min(both)} is marked yes and no; give its latest mark")
                 params = replace(params, yes=yes, no=no)
-            if (learned := self._learned(user)) is not None:
-                weight = learned.keywords if keywords is None and learned.keywords is not None else params.keywords
-                params = replace(params, learned=learned, user=user, keywords=weight)
+            if learned and (known := self._learned(user)) is not None:
+                weight = known.keywords if keywords is None and known.keywords is not None else params.keywords
+                params = replace(params, learned=known, user=user, keywords=weight)
             if rows is None:
                 asked = questions.read(query, plainly, self._metadata_keys(), where)
                 return self._hinting(self._search.answer(asked, params), asked.where)

@@ -43,6 +43,7 @@ SUMMED = {
     "mounts": ("path", "disk"),
     "removed": ("item", "generation"),
     "barred": ("path", "digest", "size", "mtime_ns"),
+    "credits": ("event", "team"),
 }
 """Tables of which each row ends with the checksum of these columns, which SQLite computes; `verify` compares it."""
 
@@ -113,8 +114,8 @@ SCHEMA = (
     CREATE INDEX metadata_text ON metadata (key, {folding("value")}, value) WHERE typeof(value) = 'text';
     """,
     ";".join(
-        f"ALTER TABLE {table} ADD COLUMN crc INTEGER; UPDATE {table} SET crc = diptych_crc({', '.join(columns)})"
-        for table, columns in SUMMED.items()
+        f"ALTER TABLE {table} ADD COLUMN crc INTEGER; UPDATE {table} SET crc = diptych_crc({', '.join(SUMMED[table])})"
+        for table in ("roots", "mounts", "removed", "barred")
     ),
     """
     CREATE TABLE events (
@@ -124,6 +125,11 @@ SCHEMA = (
     CREATE INDEX events_user ON events (user, query);
     CREATE INDEX events_item ON events (item);
     CREATE TABLE learned (user TEXT PRIMARY KEY, facts TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+    """,
+    # Which of two interleaved rankers an event speaks for; it goes with the event, whatever that goes for.
+    """
+    CREATE TABLE credits (event INTEGER PRIMARY KEY, team TEXT NOT NULL, crc INTEGER NOT NULL);
+    CREATE TRIGGER credits_go AFTER DELETE ON events BEGIN DELETE FROM credits WHERE event = old.id; END;
     """,
 )
 """What brings an empty file to version 1, that to version 2, and so on.

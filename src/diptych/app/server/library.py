@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from diptych.app.server.access.opaque import OpaqueIds
+from diptych.app.server.experiment import Against, Drafts
 from diptych.app.server.jobs import Jobs
 from diptych.app.server.problems import Problem
 from diptych.app.server.tally import Tally
@@ -124,6 +125,8 @@ class Served:
         self.writer = Writer(folder)
         self.jobs = Jobs(self.writer)
         self.tally = Tally()
+        self.against: Against | None = None
+        self.drafts = Drafts()
         self.thumbnails = Thumbnails(None if is_encrypted else folder)
 
     @property
@@ -193,13 +196,14 @@ class Library:
     def __init__(self, secret: bytes, readers: int, seconds: float) -> None:
         self._secret, self._readers, self._seconds = secret, readers, seconds
         self._served: dict[tuple[str, str], Served] = {}
+        self._aside: list[Served] = []
         self.started = time.time()
 
     def __enter__(self) -> Library:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for served in self._served.values():
+        for served in (*self._served.values(), *self._aside):
             served.close()
 
     def add(self, folder: Path, name: str = "", tenant: str = "") -> Served:
@@ -211,6 +215,12 @@ class Library:
             name = f"{own}-{number}"
         served = Served(name, folder, self._secret, self._readers, self._seconds, tenant)
         self._served[tenant, name] = served
+        return served
+
+    def aside(self, folder: Path) -> Served:
+        """A collection that nobody is shown, for what another one needs of it."""
+        served = Served(folder.name, folder, self._secret, self._readers, self._seconds)
+        self._aside.append(served)
         return served
 
     def make(self, home: Path, tenant: str, name: str) -> Served:

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from diptych.app.server import experiment
 from diptych.app.server.access import files
 from diptych.app.server.access.audit import Audit
 from diptych.app.server.admission import admitting
@@ -24,17 +25,18 @@ from diptych.kinds import BadInput, Progress
 
 @contextmanager
 def ready(
-    places: Sequence[tuple[str, Path]], settings: Settings
+    places: Sequence[tuple[str, Path]], settings: Settings, against: str = ""
 ) -> Iterator[tuple[uvicorn.Config, socket.socket, str]]:
     """A server that is about to run, the socket it listens on, and its address.
 
-    places   (tenant, a collection or a folder of pictures)
+    places    (tenant, a collection or a folder of pictures)
+    against   the second ranker of an experiment on the one place there is; see `experiment.read`
     """
     secret = files.secret(settings.home)
     with admitting(settings) as admission, Library(secret, settings.readers, settings.seconds) as library:
         library.add_made(settings.home)
         for tenant, place in places:
-            serve(library, place, tenant)
+            serve(library, place, tenant, against)
         audit = Audit(settings.home / "audit", settings.audit_days, settings.audit_strict)
         app = create(library, settings, admission, audit)
         bound = _bound(settings)
@@ -53,8 +55,11 @@ def ready(
         )
 
 
-def serve(library: Library, place: Path, tenant: str = "") -> None:
-    """Serve a collection; a folder of pictures becomes one, in the background, and is looked at anew."""
+def serve(library: Library, place: Path, tenant: str = "", against: str = "") -> None:
+    """Serve a collection; a folder of pictures becomes one, in the background, and is looked at anew.
+
+    against   the second ranker of an experiment
+    """
     from diptych.app.find import _into
 
     is_collection = (place / FILE).is_file()
@@ -62,6 +67,8 @@ def serve(library: Library, place: Path, tenant: str = "") -> None:
     if not (folder / FILE).is_file():
         Collection.open(folder, write=True).close()
     served = library.add(folder, "" if is_collection else place.resolve().name, tenant)
+    if against:
+        experiment.begin(served, against, library)
     if not is_collection:
         served.jobs.start("index", lambda writer, progress: _indexed(writer, progress, place))
 

@@ -71,6 +71,7 @@ class Answer(Shape):
     offset: int
     hints: list[str] = []
     ranked_by: str = "query"
+    answer: Annotated[str, Field(description="to be named with feedback on it, while an experiment runs")] = ""
 
 
 class Part(Shape):
@@ -102,6 +103,7 @@ class Feedback(Shape):
     seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = None
     rank: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     shown: Annotated[list[str], Field(max_length=1_000)] = []
+    answer: Annotated[str, Field(max_length=100)] = ""
 
 
 class Forgotten(Shape):
@@ -190,6 +192,7 @@ class Collection(Shape):
     encoder: str
     indexing: bool
     feedback: bool = Field(description="whether it is kept here what people do with answers")
+    experiment: bool = Field(description="whether answers are those of two orders, to see which is chosen")
 
 
 class NewCollection(Shape):

@@ -312,6 +312,7 @@ async function askMore() {
   try {
     const next = await post(at("/search"), question(asked, answer.offset + answer.results.length), { signal });
     const known = new Set(answer.results.map((hit) => hit.id));
+    answer.answer = next.answer; // which knows of the earlier pages, too
     answer.results.push(...next.results.filter((hit) => !known.has(hit.id)));
     state.ended = next.results.length < PAGE;
     reached();
@@ -586,6 +587,7 @@ function mainMenu(box) {
     collection()?.failed && option(`${plural(collection().failed, "file")} could not be read …`, false, showFailures),
     option("Keys", false, showKeys),
     document.getElementById("reports-link") && el("a", { class: "option", href: "/reports" }, "Reports"),
+    collection()?.experiment && el("p", { class: "soft" }, "An experiment compares two orders here."),
     token && el("form", { method: "post", action: "/sign-out" }, el("input", { type: "hidden", name: "csrf", value: token }),
       el("button", { class: "option" }, "Sign out"))),
     el("h2", {}, "Light"), el("div", { class: "options in-line" },
@@ -993,13 +995,16 @@ async function feedback(query, item, did, { path = at("/feedback"), keepalive = 
   }
 }
 
+/** By which word the server knows the answer that is shown, if it is to this question. */
+const answered = (query) => (state.answer?.query === query ? state.answer.answer : "");
+
 /** Marks that were given, taken back or undone between two states of one question. */
 function keepMarks(before, after) {
   const query = lasting(after);
   if (before.collection !== after.collection || lasting(before) !== query) return;
   const said = ({ yes, no }, id) => (yes.includes(id) ? "yes" : no.includes(id) ? "no" : null);
   for (const id of new Set([before, after].flatMap(({ yes, no }) => [...yes, ...no]))) {
-    if (said(before, id) !== said(after, id)) feedback(query, id, { mark: said(after, id) });
+    if (said(before, id) !== said(after, id)) feedback(query, id, { mark: said(after, id), answer: answered(query) });
   }
 }
 
@@ -1023,7 +1028,7 @@ function opens(id, isClick) {
   const place = state.answer.results.findIndex((hit) => hit.id === id);
   const query = lasting(state.asked) && state.answer.query;
   const above = state.answer.results.slice(Math.max(0, place - ABOVE), place).map((hit) => hit.id);
-  if (isClick) feedback(query, id, { kind: "click", rank: place + 1, shown: above });
+  if (isClick) feedback(query, id, { kind: "click", rank: place + 1, shown: above, answer: answered(query) });
   stay = { query, id, path: at("/feedback"), since: performance.now() };
 }
 

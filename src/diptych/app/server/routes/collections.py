@@ -90,4 +90,7 @@ def _told(request: Request, found: Served) -> shapes.Collection:
     numbers = {name: status[name] for name in ("items", "failed", "captions", "tags", "waiting")}
     indexing = any(not job.ended for job in found.jobs.all())
     encoder, keeps = status["encoder"]["name"], settings.feedback and found.is_writable
-    return shapes.Collection(name=found.name, encoder=encoder, indexing=indexing, feedback=keeps, **numbers)
+    compares = found.against is not None
+    return shapes.Collection(
+        name=found.name, encoder=encoder, indexing=indexing, feedback=keeps, experiment=compares, **numbers
+    )

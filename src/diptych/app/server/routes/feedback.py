@@ -44,12 +44,18 @@ def give_feedback(request: Request, collection: str, given: shapes.Feedback) -> 
     if None in shown:
         raise Problem(404, "shown: there is no such item")
 
+    above = [id for id in shown if id is not None]
+    team = found.drafts.team(given.answer, user, query, item)
+
     def kept(writer: Collection) -> None:
         if found.tally.count(writer, user) >= settings.max_feedback:
             raise Problem(
                 409, f"{settings.max_feedback:,} events are kept of you, and no more; DELETE …/feedback forgets them"
             )
-        writer.feedback.record(user, query, item, kind, value, given.rank, [id for id in shown if id is not None])
+        if team is not None and kind in ("click", "yes"):
+            writer.experiment.record(team, user, query, item, kind, given.rank, above)
+        else:
+            writer.feedback.record(user, query, item, kind, value, given.rank, above)
         found.tally.add(user)
 
     found.write(kept)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -11,13 +14,14 @@ from fastapi import Query, Request, UploadFile
 
 from diptych.app.server import shapes
 from diptych.app.server.access import opaque
+from diptych.app.server.experiment import Against, drafted
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.library import Served
 from diptych.app.server.problems import Problem
 from diptych.app.server.routes import shown
 from diptych.app.server.settings import Settings
 from diptych.app.server.uploads import Uploads
-from diptych.collection import Allowed, Collection, Marks, Term, query
+from diptych.collection import Allowed, Answer, Collection, Hit, Marks, Term, query
 from diptych.kinds import BadInput
 from diptych.sources.fetch import Fetcher
 
@@ -36,7 +40,7 @@ _ITEM = re.compile(rf"#([\w-]{{{opaque.LENGTH}}})(?![\w-])")
 def search(request: Request, collection: str, asked: shapes.Search) -> shapes.Answer:
     """The best answers to a query, after the first `offset`."""
     settings: Settings = request.app.state.settings
-    found = served(request, collection)
+    found, user = served(request, collection), caller_of(request).user
     if asked.k > settings.max_k or asked.offset > settings.max_offset:
         raise Problem(422, f"k, offset: at most {settings.max_k:,} answers after the first {settings.max_offset:,}")
     with found.reader() as reader:
@@ -48,20 +52,21 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
         if not (asked.query.strip() or terms):  # what is marked among all there is, is what is looked for
             terms = [Term.of(id) for id in marks.yes]
         whole: Any = [said, *terms] if asked.query.strip() or not terms else terms
-        answer = reader.search(
-            whole,
-            asked.k,
-            asked.offset,
-            asked.diverse,
-            asked.keywords,
-            asked.regions,
-            where=asked.where or None,
-            fields=True,
-            language="plain",
-            pictures=Allowed(),
-            marks=marks,
-            user=caller_of(request).user,
-        )
+
+        def page(collection: Collection, k: int, offset: int, given: Mapping[str, Any]) -> Answer:
+            named: dict[str, Any] = {"keywords": asked.keywords, "diverse": asked.diverse, "where": asked.where or None}
+            named |= {"fields": True, "marks": marks, "user": user, **given}
+            told: Answer = collection.search(whole, k, offset, language="plain", pictures=Allowed(), **named)
+            return told
+
+        against, word = found.against, ""
+        if against is not None and _is_compared(against, whole, asked, marks):
+            written, _ = numbered(found, reader, asked.query)
+            answer, draft = drafted(against, reader, page, asked.k, asked.offset, user, written)
+            answer = _with_regions(reader, answer, said) if asked.regions else answer
+            word = found.drafts.keep(user, written, draft)
+        else:
+            answer = page(reader, asked.k, asked.offset, {"regions": asked.regions})
         return shapes.Answer(
             query=asked.query,
             written=_written(asked),
@@ -72,6 +77,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             offset=asked.offset,
             hints=list(answer.hints),
             ranked_by=answer.ranked_by,
+            answer=word,
         )
 
 
@@ -152,6 +158,30 @@ def _term(request: Request, found: Served, reader: Collection, part: shapes.Part
         return Term.of(found.opened(reader, part.item), part.weight)
     uploads: Uploads = request.app.state.uploads
     return Term.of(uploads.get(part.picture or "", (found.tenant, found.name)).pixels, part.weight)
+
+
+def _is_compared(against: Against, whole: Any, asked: shapes.Search, marks: Marks) -> bool:
+    """Whether an answer is of two rankers: not where marks move it, nor where the other collection knows less."""
+    if marks or not asked.query.strip():
+        return False
+    parts = whole if isinstance(whole, list) else [whole]
+    queries = [part for part in parts if isinstance(part, query.Query)]
+    terms = [*(part for part in parts if isinstance(part, Term)), *(term for one in queries for term in one.terms)]
+    if against.other is None:
+        return True
+    return not asked.where and all(one.where is None for one in queries) and all(term.kind != "item" for term in terms)
+
+
+def _with_regions(reader: Collection, answer: Answer, said: str | query.Query) -> Answer:
+    """Each hit with the part of it that answers best what was written."""
+    asked = said if isinstance(said, query.Query) else Term.of(said)
+
+    def seen(hit: Hit) -> Hit:
+        with suppress(BadInput):  # it has no file, or nothing is asked for that could be seen
+            return replace(hit, region=reader.region(hit.id, asked, Allowed()))
+        return hit
+
+    return replace(answer, results=tuple(map(seen, answer.results)))
 
 
 def read(found: Served, reader: Collection, text: str) -> query.Query:
