@@ -16,9 +16,8 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 
@@ -110,33 +109,33 @@ class _Seen:
         return (self.facts[self.liked][:, None] - self.facts[self.passed][None]).reshape(-1, self.facts.shape[1])
 
 
+@dataclass(frozen=True)
+class _Order:
+    """A new order of answers: by the weights of a re-ranker, or by another weight of keywords."""
+
+    weights: Floats | None = None
+    keywords: float = 0.0
+
+    def of(self, each: _Seen) -> Ints:
+        if self.weights is None:
+            return each.candidates.weighed(self.keywords)
+        return reranker.order(each.facts, self.weights)
+
+
+_Way = Callable[[Sequence[_Seen]], _Order]
+
+
 def learn(store: Store, user: str | None, candidates: Callable[[str], Candidates | None]) -> Learned:
     """What the log teaches about all, or one person. candidates: the first answers to a query as it was written."""
     where, values = ("1", ()) if user is None else ("user = ?", (user,))
     events = list(log.events(store, where, values))
-    upto = max((event.id for event in events), default=0)
     some = sessions(events)[-MOST:]
     seen = _seen(some, candidates, user)
-    first = round(EARLIER * len(seen))
-    facts: dict[str, Any] = {"user": user, "sessions": len(some), "upto": upto, "at": time.time()}
-    earlier, later = seen[:first], seen[first:]
-    ways: list[Callable[[Sequence[_Seen]], tuple[float | None, Callable[[_Seen], Ints]]]] = [_reranking]
-    if user is not None:
-        ways.append(_weighing)
-    found = None
-    for way in ways:
-        tried = _tried(earlier, later, way, user)
-        if tried is None:
-            break
-        keywords, _ = way(seen)
-        on = tried["low"] > 0
-        weights = {} if keywords is not None else reranker.told(_weights(seen))
-        new = Learned(**facts, **tried, on=on, keywords=keywords, weights=weights)
-        if found is None or on:
-            found = new
-        if on:
-            break
-    return found or Learned(**facts, on=False, held_out=len(later))
+    upto = max((event.id for event in events), default=0)
+    begun = Learned(user, False, len(some), 0, upto=upto, at=time.time())
+    ways: tuple[_Way, ...] = (_reranking,) if user is None else (_reranking, _weighing)
+    tried = [_tried(begun, seen, way) for way in ways]
+    return next((each for each in tried if each.on), tried[0])
 
 
 def _seen(some: Sequence[Session], candidates: Callable[[str], Candidates | None], user: str | None) -> list[_Seen]:
@@ -159,52 +158,52 @@ def _seen(some: Sequence[Session], candidates: Callable[[str], Candidates | None
     return found
 
 
-def _tried(
-    earlier: Sequence[_Seen],
-    later: Sequence[_Seen],
-    way: Callable[[Sequence[_Seen]], tuple[float | None, Callable[[_Seen], Ints]]],
-    user: str | None,
-) -> dict[str, Any] | None:
-    """Numbers of what was held out; None where it is of too few."""
+def _tried(begun: Learned, seen: Sequence[_Seen], way: _Way) -> Learned:
+    """What this way learns of all sessions, and what it was worth where the later ones were held out."""
+    first = round(EARLIER * len(seen))
+    earlier, later = seen[:first], seen[first:]
+    begun = replace(begun, held_out=len(later))
     halves = [[each for each in earlier if _half(each.session.query) == half] for half in (0, 1)]
-    orders = [way(half)[1] for half in halves]
-    before: dict[str, list[float]] = {}
-    after: dict[str, list[float]] = {}
+    units = {each.session.user if begun.user is None else each.session.query for each in later}
+    if len(units) < LEAST or not all(halves):
+        return begun
+    orders = [way(half) for half in halves]
+    values: dict[str, list[tuple[float, float]]] = {unit: [] for unit in units}
     for each in later:
-        unit = each.session.user if user is None else each.session.query
-        order = orders[1 - _half(each.session.query)](each)
-        before.setdefault(unit, []).append(each.ndcg(np.arange(len(each.facts))))
-        after.setdefault(unit, []).append(each.ndcg(order))
-    if len(before) < LEAST or not all(halves):
-        return None
-    old, new = (np.array([np.mean(values) for values in side.values()]) for side in (before, after))
-    low, high = bootstrap_interval(new - old, LEVEL)
-    return {
-        "held_out": len(later),
-        "before": float(old.mean()),
-        "after": float(new.mean()),
-        "low": float(low),
-        "high": float(high),
-    }
+        order = orders[1 - _half(each.session.query)].of(each)
+        unit = each.session.user if begun.user is None else each.session.query
+        values[unit].append((each.ndcg(np.arange(len(each.facts))), each.ndcg(order)))
+    means = np.array([np.mean(values[unit], axis=0) for unit in sorted(units)])
+    before, after = means.T
+    low, high = map(float, bootstrap_interval(after - before, LEVEL))
+    learned = way(seen)
+    return replace(
+        begun,
+        on=low > 0,
+        before=float(before.mean()),
+        after=float(after.mean()),
+        low=low,
+        high=high,
+        keywords=learned.keywords if learned.weights is None else None,
+        weights={} if learned.weights is None else reranker.told(learned.weights),
+    )
 
 
 def _half(query: str) -> int:
     return sha256(query.encode()).digest()[0] % 2
 
 
-def _reranking(seen: Sequence[_Seen]) -> tuple[None, Callable[[_Seen], Ints]]:
-    weights = _weights(seen)
-    return None, lambda each: reranker.order(each.facts, weights)
+def _reranking(seen: Sequence[_Seen]) -> _Order:
+    return _Order(reranker.fit([each.pairs for each in seen], _shares(seen)))
 
 
-def _weights(seen: Sequence[_Seen]) -> Floats:
-    return reranker.fit([each.pairs for each in seen], _shares(seen))
-
-
-def _weighing(seen: Sequence[_Seen]) -> tuple[float, Callable[[_Seen], Ints]]:
+def _weighing(seen: Sequence[_Seen]) -> _Order:
     """The weight of keywords against vectors that would have been best."""
-    best = max(KEYWORDS, key=lambda weight: (sum(each.ndcg(each.candidates.weighed(weight)) for each in seen), -weight))
-    return best, lambda each: each.candidates.weighed(best)
+
+    def worth(weight: float) -> float:
+        return sum(each.ndcg(each.candidates.weighed(weight)) for each in seen)
+
+    return _Order(keywords=max(KEYWORDS, key=worth))
 
 
 def _shares(seen: Sequence[_Seen]) -> list[float]:
