@@ -19,7 +19,7 @@ from diptych.collection import Collection
 from diptych.collection.store import SCHEMA
 from diptych.kinds import BadInput
 
-LATER = "".join(f"DROP TABLE {table};" for table in ("waiting", "mounts", "barred", "events", "learned"))
+LATER = "".join(f"DROP TABLE {table};" for table in ("waiting", "mounts", "barred", "events", "learned", "credits"))
 LATER += "ALTER TABLE roots DROP COLUMN crc; ALTER TABLE removed DROP COLUMN crc;"
 """Takes from a file what version 1 did not have."""
 
