@@ -38,7 +38,9 @@ def test_a_key_is_printed_alone_and_works(run, tmp_path: Path) -> None:
 def test_a_revoked_key_is_refused_and_listed_as_such(run, tmp_path: Path) -> None:
     token = run("create", "laptop").stdout.strip()
     run("create", "guest", "--days", "30", "--tenant", "anna")
-    assert "is refused from now on" in run("revoke", "laptop").stdout
+    revoked = run("revoke", "laptop")
+    assert "is refused from now on" in revoked.stdout
+    assert f"diptych feedback FOLDER --forget {token.split('_')[1]}" in revoked.stderr
     with Database(tmp_path / "home") as database, pytest.raises(Unauthorised, match="revoked"):
         Keys(database).check(token)
     table = run("list").stdout

@@ -82,6 +82,7 @@ def revoke(
         print_json(_facts(key))
     else:
         print_line(f"{key.name} ({key.id}) is refused from now on")
+        print_note(f"what they did with answers is kept; to delete it: diptych feedback FOLDER --forget {key.id}")
 
 
 @contextmanager

@@ -410,6 +410,43 @@ def test_nothing_is_told_to_a_server_that_keeps_nothing(opened: Any) -> None:
     assert len(asked) > 10 and not [url for url in asked if "/feedback" in url]
 
 
+def test_of_an_experiment_it_says_one_line_and_names_the_answer_that_was_chosen_of(opened: Any) -> None:
+    page = opened()
+    settled(page)
+
+    def compares(route: Any) -> None:
+        told = route.fetch().json()
+        for one in told.get("collections", [told]):
+            one |= {"experiment": True} if "collections" in told else {"answer": f"word {one['offset']}"}
+        route.fulfill(json=told)
+
+    page.route("**/v1/collections", compares)
+    page.route("**/search", compares)
+    page.goto(page.url.partition("?")[0] + "?q=a+boat")
+    settled(page)
+    with page.expect_request("**/feedback") as clicked:
+        page.locator("#grid .tile .look").first.click()
+    assert clicked.value.post_data_json | {"shown": []} == {
+        "query": "a boat",
+        "item": ids(page)[0],
+        "kind": "click",
+        "rank": 1,
+        "shown": [],
+        "answer": "word 0",
+    }
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer:not([open])", state="attached")
+    page.mouse.wheel(0, 20_000)
+    until(page, "document.querySelectorAll('#grid .tile').length > 60")
+    with page.expect_request(lambda request: "/feedback" in request.url and "mark" in request.post_data) as marked:
+        page.locator("#grid .tile").nth(70).hover()
+        page.locator("#grid .tile").nth(70).locator(".mark.yes").click()
+    assert marked.value.post_data_json["answer"] == "word 60"  # of the latest page, which knows of those before it
+    page.click("#menu")
+    page.wait_for_selector(".popover .option")
+    assert "An experiment compares two orders here." in page.inner_text(".popover")
+
+
 def picture(album: Path) -> bytes:
     return next(iter(sorted((album / "by the sea").glob("*.jpg")))).read_bytes()
 
