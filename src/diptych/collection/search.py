@@ -246,7 +246,8 @@ class Search:
             return vector, "query"
         yes, no = self.vectors.of(params.yes), self.vectors.of(params.no)
         ids, rows = self._sample()
-        background = rows[~np.isin(ids, (*params.yes, *params.no))]
+        others = np.flatnonzero(~np.isin(ids, (*params.yes, *params.no)))
+        background = rows[others[:: max(1, len(others) // marking.BACKGROUND)]]
         found = marking.moved(self.vectors.space, vector, yes, no, background)
         return found.vector, found.by
 

@@ -40,7 +40,7 @@ MOST = 1000
 """Marks of one query."""
 
 BACKGROUND = 500
-"""Rows of the background that are looked at, at the most, from all over it."""
+"""Rows that are enough for a background."""
 
 BETA, GAMMA = 0.75, 0.15
 
@@ -101,7 +101,7 @@ def moved(space: Space, query: Array, yes: Array, no: Array, background: Array, 
     """
     if space.name not in ("cosine", "dot", "l2"):
         raise BadInput(f"marks: rows of the space {space!r} have no sum, so marks cannot move a query; search without")
-    fits = Fits.of(space, query, yes, no, background[:: -(-len(background) // BACKGROUND) or 1])
+    fits = Fits.of(space, query, yes, no, background)
     chosen = way or fits.choice()
     if chosen == "none":
         return Moved(query, "query (its marks contradict each other)")
