@@ -292,5 +292,6 @@ def test_in_an_encrypted_collection_none_of_it_can_be_read(tmp_path, monkeypatch
         body = {"query": "a secret wish", "item": item["id"], "mark": "yes"}
         httpx2.post(f"{at}/feedback", json=body).raise_for_status()
         assert httpx2.get(f"{at}/feedback", params={"query": "a secret wish"}).json()["yes"] == [item["id"]]
+        assert httpx2.get(f"{at}/feedback/export").status_code == 409
         files = [file for file in tmp_path.rglob("*") if file.is_file()]
         assert len(files) > 3 and not [file for file in files if b"secret wish" in file.read_bytes()]

@@ -91,6 +91,8 @@ def export_feedback(request: Request, collection: str, user: User = None) -> Res
     """Marks as training pairs, one picture a line, of all users or of one; who marked it is not told."""
     found = served(request, collection)
     with tempfile.TemporaryDirectory() as folder, found.reader() as reader:
+        if reader.is_encrypted:  # nothing of it is written to a disk as it is
+            raise Problem(409, f"{found.name} is encrypted; where it lies: diptych feedback FOLDER --export FILE.jsonl")
         file = Path(folder) / "feedback.jsonl"
         reader.feedback.export(file, user)
         lines = file.read_bytes()
