@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diptych.collection import Damaged as Damaged
     from diptych.collection import Entry as Entry
     from diptych.collection import Event as Event
+    from diptych.collection import Experiment as Experiment
     from diptych.collection import Feedback as Feedback
     from diptych.collection import Hit as Hit
     from diptych.collection import Ingested as Ingested
@@ -58,8 +59,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "catalogue": "Dataset",
-    "collection": "Allowed Answer Bin Collection Comparison Damaged Entry Event Feedback Hit Ingested Interleaved Item "
-    "Learned Locked Marks OtherEncoder interleave",
+    "collection": "Allowed Answer Bin Collection Comparison Damaged Entry Event Experiment Feedback Hit Ingested Interleaved "
+    "Item Learned Locked Marks OtherEncoder interleave",
     "collection.query": "Query Term",
     "encoder": "Encoder load",
     "flow.evaluate": "Evaluation evaluate",

@@ -380,6 +380,16 @@ def test_all_that_is_kept_of_a_person_is_forgotten_after_one_question(opened: An
         assert not list(collection.feedback.events("owner"))
 
 
+def test_what_was_learned_is_said_when_it_is(opened: Any) -> None:
+    page = opened("?q=a+boat")
+    settled(page)
+    learn = json.dumps({"kind": "learn"})
+    page.route("**/jobs", lambda route: route.continue_(post_data=learn if route.request.method == "POST" else None))
+    page.click("#menu")
+    page.click(".popover .option:has-text('Look for new pictures')")  # which another program has start the other job
+    page.wait_for_selector(".toast:has-text('No better order was learned.')")
+
+
 def test_nothing_is_told_to_a_server_that_keeps_nothing(opened: Any) -> None:
     page = opened()
     settled(page)

@@ -1531,6 +1531,7 @@ function finished(job) {
     if (state.asked.view === "duplicates") renderDuplicates();
     return;
   }
+  if (job.kind === "learn" && job.state === "done") toast(job.report.on ? "A better order was learned." : "No better order was learned.");
   get("/v1/collections").then(({ collections }) => ((state.collections = collections), renderNothing()), () => {}); // other numbers
   const { added = 0, failed: bad = 0 } = job.report;
   if (job.state === "done" && (added || bad)) {
@@ -1546,7 +1547,7 @@ function renderJob() {
   if (!job) return;
   const part = job.of ? job.done / job.of : 0;
   $("progress").firstElementChild.style.transform = `scaleX(${part || 0.02})`;
-  const what = job.kind === "duplicates" ? "Looking for duplicates" : "Looking at the pictures";
+  const what = { duplicates: "Looking for duplicates", learn: "Learning from marks and clicks" }[job.kind] ?? "Looking at the pictures";
   $("job").replaceChildren(`${what}${job.of ? `: ${job.done.toLocaleString()} of ${job.of.toLocaleString()}` : " …"}`,
     el("button", { type: "button", class: "small", onclick: () => call("DELETE", at(`/jobs/${job.id}`)).catch((error) => failed(error, true)) }, "Stop"));
   if (state.asked.view === "duplicates") renderDuplicates();
