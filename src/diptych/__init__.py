@@ -59,8 +59,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "catalogue": "Dataset",
-    "collection": "Allowed Answer Bin Collection Comparison Damaged Entry Event Experiment Feedback Hit Ingested Interleaved "
-    "Item Learned Locked Marks OtherEncoder interleave",
+    "collection": "Allowed Answer Bin Collection Comparison Damaged Entry Event Experiment Feedback Hit Ingested "
+    "Interleaved Item Learned Locked Marks OtherEncoder interleave",
     "collection.query": "Query Term",
     "encoder": "Encoder load",
     "flow.evaluate": "Evaluation evaluate",
