@@ -162,6 +162,11 @@ def test_it_is_told_that_answers_are_of_two_orders_and_nothing_of_which(server, 
     compared(Against("shuffled", other=Shuffled(cards_served)))  # type: ignore[arg-type]
     assert http.get(C).json()["experiment"] is True and len(ask(server, "a boat")["answer"]) == 16
     assert "shuffled" not in http.get(C).text + str(ask(server, "a boat"))
+    mixed = [hit["id"] for hit in ask(server, "a boat", k=CARDS)["results"]]
+    cards_served.write(lambda writer: writer.experiment.end())  # as the command line does, while the server runs
+    plain = ask(server, "a boat", k=CARDS)
+    assert plain["answer"] == "" and [hit["id"] for hit in plain["results"]] != mixed
+    assert http.get(C).json()["experiment"] is False
 
 
 def test_another_collection_of_the_same_pictures_answers_for_the_second(server, cards_served, compared, tmp_path):

@@ -42,6 +42,12 @@ class Against:
     other: Served | None = None
 
 
+def running(found: Served, reader: Collection) -> Against | None:
+    """The second ranker of a collection; None where there is none, or its experiment was ended meanwhile."""
+    now = reader.experiment.running
+    return found.against if found.against is not None and now is not None and now.what == found.against.what else None
+
+
 class Drafts:
     """Interleaved answers that were given lately, each by a word that it was given with. Any thread may use them."""
 
@@ -110,7 +116,7 @@ def drafted(
     else:
         with against.other.reader() as other:
             _, found = _ranked(lambda *page: ask(other, *page, {}), need)
-        others = [replace(hit, id=id, item=first.get(id)) for hit in found for id in first.ids(hit.key)[:1]]
+        others = [replace(hit, id=id) for hit in found for id in first.ids(hit.key)[:1]]
     began = first.experiment.running
     seed = sha256(repr((began and began.since, user, query)).encode()).digest()
     draft = interleave(
@@ -118,6 +124,8 @@ def drafted(
     )
     by_team = {"first": {hit.id: hit for hit in hits}, "second": {hit.id: hit for hit in others}}
     page = [by_team[team][id] for id, team in zip(draft.ids[offset:], draft.teams[offset:], strict=True)]
+    if against.other is not None:  # what is known of each is what the first knows
+        page = [replace(hit, item=first.get(hit.id)) for hit in page]
     return replace(answer, results=tuple(page)), draft
 
 

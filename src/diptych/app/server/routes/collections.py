@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Query, Request
 
 from diptych.app.server import shapes
+from diptych.app.server.experiment import running
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.library import Library, Served
 from diptych.app.server.problems import Problem
@@ -86,11 +87,10 @@ def list_models() -> shapes.Models:
 def _told(request: Request, found: Served) -> shapes.Collection:
     settings: Settings = request.app.state.settings
     with found.reader() as reader:
-        status = reader.status()
+        status, compares = reader.status(), running(found, reader) is not None
     numbers = {name: status[name] for name in ("items", "failed", "captions", "tags", "waiting")}
     indexing = any(not job.ended for job in found.jobs.all())
     encoder, keeps = status["encoder"]["name"], settings.feedback and found.is_writable
-    compares = found.against is not None
     return shapes.Collection(
         name=found.name, encoder=encoder, indexing=indexing, feedback=keeps, experiment=compares, **numbers
     )

@@ -14,7 +14,7 @@ from fastapi import Query, Request, UploadFile
 
 from diptych.app.server import shapes
 from diptych.app.server.access import opaque
-from diptych.app.server.experiment import Against, drafted
+from diptych.app.server.experiment import Against, drafted, running
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.library import Served
 from diptych.app.server.problems import Problem
@@ -59,9 +59,9 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
             told: Answer = collection.search(whole, k, offset, language="plain", pictures=Allowed(), **named)
             return told
 
-        against, word = found.against, ""
+        against, word = running(found, reader), ""
         if against is not None and _is_compared(against, whole, asked, marks):
-            written, _ = numbered(found, reader, asked.query)
+            written = numbered(found, reader, asked.query)[0] if asked.language == "query" else asked.query
             answer, draft = drafted(against, reader, page, asked.k, asked.offset, user, written)
             answer = _with_regions(reader, answer, said) if asked.regions else answer
             word = found.drafts.keep(user, written, draft)
