@@ -31,6 +31,8 @@ def test_an_order_at_its_end_leaves_the_rest_to_the_other():
     assert interleave([], [], seed=1).ids == () and interleave([7], [], seed=1, k=5).teams == ("first",)
     with pytest.raises(BadInput, match="first: an id stands there twice"):
         interleave([1, 1], [2], seed=0)
+    with pytest.raises(BadInput, match="winners: 'third'; give 'first' or 'second'"):
+        comparison(["first", "third"])  # type: ignore[list-item]
 
 
 def test_both_have_every_rank_as_often():

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from diptych.collection import arguments
-from diptych.kinds import BadInput
+from diptych.kinds import BadInput, listed, shown
 
 Team = Literal["first", "second"]
 
@@ -37,7 +37,7 @@ class Interleaved:
 
     def credit(self, opened: Iterable[int]) -> dict[Team, int]:
         """How many answers of each were opened; one that was opened twice counts once."""
-        some = set(opened)
+        some = set(arguments.ids(opened, "opened"))
         found: dict[Team, int] = {"first": 0, "second": 0}
         for id, team in zip(self.ids, self.teams, strict=True):
             found[team] += id in some
@@ -66,6 +66,7 @@ def interleave(first: Sequence[int], second: Sequence[int], seed: int, k: int | 
 
     Raises BadInput for an order that holds an id twice.
     """
+    first, second = arguments.ids(first, "first"), arguments.ids(second, "second")
     for name, ids in (("first", first), ("second", second)):
         if len(set(ids)) < len(ids):
             raise BadInput(f"{name}: an id stands there twice; give each answer once")
@@ -88,7 +89,10 @@ def interleave(first: Sequence[int], second: Sequence[int], seed: int, k: int | 
 
 def comparison(winners: Iterable[Team | None]) -> Comparison:
     """What many interleaved queries say together: for each the team that won, or None for a tie."""
-    found = list(winners)
+    found = listed(winners, "winners", "teams")
+    for team in found:
+        if team is not None and not (isinstance(team, str) and team in ("first", "second")):
+            raise BadInput(f"winners: {shown(team)}; give 'first' or 'second', or None for a tie")
     wins, losses = found.count("second"), found.count("first")
     ties = len(found) - wins - losses
     if ties == len(found):

@@ -2,9 +2,9 @@
 
 Weights are learned from the earlier sessions and tried on the later ones, of other queries: the queries are dealt into
 two halves by their sha256, and each is tried with what was learned of the other half. What is known of an answer is, in
-both, what was known before its session. A session of all counts what others did, each person as much as any other,
-however much they click, so that one who clicks day and night is one of many. What was learned is on only where the
-difference of nDCG@10, by person (for one person: by query), has a 99 % interval above 0.
+both, what was known before its session; and where it is learned for all, from others alone. There each person counts as
+much as another, so that one who clicks day and night is one of many. What was learned is on only where the difference
+of nDCG@10, by person (for one person: by query), has a 99 % interval above 0.
 
 People click what stands above, so held-out clicks flatter the order that was shown: a new one is rather left off that
 would be better than put on that is worse.

@@ -13,12 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from diptych.collection import arguments
 from diptych.collection.query import LENGTH
 from diptych.collection.store import Store
-from diptych.kinds import BadInput, listed, shown
+from diptych.kinds import BadInput, shown
 
 Kind = Literal["yes", "no", "unmarked", "click", "dwell"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -101,13 +99,10 @@ def _is_unicode(text: str) -> bool:
 
 
 def _shown(ids: Any) -> tuple[int, ...]:
-    named = listed(ids, "shown", "ids")
-    if len(named) > MOST_SHOWN:
-        raise BadInput(f"shown: {len(named):,} ids; give those of one page, {MOST_SHOWN:,} at most")
-    for id in named:
-        if not isinstance(id, int | np.integer) or isinstance(id, bool) or not 0 < id < 2**63:
-            raise BadInput(f"shown: {shown(id)} is no id of an item; give whole numbers")
-    return tuple(map(int, named))
+    found = arguments.ids(ids, "shown")
+    if len(found) > MOST_SHOWN:
+        raise BadInput(f"shown: {len(found):,} ids; give those of one page, {MOST_SHOWN:,} at most")
+    return found
 
 
 def write(store: Store, new: Event) -> None:
