@@ -3,6 +3,7 @@
 # make check [COMMITS=3]        while working: the checks, and the tests that what is not committed touches, or the last commits
 # make soak [MINUTES=30]        what takes longer than a suite should: a server under load, many operations, kills and flips
 # make mutants PACKAGE=src/diptych/metrics [N=100] [SEED=7]     would its tests notice random faults? Prints which they miss
+# make audit                    what it is built on: build/sbom.json (CycloneDX), and whether a hole is known in any of it
 # make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
 # make reproduce                run every row of reproductions/ and render docs/reproductions.md
 # make reproduce CHECK=3 [MOST=20]     run three of its rows, drawn by the date, that took at most so many seconds
@@ -21,7 +22,7 @@ MOST ?= inf
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check soak mutants bench reproduce mini docs clean
+.PHONY: demo test check soak mutants audit bench reproduce mini docs clean
 
 demo: .venv/.demo
 	$(BIN)/python -m diptych.app.demo $(if $(PICTURES),"$(PICTURES)")
@@ -47,6 +48,13 @@ soak: .venv/.test
 
 mutants: .venv/.test
 	$(BIN)/python tests/tools/mutants.py $(PACKAGE) -n $(N) --seed $(SEED)
+
+audit: .venv/.test
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip --disable-pip-version-check -q install 'pip-audit>=2.7' 'cyclonedx-bom>=5'
+	build/audit/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type library \
+		-o build/sbom.json $(BIN)/python
+	build/audit/bin/pip-audit -r constraints.txt --no-deps --disable-pip
 
 bench: .venv/.bench
 	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
