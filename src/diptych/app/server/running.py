@@ -55,10 +55,10 @@ def ready(
 
 def serve(library: Library, place: Path, tenant: str = "") -> None:
     """Serve a collection; a folder of pictures becomes one, in the background, and is looked at anew."""
-    from diptych.app.find import _into
+    from diptych.app import places
 
     is_collection = (place / FILE).is_file()
-    folder = place if is_collection else _into(place)
+    folder = place if is_collection else places.into(place)
     if not (folder / FILE).is_file():
         Collection.open(folder, write=True).close()
     served = library.add(folder, "" if is_collection else place.resolve().name, tenant)
