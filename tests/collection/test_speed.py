@@ -14,11 +14,13 @@ import pytest
 from collection_world import Palette
 
 from diptych.collection import Collection, Entry
+from diptych.collection.items import Item, Records
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import parse
 from diptych.index.index import Index
 from diptych.index.ivf import IVF
 from diptych.kinds import BadInput, cosine
+from diptych.sources.metadata.about import Words
 
 
 def entries(n: int) -> list[Entry]:
@@ -272,3 +274,24 @@ def test_the_verdict_of_a_page_is_that_of_the_whole_answer(tmp_path: Path) -> No
                     hit.verdict for hit in whole.results[offset : offset + 20]
                 ]
             assert page.verdict == collection.search(query, k=80).verdict
+
+
+def test_checksums_made_together_are_those_made_one_by_one() -> None:
+    odd = ['}, {"": ', '[{"": ', "}]", "%s %d %", "\n", '"', "\\", "\0", "ü", "", "[]", ", "]
+    items = [
+        Item(
+            f"{text} {place}",
+            camera=text if place % 2 else None,
+            lat=[0.0, -0.0, 1e300, 5][place % 4],
+            found=Words((text, "x"), (text,)),
+            given=Words((text,) * (place % 3), ("y",) * (place % 2)),
+            metadata={text or "k": text, "b": [text, 1, 1.0, True], "a": []} if place % 4 else {},
+        )
+        for place, text in enumerate(odd * 3)
+    ]
+    for some in (items, items[:1], []):
+        assert Records.of(some).crcs() == [item.crc() for item in some]
+    for text in odd:
+        new = Records.new([text, "b"], {"camera": [text, None]}, [[], []], [[(text, True)], []], [{text: text}, {}])
+        alone = Item(text, camera=text, given=Words((), (text,)), metadata={text: text})
+        assert new.crcs() == [alone.crc(), Item("b").crc()]

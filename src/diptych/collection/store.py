@@ -591,7 +591,7 @@ class Store:
         places = [kept.rpartition("/") for kept in records.kept]
         names, folders = [name for _, _, name in places], [folder for folder, _, _ in places]
         own = {"id": ids, "changed": changed, "path": records.kept, "name": names, "folder": folders}
-        self.insert("items", {**own, "crc": records.crcs(), **records.facts})
+        self.insert("items", {**own, "crc": records.crcs(), **records.facts}, records.same)
         captions = [
             (id, row, *one) for id, said in zip(ids, records.captions, strict=True) for row, one in enumerate(said)
         ]
@@ -605,9 +605,11 @@ class Store:
             for row in folded(value)
         ]
         self.insert("metadata", _by_name(metadata, "item", "key", "row", "value", "kind"))
-        can_be_found = [status == "ok" for status in records.facts["status"]]
         words = {"rowid": ids, **records.searchable()}
-        self.insert("words", {name: list(compress(some, can_be_found)) for name, some in words.items()})
+        if statuses := records.facts.get("status"):
+            can_be_found = [status == "ok" for status in statuses]
+            words = {name: list(compress(some, can_be_found)) for name, some in words.items()}
+        self.insert("words", words)
 
     def delete(self, ids: Iterable[int]) -> int:
         """Remove items with everything that belongs to them; the number of those that were there."""
