@@ -227,7 +227,7 @@ class Search:
     ) -> Answer:
         """The page of the answer among what was ranked, with verdicts and reasons."""
         page = slice(params.offset, params.need)
-        verdict, verdicts = self._verdicts(query, terms, never, ids, scores, page, keyword_hits, among)
+        verdict, verdicts = self._verdicts(query, terms, never, ids, scores, page, keyword_hits, among, params.without)
         reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits)
         items = [self.store.named(item) for item in self.store.items(ids[page].tolist())]
         hits = [
@@ -543,6 +543,7 @@ class Search:
         page: slice,
         keyword_hits: set[int],
         among: Passing | None,
+        without: frozenset[int],
     ) -> tuple[Verdict, list[Verdict]]:
         """Of these hits up to the end of the page: that of the best, and those of the page.
 
@@ -564,7 +565,7 @@ class Search:
         if words and len(words) == len(terms) and not absent.knows(rows).any():
             best, each = "none", ["none"] * len(on_page)
         elif words and calibration.text and len(absent.rows):  # a move to another encoder may have been stopped
-            thresholds, null = self._thresholds(query, rows, never, words, among)
+            thresholds, null = self._thresholds(query, rows, never, words, among, without)
             weights = [terms[place].weight for place in words]
             by = float(np.average(absent.raised(rows[words]), weights=weights))
             searched = len(self.nearest.current()) if among is None else len(among.ids)
@@ -579,7 +580,13 @@ class Search:
         return best, ["match" if id in keyword_hits else one for id, one in zip(on_page_ids, each, strict=True)]
 
     def _thresholds(
-        self, query: Query, rows: Array, never: Array, words: Sequence[int], among: Passing | None
+        self,
+        query: Query,
+        rows: Array,
+        never: Array,
+        words: Sequence[int],
+        among: Passing | None,
+        without: frozenset[int],
     ) -> tuple[Thresholds, Array]:
         """For a query with words at these places of its terms; and absent things in their place."""
         terms = query.terms
@@ -593,8 +600,10 @@ class Search:
             return among.thresholds, null
         # It asks in a way of its own, so what absent things reach is measured for it alone.
         some, items = self._sample() if among is None else self._evenly(among.ids)
+        can_answer = ~np.isin(some, list(without))
         if len(never):
-            items = items[~self._shows(query.never, never, some)]
+            can_answer &= ~self._shows(query.never, never, some)
+        items = items[can_answer]
         usual = calibration.usual or np.zeros(len(null))  # of a collection that was measured without it
         turned = [np.roll(usual, turn) for turn in range(len(words))]  # as `_in_place` puts them
         raised = np.average(turned, axis=0, weights=[terms[place].weight for place in words])
