@@ -132,10 +132,7 @@ def test_words_that_the_encoder_does_not_know_are_not_there(world):
 def test_pictures_without_words_are_rated_against_pictures(world):
     alone = world.search("#5", keywords=0)
     assert alone.results[0].verdict == "match" and alone.results[0].id == 5
-    for query in (
-        "#{} + #{}",
-        "2:#{} - topic9",
-    ):  # none of them is an answer, so an odd one may have none, as in `similar`
+    for query in ("#{} + #{}", "2:#{} - topic9"):  # they are no answers; an odd one may have none, as in `similar`
         answers = [world.search(query.format(id, id + 4), keywords=0) for id in range(1, 200, 5)]
         assert np.mean([answer.results[0].verdict in ("weak", "match") for answer in answers]) >= 0.8, query
     far = world.search("#5", k=600, keywords=0).results[-1]
