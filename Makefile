@@ -21,7 +21,10 @@ MOST ?= inf
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check soak mutants bench reproduce mini docs clean
+.PHONY: demo test check floors types suite touched soak mutants bench reproduce mini docs clean
+
+# The many processes that tests start would compile the package anew, each of them.
+unexport PYTHONDONTWRITEBYTECODE
 
 demo: .venv/.demo
 	$(BIN)/python -m diptych.app.demo $(if $(PICTURES),"$(PICTURES)")
@@ -29,15 +32,23 @@ demo: .venv/.demo
 test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	$(MAKE) -k -j 3 floors types suite
 
 check: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(MAKE) -k -j 3 floors types touched
+
+floors:
 	$(BIN)/lint-imports
+
+types:
+	$(BIN)/mypy
+
+suite:
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+
+touched:
 	OMP_NUM_THREADS=1 $(BIN)/python tests/tools/check.py $(COMMITS)
 
 soak: .venv/.test
