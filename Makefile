@@ -1,6 +1,8 @@
 # make demo [PICTURES=folder]   look at it, on painted postcards or on your own pictures
 # make test                     every check there is; what CI runs
 # make check [COMMITS=3]        while working: the checks, and the tests that what is not committed touches, or the last commits
+# make suite, make touched      the tests of the one and of the other alone
+# make types, make floors       the types, and who imports whom, alone
 # make soak [MINUTES=30]        what takes longer than a suite should: a server under load, many operations, kills and flips
 # make mutants PACKAGE=src/diptych/metrics [N=100] [SEED=7]     would its tests notice random faults? Prints which they miss
 # make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
