@@ -41,16 +41,16 @@ check: .venv/.test
 	$(BIN)/ruff format --check .
 	$(MAKE) -k -j 3 floors types touched
 
-floors:
+floors: .venv/.test
 	$(BIN)/lint-imports
 
-types:
+types: .venv/.test
 	$(BIN)/mypy
 
-suite:
+suite: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
 
-touched:
+touched: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python tests/tools/check.py $(COMMITS)
 
 soak: .venv/.test
