@@ -1,6 +1,8 @@
 # make demo [PICTURES=folder]   look at it, on painted postcards or on your own pictures
 # make test                     every check there is; what CI runs
 # make check [COMMITS=3]        while working: the checks, and the tests that what is not committed touches, or the last commits
+# make suite, make touched      the tests of the one and of the other alone
+# make types, make floors       the types, and who imports whom, alone
 # make soak [MINUTES=30]        what takes longer than a suite should: a server under load, many operations, kills and flips
 # make mutants PACKAGE=src/diptych/metrics [N=100] [SEED=7]     would its tests notice random faults? Prints which they miss
 # make audit                    what it is built on: build/sbom.json (CycloneDX), and whether a hole is known in any of it
@@ -22,7 +24,7 @@ MOST ?= inf
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check soak mutants audit bench reproduce mini docs clean
+.PHONY: demo test check floors types suite touched soak mutants audit bench reproduce mini docs clean
 
 demo: .venv/.demo
 	$(BIN)/python -m diptych.app.demo $(if $(PICTURES),"$(PICTURES)")
@@ -30,15 +32,23 @@ demo: .venv/.demo
 test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	$(MAKE) -k -j 3 floors types suite
 
 check: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(MAKE) -k -j 3 floors types touched
+
+floors: .venv/.test
 	$(BIN)/lint-imports
+
+types: .venv/.test
+	$(BIN)/mypy
+
+suite: .venv/.test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+
+touched: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python tests/tools/check.py $(COMMITS)
 
 soak: .venv/.test
