@@ -1,8 +1,11 @@
 # make demo [PICTURES=folder]   look at it, on painted postcards or on your own pictures
 # make test                     every check there is; what CI runs
 # make check [COMMITS=3]        while working: the checks, and the tests that what is not committed touches, or the last commits
+# make suite, make touched      the tests of the one and of the other alone
+# make types, make floors       the types, and who imports whom, alone
 # make soak [MINUTES=30]        what takes longer than a suite should: a server under load, many operations, kills and flips
 # make mutants PACKAGE=src/diptych/metrics [N=100] [SEED=7]     would its tests notice random faults? Prints which they miss
+# make audit                    what it is built on: build/sbom.json (CycloneDX), and whether a hole is known in any of it
 # make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
 # make reproduce                run every row of reproductions/ and render docs/reproductions.md
 # make reproduce CHECK=3 [MOST=20]     run three of its rows, drawn by the date, that took at most so many seconds
@@ -21,7 +24,7 @@ MOST ?= inf
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check soak mutants bench reproduce mini docs clean
+.PHONY: demo test check floors types suite touched soak mutants audit bench reproduce mini docs clean
 
 demo: .venv/.demo
 	$(BIN)/python -m diptych.app.demo $(if $(PICTURES),"$(PICTURES)")
@@ -29,15 +32,23 @@ demo: .venv/.demo
 test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	$(MAKE) -k -j 3 floors types suite
 
 check: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(MAKE) -k -j 3 floors types touched
+
+floors: .venv/.test
 	$(BIN)/lint-imports
+
+types: .venv/.test
+	$(BIN)/mypy
+
+suite: .venv/.test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+
+touched: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python tests/tools/check.py $(COMMITS)
 
 soak: .venv/.test
@@ -47,6 +58,13 @@ soak: .venv/.test
 
 mutants: .venv/.test
 	$(BIN)/python tests/tools/mutants.py $(PACKAGE) -n $(N) --seed $(SEED)
+
+audit: .venv/.test
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip --disable-pip-version-check -q install 'pip-audit>=2.7' 'cyclonedx-bom>=5'
+	build/audit/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type library \
+		-o build/sbom.json $(BIN)/python
+	build/audit/bin/pip-audit -r constraints.txt --no-deps --disable-pip
 
 bench: .venv/.bench
 	for file in bench/*.py; do $(BIN)/python $$file || exit 1; done

@@ -9,10 +9,12 @@ One process asks in eight threads, each of its own connection, another text each
   page       the first page of thumbnails, 24 of them over six connections as a browser has: made, and kept
   memory     that the server and its children hold after all that
 
-Beside it LanceDB (IVF_PQ, as in `api.py`) on the same rows behind a route of the same kind: the same encoder, ten ids
-with their scores as JSON.
+Beside it on the same rows, with the same encoder: LanceDB (IVF_PQ, as in `api.py`) behind a route of the same kind, ten
+ids with their scores as JSON; and the back end of clip-retrieval as it stands, over the index that autofaiss takes for
+so many rows (HNSW), without what it would load from the network (a safety model, aesthetic scores).
 
     pip install -e ".[serve,client,torch,bench]"
+    pip install --no-deps clip-retrieval autofaiss && pip install flask flask-restful flask-cors fire h5py
     python bench/serve.py [--json] [--items 100000] [--widths 256 512] [--quick]
 """
 
@@ -80,6 +82,8 @@ class Place:
                 self.ask(self.connection(), path, body)
                 return time.perf_counter() - self.started
             except ConnectionError:
+                if self.process.poll() is not None:
+                    raise SystemExit(f"{self.process.args} ended by itself") from None
                 time.sleep(0.005)
 
 
@@ -97,15 +101,15 @@ def running(command: list[str | Path], home: Path) -> Iterator[Place]:
         process.wait()
 
 
-def asked(place: Place, path: str, texts: list[str], body: Figures) -> tuple[Array, list[Any]]:
-    """Milliseconds of each answer, and the answers, of as many clients at once as there are."""
+def asked(place: Place, path: str, texts: list[str], body: Figures, field: str) -> tuple[Array, list[Any]]:
+    """Milliseconds of each answer, and the answers, of as many clients at once as there are. field: of the text."""
     times, answers = np.zeros(len(texts)), [b""] * len(texts)
 
     def client(first: int) -> None:
         connection = place.connection()
         for number in range(first, len(texts), CLIENTS):
             start = time.perf_counter()
-            answers[number] = place.ask(connection, path, {**body, "query": texts[number]})
+            answers[number] = place.ask(connection, path, {**body, field: texts[number]})
             times[number] = 1e3 * (time.perf_counter() - start)
 
     threads = [threading.Thread(target=client, args=(first,)) for first in range(CLIENTS)]
@@ -116,11 +120,13 @@ def asked(place: Place, path: str, texts: list[str], body: Figures) -> tuple[Arr
     return times, [json.loads(answer) for answer in answers]
 
 
-def searched(place: Place, path: str, texts: list[str], body: Figures) -> tuple[Figures, list[Any]]:
+def searched(
+    place: Place, path: str, texts: list[str], body: Figures, field: str = "query"
+) -> tuple[Figures, list[Any]]:
     """Figures of many searches, and the answers; some come first to warm up."""
-    asked(place, path, texts[: 4 * CLIENTS], body)
+    asked(place, path, texts[: 4 * CLIENTS], body, field)
     start = time.perf_counter()
-    times, answers = asked(place, path, texts, body)
+    times, answers = asked(place, path, texts, body, field)
     seconds = time.perf_counter() - start
     return {
         "search_p50_ms": float(np.median(times)),
@@ -194,6 +200,67 @@ def lancedb(home: Path, rows: Array, texts: list[str]) -> tuple[Figures, list[li
     return results, [[hit["id"] for hit in answer["results"]] for answer in answers]
 
 
+def clip_retrieval(home: Path, rows: Array, texts: list[str]) -> tuple[Figures, list[list[int]]]:
+    import faiss
+    import pandas
+
+    (home / "metadata").mkdir(parents=True)
+    index = faiss.IndexHNSWFlat(rows.shape[1], 15, faiss.METRIC_INNER_PRODUCT)
+    index.add(rows)
+    faiss.write_index(index, str(home / "image.index"))
+    names = [str(number) for number in range(len(rows))]
+    pandas.DataFrame({"image_path": names, "caption": names}).to_parquet(home / "metadata" / "metadata_0.parquet")
+    (home / "indices.json").write_text(json.dumps({"ours": str(home)}))
+    command = [sys.executable, __file__, "--clip-back", home, str(rows.shape[1])]
+    body = {"indice_name": "ours", "modality": "image", "num_images": K, "num_result_ids": K}
+    with running(command, home) as place:
+        results = {"first_search_s": place.first("/knn-service", {"text": "a tree", **body})}
+    with running(command, home) as place:
+        place.first("/knn-service", {"text": "a tree", **body})
+        figures, answers = searched(place, "/knn-service", texts, body, "text")
+        results |= figures
+        results["memory_mb"] = sum(map(processes._resident_mb, processes._family(place.process.pid)))
+    return results, [[int(hit["image_path"]) for hit in answer] for answer in answers]
+
+
+def clip_back(home: str, width: int) -> None:
+    """The back end of clip-retrieval, as a process of its own. Only the module that serves is imported, and the network
+    that it would fetch is the encoder of this run."""
+    import socket
+    import types
+
+    import torch
+
+    class Texts(list[str]):
+        def to(self, device: str) -> Texts:
+            return self
+
+    class Encoder:
+        encoder = OnnxPair(network(width))
+
+        def encode_text(self, texts: Texts) -> torch.Tensor:
+            return torch.from_numpy(np.array(self.encoder.encode_texts(texts)))
+
+    def load_clip(name: str, use_jit: bool, device: str) -> tuple[Encoder, None, type[Texts]]:
+        return Encoder(), None, Texts
+
+    spec = importlib.util.find_spec("clip_retrieval")
+    package = types.ModuleType("clip_retrieval")  # its own __init__ imports what trains and downloads
+    package.__path__ = list(spec.submodule_search_locations)  # type: ignore[union-attr,arg-type]
+    sys.modules["clip_retrieval"] = package
+    page = types.SimpleNamespace(add_static_endpoints=lambda *of: None)  # of its front end
+    sys.modules["clip_retrieval.clip_front"] = page  # type: ignore[assignment]
+    sys.modules["all_clip"] = types.SimpleNamespace(load_clip=load_clip)  # type: ignore[assignment]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    print(f"http://127.0.0.1:{port}/", flush=True)
+    sys.stdout = sys.stderr
+    back = importlib.import_module("clip_retrieval.clip_back")
+    back.clip_back(
+        str(Path(home) / "indices.json"), port, enable_mclip_option=False, provide_aesthetic_embeddings=False
+    )
+
+
 def peer(home: str, width: int) -> None:
     """The route of LanceDB, as a process of its own."""
     import socket
@@ -245,6 +312,9 @@ def measured(width: int, n: int, searches: int, home: Path) -> dict[str, Figures
     if importlib.util.find_spec("lancedb"):
         results, answers = lancedb(home / "lance", rows, texts)
         found["LanceDB"] = results | {"recall": recall(answers, rows, encoded)}
+    if importlib.util.find_spec("clip_retrieval") and importlib.util.find_spec("flask_restful"):
+        results, answers = clip_retrieval(home / "clip", rows, texts)
+        found["clip-retrieval"] = results | {"recall": recall(answers, rows, encoded)}
     return found
 
 
@@ -261,9 +331,10 @@ def tell(width: int, found: dict[str, Figures]) -> None:
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--peer"]:
-        peer(sys.argv[2], int(sys.argv[3]))
-        return
+    for flag, serve in (("--peer", peer), ("--clip-back", clip_back)):
+        if sys.argv[1:2] == [flag]:
+            serve(sys.argv[2], int(sys.argv[3]))
+            return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--items", type=int, default=100_000)

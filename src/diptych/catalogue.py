@@ -14,7 +14,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -31,12 +31,19 @@ PLUGIN = "plug-in"
 
 def methods() -> dict[str, str]:
     """Method -> the shelf it stands on, without importing one; of those that plug-ins bring it is `plug-in`."""
+    found = _shelved()
+    return found | dict.fromkeys(_plugged(METHODS, found), PLUGIN)
+
+
+@lru_cache
+def _shelved() -> dict[str, str]:
+    """The methods of this package, whose folders are listed once in a process."""
     shelves = [module.name for module in pkgutil.iter_modules(diptych.methods.__path__) if module.ispkg]
     found: dict[str, str] = {}
     for shelf in sorted(shelves):
         folder = Path(diptych.methods.__path__[0]) / shelf
         found |= {module.name: shelf for module in pkgutil.iter_modules([str(folder)])}
-    return found | dict.fromkeys(_plugged(METHODS, found), PLUGIN)
+    return found
 
 
 def _plugged(group: str, ours: Iterable[str]) -> dict[str, EntryPoint]:

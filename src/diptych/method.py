@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -278,7 +279,8 @@ class Descent(Method):
         with torch.random.fork_rng(range(torch.cuda.device_count())):
             torch.manual_seed(self.seed)
             net = self.network(facts).to(device)
-            game = [(player, self._stepper(player)) for player in self._players(net)]
+            steps = partial(parts.steps.AdamW, momentum=self.momentum, decay=self.decay)
+            game = [(player, steps(player.parameters)) for player in self._players(net)]
             state: dict[str, Any] = {"epochs": [], "chosen": -1, "weights": {}}
             if not self.epochs:
                 state["weights"] = {key: tensor.cpu().clone() for key, tensor in _tensors(net).items()}
@@ -384,18 +386,15 @@ class Descent(Method):
             for player, stepper in game:
                 if len(game) > 1:  # what others move stands still, and is not differentiated
                     net.requires_grad_(False)
-                    for group in stepper.param_groups:
-                        for parameter in group["params"]:
-                            parameter.requires_grad_(True)
+                    for parameter in stepper.parameters:
+                        parameter.requires_grad_(True)
                 terms = player.loss(net, _run(net.images, batch.images), _run(net.texts, batch.texts), batch)
                 if not terms:
                     continue
-                for group in stepper.param_groups:
-                    group["lr"] = self._rate(done, steps * self.epochs)
                 stepper.zero_grad()
                 objective: Any = sum(terms.values())  # Any, since a sum starts from an int
                 objective.backward()
-                stepper.step()
+                stepper.step(self._rate(done, steps * self.epochs))
                 for term, value in terms.items():
                     name = f"{player.name} {term}".strip()
                     sums[name] = sums.get(name, 0.0) + value.detach() * len(index)
@@ -435,16 +434,6 @@ class Descent(Method):
         if left:
             raise TypeError(f"{type(self).__name__}.players: nobody moves {', '.join(left)}")
         return players
-
-    def _stepper(self, player: Player) -> Any:
-        from torch.optim import AdamW
-
-        trained = [parameter for parameter in player.parameters if parameter.requires_grad]
-        groups = [
-            {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": self.decay},
-            {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return AdamW(groups, lr=self.rate, betas=(self.momentum, 0.999), fused=True)
 
     def _parted(self, train: Pairs) -> tuple[Pairs, Pairs | None]:
         """The pairs to learn from, and those to choose the epoch on; labels only where the method learns from them."""

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from command_line import Run, caller
 
 
 @pytest.fixture(scope="module")
@@ -9,3 +10,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIPTYCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """here(*arguments, at=folder, NAME=value): what `diptych ARGUMENTS` answers, in this process."""
+    return caller(monkeypatch, capfd)

@@ -1,22 +1,17 @@
-"""The command line as people and scripts meet it: whole processes, promised names and keys, one line for bad input."""
+"""The command line as people and scripts meet it: promised names and keys, one line for bad input."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import Run
 
 from diptych import postcards
 
 NUMBERS = ("map@all", "map@50", "r@1", "r@5", "r@10")
-
-
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "diptych.app.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +21,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "scenes.jsonl"
 
 
-def asked(world: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
-    return run("evaluate", "cca", "--dataset", world, "--image-features", "colour", *more)
+def asked(world: Path, *more: str | Path) -> list[str | Path]:
+    return ["evaluate", "cca", "--dataset", world, "--image-features", "colour", *more]
 
 
-def test_evaluate_prints_the_promised_json(world: Path) -> None:
-    answer = asked(world, "--json", "--set", "dims=16", "--seed", "3")
+def test_evaluate_prints_the_promised_json(world: Path, here: Run) -> None:
+    answer = here(*asked(world, "--json", "--set", "dims=16", "--seed", "3"))
     assert answer.returncode == 0, answer.stderr
     report = json.loads(answer.stdout)
     assert (report["method"], report["dataset"], report["protocol"], report["seed"]) == ("cca", "scenes", "pairs", 3)
@@ -47,65 +42,66 @@ def test_evaluate_prints_the_promised_json(world: Path) -> None:
 
 
 def test_a_pipe_gets_plain_text_with_the_protocol(world: Path) -> None:
-    answer = asked(world)
+    command = [sys.executable, "-m", "diptych.app.cli", *map(str, asked(world))]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     assert "pairs" in answer.stdout and "map@all" in answer.stdout
     assert "\x1b" not in answer.stdout and "│" not in answer.stdout
     assert answer.stderr == ""
 
 
-def test_a_fitted_folder_is_measured_as_it_is(world: Path, tmp_path: Path) -> None:
-    fitted = run("fit", "cca", "--dataset", world, "--image-features", "colour", "--out", tmp_path / "cca")
+def test_a_fitted_folder_is_measured_as_it_is(world: Path, tmp_path: Path, here: Run) -> None:
+    fitted = here("fit", "cca", "--dataset", world, "--image-features", "colour", "--out", tmp_path / "cca")
     assert fitted.returncode == 0, fitted.stderr
-    same = json.loads(run("evaluate", tmp_path / "cca", "--dataset", world, "--split", "test", "--json").stdout)
-    fresh = json.loads(asked(world, "--json").stdout)
+    same = json.loads(here("evaluate", tmp_path / "cca", "--dataset", world, "--split", "test", "--json").stdout)
+    fresh = json.loads(here(*asked(world, "--json")).stdout)
     assert {k: v for k, v in same.items() if k in ("i2t", "t2i")} == {k: fresh[k] for k in ("i2t", "t2i")}
-    everything = json.loads(run("evaluate", tmp_path / "cca", "--dataset", world, "--json").stdout)
+    everything = json.loads(here("evaluate", tmp_path / "cca", "--dataset", world, "--json").stdout)
     assert (
         everything["counts"]["queries"] == 150
         and "asked about pictures it was trained on" in everything["protocol_text"]
     )
 
 
-def test_compare_tells_the_difference_with_its_interval(world: Path, tmp_path: Path) -> None:
+def test_compare_tells_the_difference_with_its_interval(world: Path, tmp_path: Path, here: Run) -> None:
     for name, dims in (("a", "32"), ("b", "2")):
-        (tmp_path / f"{name}.json").write_text(asked(world, "--json", "--set", f"dims={dims}").stdout)
-    answer = run("compare", tmp_path / "a.json", tmp_path / "b.json", "--json")
+        (tmp_path / f"{name}.json").write_text(here(*asked(world, "--json", "--set", f"dims={dims}")).stdout)
+    answer = here("compare", tmp_path / "a.json", tmp_path / "b.json", "--json")
     assert answer.returncode == 0, answer.stderr
     rows = {(row["direction"], row["metric"]): row for row in json.loads(answer.stdout)}
     row = rows["t2i", "r@10"]
     assert row["low"] <= row["difference"] <= row["high"]
     assert row["difference"] > 0 and row["p"] < 0.05
-    table = run("compare", tmp_path / "a.json", tmp_path / "b.json")
+    table = here("compare", tmp_path / "a.json", tmp_path / "b.json")
     assert table.returncode == 0 and "r@10" in table.stdout
-    (tmp_path / "c.json").write_text(asked(world, "--json", "--set", "dims=16").stdout)
-    three = run("compare", *(tmp_path / f"{name}.json" for name in "abc"), "--json")
+    (tmp_path / "c.json").write_text(here(*asked(world, "--json", "--set", "dims=16")).stdout)
+    three = here("compare", *(tmp_path / f"{name}.json" for name in "abc"), "--json")
     told = {(row["direction"], row["metric"], Path(row["report"]).stem): row for row in json.loads(three.stdout)}
     assert {name for *_, name in told} == {"b", "c"}
     assert told["t2i", "r@10", "b"]["p"] == row["p"] <= row["holm"] <= told["t2i", "r@10", "b"]["holm"]
     assert {metric for _, metric, _ in told} >= {"medr", "map@all"}
-    assert "a - c" in run("compare", *(tmp_path / f"{name}.json" for name in "abc")).stdout
+    assert "a - c" in here("compare", *(tmp_path / f"{name}.json" for name in "abc")).stdout
 
 
-def test_out_writes_a_report_and_runs(world: Path, tmp_path: Path) -> None:
-    answer = asked(world, "--out", tmp_path / "out")
+def test_out_writes_a_report_and_runs(world: Path, tmp_path: Path, here: Run) -> None:
+    answer = here(*asked(world, "--out", tmp_path / "out"))
     assert answer.returncode == 0, answer.stderr
     page = (tmp_path / "out" / "report.html").read_text()
     assert "cca" in page and "<svg" in page and "data:image/jpeg" in page
     assert (tmp_path / "out" / "report.json").exists()
     assert len((tmp_path / "out" / "i2t.run").read_text().splitlines()) == 30 * 100
-    assert asked(world, "--out", tmp_path / "out", "--run-depth", "all").returncode == 0
+    assert here(*asked(world, "--out", tmp_path / "out", "--run-depth", "all")).returncode == 0
     assert len((tmp_path / "out" / "i2t.run").read_text().splitlines()) == 30 * 150
     assert len((tmp_path / "out" / "i2t.qrels").read_text().splitlines()) == 150
 
 
-def test_listings_name_everything() -> None:
-    found = {row["name"]: row for row in json.loads(run("methods", "--json").stdout)}
+def test_listings_name_everything(here: Run) -> None:
+    found = {row["name"]: row for row in json.loads(here("methods", "--json").stdout)}
     assert found["cca"]["family"] == "subspace" and found["cca"]["year"] == 1936 and found["cca"]["space"] == "cosine"
-    cards = {row["name"]: row for row in json.loads(run("datasets", "--json").stdout)}
+    cards = {row["name"]: row for row in json.loads(here("datasets", "--json").stdout)}
     assert {"postcards", "wikipedia", "flickr8k", "mirflickr25k"} <= set(cards)
     assert list(cards["wikipedia"]["protocols"]) == ["test", "hashing", "zero_shot"]
-    assert "cca" in run("methods").stdout and "wikipedia" in run("datasets").stdout
+    assert "cca" in here("methods").stdout and "wikipedia" in here("datasets").stdout
 
 
 def _table(folder: Path, rows: list[str]) -> Path:
@@ -138,8 +134,8 @@ def _table(folder: Path, rows: list[str]) -> Path:
         (["compare", "a.json", "b.json"], "a.json"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(world: Path, arguments: list[str], named: str) -> None:
-    answer = run(*[str(world) if word == "WORLD" else word for word in arguments], DIPTYCH_DATA="")
+def test_bad_input_is_one_line_and_exit_code_2(world: Path, arguments: list[str], named: str, here: Run) -> None:
+    answer = here(*[str(world) if word == "WORLD" else word for word in arguments], DIPTYCH_DATA="")
     assert answer.returncode == 2
     assert answer.stdout == ""
     assert answer.stderr.count("\n") == 1, answer.stderr
@@ -155,13 +151,13 @@ def test_bad_input_is_one_line_and_exit_code_2(world: Path, arguments: list[str]
         (["0.png,a dog", '1.png,"..."'], "text 1.png"),
     ],
 )
-def test_bad_rows_name_the_file(world: Path, tmp_path: Path, rows: list[str], named: str) -> None:
+def test_bad_rows_name_the_file(world: Path, tmp_path: Path, rows: list[str], named: str, here: Run) -> None:
     pictures = sorted((world.parent / "images").iterdir())[:8]
     for row, picture in enumerate(pictures):
         (tmp_path / f"{row}.png").write_bytes(picture.read_bytes())
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")
     table = _table(tmp_path, [*rows, *(f"{row}.png,a boat number {row}" for row in range(2, 8))])
-    answer = run("evaluate", "cca", "--dataset", table, "--image-features", "colour")
+    answer = here("evaluate", "cca", "--dataset", table, "--image-features", "colour")
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1 and named in answer.stderr, answer.stderr
 

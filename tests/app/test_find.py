@@ -1,4 +1,4 @@
-"""Index and search as a person does: whole processes, on painted cards, with an encoder that `diptych fit` wrote."""
+"""Index and search as a person does, on painted cards, with an encoder that `diptych fit` wrote."""
 
 import json
 import os
@@ -7,13 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import Run
 
 from diptych import postcards
-from diptych.app import cli
 from diptych.collection import Collection
 from diptych.flow.fit import fit
 from diptych.flow.prepare import prepare
@@ -21,7 +20,8 @@ from diptych.flow.prepare import prepare
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
-def run(*arguments: str | Path, at: Path | None = None) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str | Path, at: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The same as `here` in a process of its own."""
     command = [sys.executable, "-m", "diptych.app.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=at, env=os.environ)
 
@@ -38,14 +38,14 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(picture, home / "pictures")
     (home / "pictures" / "00000.txt").write_text("a quiet lagoon\n")
     (home / "pictures" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
-    answer = run("index", home / "pictures", "--model", home / "encoder")
+    answer = process("index", home / "pictures", "--model", home / "encoder")
     assert answer.returncode == 0, answer.stderr
     assert "60 added" in answer.stdout and "broken.jpg" in answer.stdout
     return home / "pictures"
 
 
 def test_search_prints_the_promised_json(album: Path) -> None:
-    answer = run("search", "a forest at night", "-t", "5", "--json", at=album)
+    answer = process("search", "a forest at night", "-t", "5", "--json", at=album)
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
     assert set(found) == {"query", "verdict", "results", "seconds", "total", "hints", "ranked_by", "collection"}
@@ -59,67 +59,67 @@ def test_search_prints_the_promised_json(album: Path) -> None:
     assert all(Path(hit["path"]).is_file() for hit in found["results"])
 
 
-def test_marks_move_the_order_and_it_is_said_so(album: Path) -> None:
-    plain = run("search", "a forest at night", "-t", "60", "-f", at=album).stdout.splitlines()
-    marked = run("search", "a forest at night", "-t", "60", "--yes", plain[-1], "--no", plain[0], at=album)
+def test_marks_move_the_order_and_it_is_said_so(album: Path, here: Run) -> None:
+    plain = here("search", "a forest at night", "-t", "60", "-f", at=album).stdout.splitlines()
+    marked = here("search", "a forest at night", "-t", "60", "--yes", plain[-1], "--no", plain[0], at=album)
     order = [line.split("\t")[1] for line in marked.stdout.splitlines()]
     assert order.index(plain[-1]) < 59 and plain[0] not in order
     assert re.search(r"^ranked by marks \(\w+", marked.stderr, re.MULTILINE)
-    refused = run("search", "a forest", "--yes", "#99999", at=album)
+    refused = here("search", "a forest", "--yes", "#99999", at=album)
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "marks: " in refused.stderr
 
 
-def test_words_of_a_caption_find_its_picture_and_say_so(album: Path) -> None:
-    found = json.loads(run("search", "lagoon", "--json", at=album).stdout)
+def test_words_of_a_caption_find_its_picture_and_say_so(album: Path, here: Run) -> None:
+    found = json.loads(here("search", "lagoon", "--json", at=album).stdout)
     assert Path(found["results"][0]["path"]).name == "00000.png"
     assert any("lagoon" in why for why in found["results"][0]["why"])
 
 
-def test_a_picture_finds_itself_first_and_similar_leaves_it_out(album: Path) -> None:
+def test_a_picture_finds_itself_first_and_similar_leaves_it_out(album: Path, here: Run) -> None:
     picture = album / "00010.png"
-    first = run("search", f"{picture}", "-t", "1", "-f", at=album)
+    first = here("search", f"{picture}", "-t", "1", "-f", at=album)
     assert first.stdout.splitlines() == [str(picture)]
-    others = run("similar", picture, "-t", "3", "-f", at=album).stdout.splitlines()
+    others = here("similar", picture, "-t", "3", "-f", at=album).stdout.splitlines()
     assert len(others) == 3 and str(picture) not in others
 
 
-def test_where_no_collection_is_near_the_one_indexed_last_is_searched(album: Path, tmp_path: Path) -> None:
-    assert run("index", album).returncode == 0
-    found = run("search", "a forest at night", "-t", "1", "-f", at=tmp_path)
+def test_where_no_collection_is_near_the_one_indexed_last_is_searched(album: Path, tmp_path: Path, here: Run) -> None:
+    assert here("index", album).returncode == 0
+    found = here("search", "a forest at night", "-t", "1", "-f", at=tmp_path)
     assert found.returncode == 0 and Path(found.stdout.strip()).parent == album
     assert found.stderr == f"in {album / '.diptych'}\n"
-    assert "no collection" in run("index", at=tmp_path).stderr, "who writes has to name it"
-    named = run("search", "a forest at night", "-t", "1", "-f", "--collection", album, at=tmp_path)
+    assert "no collection" in here("index", at=tmp_path).stderr, "who writes has to name it"
+    named = here("search", "a forest at night", "-t", "1", "-f", "--collection", album, at=tmp_path)
     assert (named.stdout, named.stderr) == (found.stdout, ""), "by the folder of pictures, too"
 
 
-def test_indexing_again_changes_nothing(album: Path) -> None:
-    report = json.loads(run("index", "--json", at=album).stdout)
+def test_indexing_again_changes_nothing(album: Path, here: Run) -> None:
+    report = json.loads(here("index", "--json", at=album).stdout)
     assert (report["added"], report["updated"], report["encoded"]) == (0, 0, 0)
     assert report["items"] == 60
 
 
-def test_status_verify_captions_duplicates_and_export(album: Path, tmp_path: Path) -> None:
-    status = json.loads(run("status", "--json", at=album).stdout)
+def test_status_verify_captions_duplicates_and_export(album: Path, tmp_path: Path, here: Run) -> None:
+    status = json.loads(here("status", "--json", at=album).stdout)
     assert status["items"] == 60 and "broken.jpg" in status["failures"][0]["path"]
     assert status["excluded"] == status["notes"] == []
-    assert run("verify", at=album).stdout == "sound\n"
+    assert here("verify", at=album).stdout == "sound\n"
     texts = tmp_path / "texts.txt"
     texts.write_text("a desert at noon\na city at night\n")
-    said = json.loads(run("captions", album / "00003.png", "--among", texts, "--json", at=album).stdout)
+    said = json.loads(here("captions", album / "00003.png", "--among", texts, "--json", at=album).stdout)
     assert {row["text"] for row in said} == {"a desert at noon", "a city at night"}
-    assert run("export", tmp_path / "all.jsonl", at=album).returncode == 0
+    assert here("export", tmp_path / "all.jsonl", at=album).returncode == 0
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) >= 60
 
 
-def test_duplicates_says_which_to_keep_and_why(album: Path, tmp_path: Path) -> None:
+def test_duplicates_says_which_to_keep_and_why(album: Path, tmp_path: Path, here: Run) -> None:
     shutil.copytree(album, tmp_path / "more", ignore=shutil.ignore_patterns(".diptych"))
     shutil.copy(album / "00007.png", tmp_path / "more" / "00007 copy.png")
-    assert run("index", tmp_path / "more", "--model", album.parent / "encoder").returncode == 0
+    assert here("index", tmp_path / "more", "--model", album.parent / "encoder").returncode == 0
     shutil.copy(tmp_path / "more" / "00008.png", tmp_path / "more" / "gone.png")
-    assert run("index", at=tmp_path / "more").returncode == 0
+    assert here("index", at=tmp_path / "more").returncode == 0
     (tmp_path / "more" / "gone.png").unlink()
-    told = json.loads(run("duplicates", "--json", at=tmp_path / "more").stdout)
+    told = json.loads(here("duplicates", "--json", at=tmp_path / "more").stdout)
     assert set(told) == {"collection", "groups", "unread"} and told["collection"] == str(tmp_path / "more" / ".diptych")
     ((unread, why),) = [(file["path"], file["why"]) for file in told["unread"]]
     assert unread == str(tmp_path / "more" / "gone.png") and why
@@ -129,13 +129,13 @@ def test_duplicates_says_which_to_keep_and_why(album: Path, tmp_path: Path) -> N
     (group,) = exact
     assert Path(group["keep"]).name == "00007.png" and Path(group["others"][0]["path"]).name == "00007 copy.png"
     assert set(group["others"][0]) == {"id", "path", "why", "words"}
-    lines = [line.split("\t") for line in run("duplicates", at=tmp_path / "more").stdout.splitlines()]
+    lines = [line.split("\t") for line in here("duplicates", at=tmp_path / "more").stdout.splitlines()]
     assert lines[0][:3] == ["exact", "keep", group["keep"]] and lines[1][:2] == ["exact", "other"]
     assert lines[1][3].startswith("same bytes; named as a copy")
 
 
-def test_the_contact_sheet_asks_nothing_of_the_network(album: Path, tmp_path: Path) -> None:
-    answer = run("search", '"<script>alert(1)</script> boat"', "--html", tmp_path / "sheet.html", at=album)
+def test_the_contact_sheet_asks_nothing_of_the_network(album: Path, tmp_path: Path, here: Run) -> None:
+    answer = here("search", '"<script>alert(1)</script> boat"', "--html", tmp_path / "sheet.html", at=album)
     assert answer.returncode == 0, answer.stderr
     page = (tmp_path / "sheet.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 10
@@ -162,41 +162,20 @@ def test_the_contact_sheet_asks_nothing_of_the_network(album: Path, tmp_path: Pa
         (["search", "camera = Canon EOS"], 'as in camera = "Canon EOS"'),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(album: Path, arguments: list[str], named: str) -> None:
-    answer = run(*arguments, at=album)
+def test_bad_input_is_one_line_and_exit_code_2(album: Path, arguments: list[str], named: str, here: Run) -> None:
+    answer = here(*arguments, at=album)
     assert answer.returncode == 2, answer.stdout
     assert answer.stderr.count("\n") == 1 and named in answer.stderr, answer.stderr
     assert ("meant as a text" in answer.stderr) == (arguments[-1] == "./nowhere.jpg")  # a query, and nothing else
 
 
-def test_a_folder_without_a_collection_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
-    answer = run("search", "boat", at=tmp_path)
+def test_a_folder_without_a_collection_says_how_to_make_one(tmp_path: Path, here: Run) -> None:
+    answer = here("search", "boat", at=tmp_path, DIPTYCH_CACHE=str(tmp_path / "cache"))
     assert answer.returncode == 2
     assert "diptych index" in answer.stderr
 
 
 # ---------------------------------------------------------------------------------------- told truly, and in good order
-
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """`run`, but in this very process, which takes a tenth of the time."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # few pictures want few workers
-
-    def called(*arguments: str | Path, at: Path) -> subprocess.CompletedProcess[str]:
-        words = ["diptych", *map(str, arguments)]
-        monkeypatch.chdir(at)
-        monkeypatch.setattr(sys, "argv", words)
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return subprocess.CompletedProcess(words, int(end.value.code or 0), *capfd.readouterr())
-
-    return called
 
 
 @pytest.fixture
@@ -419,11 +398,13 @@ def test_names_steer_no_terminal_and_are_exact_for_xargs(album: Path, tmp_path: 
         assert "\x1b" not in answer.stdout + answer.stderr
 
 
-def test_an_answer_is_printed_in_any_encoding(album: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_printed_in_any_encoding(
+    album: Path, small: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (small / "trip.png").rename(small / "日本.png")
-    run("index", small, "--model", encoder(album), at=small)
+    here("index", small, "--model", encoder(album), at=small)
     monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
-    answer = run("search", "a", "-f", at=small)
+    answer = process("search", "a", "-f", at=small)
     assert answer.returncode == 0 and r"/\u65e5\u672c" in answer.stdout, answer.stderr
-    found = json.loads(run("search", "a", "--json", at=small).stdout)
+    found = json.loads(process("search", "a", "--json", at=small).stdout)
     assert {Path(hit["path"]).name for hit in found["results"]} == {"00010.png", "日本.png"}

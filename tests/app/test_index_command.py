@@ -66,11 +66,22 @@ def lines(process: subprocess.Popen[str]) -> Iterator[str]:
     return (line.rstrip("\n") for line in process.stdout)
 
 
+WATCHING = """
+from functools import partialmethod
+from diptych.app.cli import main
+from diptych.collection import Collection
+
+Collection.watch = partialmethod(Collection.watch, every=0.05)  # and not every two seconds
+main()
+"""
+
+
 def test_watch_tells_each_change_and_ends_clean(encoder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     for place, colour in enumerate(COLOURS):
         paint(folder / f"{colour}.png", colour, place)
-    process = started(*command("index", folder, "--model", encoder, "--watch", "--json"), at=tmp_path)
+    script = [sys.executable, "-c", WATCHING, "index", str(folder), "--model", str(encoder), "--watch", "--json"]
+    process = started(*script, at=tmp_path)
     try:
         told = lines(process)
         assert json.loads(next(told))["added"] == 4

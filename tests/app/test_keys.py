@@ -1,13 +1,11 @@
 """`diptych keys`, as people and scripts meet it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import Answer, Run
 
 from diptych.app.server.access.caller import Unauthorised
 from diptych.app.server.access.database import Database
@@ -15,11 +13,9 @@ from diptych.app.server.access.keys import Keys
 
 
 @pytest.fixture
-def run(tmp_path: Path):
-    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "diptych.app.cli", "keys", *arguments]
-        environment = {**os.environ, "DIPTYCH_HOME": str(tmp_path / "home")}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+def run(tmp_path: Path, here: Run) -> Run:
+    def run(*arguments: str, code: int = 0) -> Answer:
+        done = here("keys", *arguments, DIPTYCH_HOME=str(tmp_path / "home"))
         assert done.returncode == code, done.stderr
         return done
 

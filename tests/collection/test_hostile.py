@@ -105,21 +105,21 @@ except BadInput as error:
 
 def test_the_collection_of_a_folder_that_is_read_only_lies_in_the_cache(tmp_path):
     script = """
-from diptych.app import find
+from diptych.app import places
 home = disk.parent / "cache"
 os.environ["DIPTYCH_CACHE"] = str(home)
 mount("-t", "tmpfs", "tmpfs")
 album(disk / "pictures")
 mount("-o", "remount,ro")
 before = sorted(map(str, disk.rglob("*")))
-where = find._beside(disk / "pictures")
+where = places.beside(disk / "pictures")
 with Collection.open(where, Palette(), write=True) as collection:
     collection.add(disk / "pictures")
 os.chdir(disk / "pictures" / "1")
-with Collection.open(find._near(), Palette()) as collection:
+with Collection.open(places.near(), Palette()) as collection:
     print(json.dumps({
         "inside": str(where).startswith(str(home)), "items": len(collection), "best": found(collection)[0][0],
-        "same": sorted(map(str, disk.rglob("*"))) == before, "near": find._near() == where,
+        "same": sorted(map(str, disk.rglob("*"))) == before, "near": places.near() == where,
     }))
 """
     told = with_mounts(script, tmp_path / "disk")

@@ -191,3 +191,60 @@ def test_a_picture_that_cannot_be_read_is_told_with_its_reason(tmp_path, name, w
         pytest.raises(BadInput, match=rf"not readable \(.*{why}"),
     ):
         collection.search(Term(1.0, "picture", str(tmp_path / name)))
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """A red picture and a copy of it, one more of each colour, and a row without a file."""
+    folder = tmp_path_factory.mktemp("shown")
+    for name in COLOURS:
+        paint(folder / f"{name}.png", name)
+    (folder / "copy.png").write_bytes((folder / "red.png").read_bytes())
+    with Collection.open(folder / "c", Palette(), write=True) as collection:
+        collection.add(folder)
+        collection.put([Entry("row", Palette().encode_texts(["red"])[0], captions=["of a blue sea"], tags=["sea"])])
+        yield collection
+
+
+def names(answer: Any) -> set[str]:
+    return {Path(hit.key).stem for hit in answer.results}
+
+
+EVERY = {*COLOURS, "copy", "row"}
+
+
+def test_a_picture_asked_for_with_something_else_is_no_answer(shown: Collection) -> None:
+    place = Path(shown.get(shown.ids()[0]).path or "").parent
+    red, row = shown.ids(str(place / "red.png"))[0], shown.ids("row")[0]
+    file = Term.of(place / "red.png")
+    for asked in (
+        f"{place}/red.png + blue",
+        "red.png + blue",
+        f"#{red} + blue",
+        f"blue - #{red}",
+        f"#{red} + 2:sea",
+        [file, "blue"],
+        [Term.of(red), Term.of("blue")],
+        [file, Palette().encode_texts(["blue"])[0]],
+    ):
+        answer = shown.search(asked, k=20)
+        assert names(answer) == EVERY - {"red", "copy"} and answer.total == len(EVERY) - 2, asked
+        assert names(shown.search(asked, k=20, where="has(tag)")) == {"row"}
+        assert shown.search(asked, where="NOT has(tag)").total == len(EVERY) - 3
+    both = shown.search(f"#{red} + #{row}", k=20)
+    assert names(both) == EVERY - {"red", "copy", "row"} and both.total == len(EVERY) - 3
+    pages = [hit.id for start in range(0, 9, 2) for hit in shown.search(f"#{red} + blue", k=2, offset=start).results]
+    assert len(pages) == len(set(pages)) == len(EVERY) - 2
+    # What is said of it does not bring it back.
+    for keywords in (0.5, 1.0):
+        answer = shown.search(f"#{row} + sea", k=20, keywords=keywords)
+        assert names(answer) == EVERY - {"row"} and answer.total == len(EVERY) - 1
+
+
+def test_a_picture_asked_for_alone_is_the_first_answer(shown: Collection) -> None:
+    place = Path(shown.get(shown.ids()[0]).path or "").parent
+    red, row = shown.ids(str(place / "red.png"))[0], shown.ids("row")[0]
+    for asked in (f"{place}/red.png", f"#{red}", f"#{red} NOT blue", f"#{red} NOT has(tag)", [Term.of(red)]):
+        assert names(shown.search(asked, k=2 + (asked == f"#{red}"))) >= {"red", "copy"}, asked
+    assert shown.search(f"#{row} has(tag)").results[0].id == row
+    assert shown.search(f"#{red}").total == len(EVERY)

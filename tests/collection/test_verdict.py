@@ -102,10 +102,15 @@ def test_what_is_there_is_found_whatever_the_query_looks_like(world, shape):
 
 
 def test_a_picture_with_words_is_a_match_for_what_is_there_more_often_than_for_what_is_not(world):
-    there, gone = (
-        np.mean([each in ("weak", "match") for each in called(world, "pictured", things)]) for things in (THERE, GONE)
-    )
-    assert there >= 0.8 and gone <= 0.32
+    def rate(things: list[str]) -> float:
+        queries = [
+            f"#{1 + (7 * place + 211 * turn) % 600} + {thing}"
+            for turn in range(5)
+            for place, thing in enumerate(things)
+        ]
+        return float(np.mean([world.search(query, keywords=0).verdict != "none" for query in queries]))
+
+    assert rate(THERE) >= 0.8 and rate(GONE) <= 0.32
 
 
 def test_the_false_rate_that_is_told_is_the_one_that_is_met(world):
@@ -125,9 +130,11 @@ def test_words_that_the_encoder_does_not_know_are_not_there(world):
 
 
 def test_pictures_without_words_are_rated_against_pictures(world):
-    for query in ("#5", "#5 + #9", "2:#5 - topic9"):
-        answer = world.search(query, keywords=0)
-        assert answer.results[0].verdict in ("weak", "match") and answer.results[0].id in (5, 9), query
+    alone = world.search("#5", keywords=0)
+    assert alone.results[0].verdict == "match" and alone.results[0].id == 5
+    for query in ("#{} + #{}", "2:#{} - topic9"):  # they are no answers; an odd one may have none, as in `similar`
+        answers = [world.search(query.format(id, id + 4), keywords=0) for id in range(1, 200, 5)]
+        assert np.mean([answer.results[0].verdict in ("weak", "match") for answer in answers]) >= 0.8, query
     far = world.search("#5", k=600, keywords=0).results[-1]
     assert far.verdict == "none"
     assert world.search("- topic3", keywords=0).verdict == "unrated", "there is nothing that it should be"

@@ -78,5 +78,6 @@ def test_it_is_listed_measured_and_far_better_than_chance(name, shelf, tmp_path)
 
 def test_it_keeps_the_contract_of_every_method(name, shelf, root):
     contract = root / "tests" / "methods" / "test_contract.py"
-    told = run(shelf, "pytest", str(contract), "-k", name, "-p", "no:cacheprovider", "-p", "no:xdist")
+    plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_timeout"}
+    told = run(shelf | plugins, "pytest", str(contract), "-k", name, "-p", "no:cacheprovider")
     assert int(re.search(r"(\d+) passed", told)[1]) > 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import cache
 from itertools import chain
 
 import numpy as np
@@ -36,10 +37,15 @@ def rows(generate):
     return [row for file in generate.load_rows().values() for row in file["row"]]
 
 
+@cache
+def commands() -> dict:
+    return typer.main.get_command(app).commands  # made anew whenever it is asked for
+
+
 def parsed(command: str) -> dict:
     program, name, *arguments = shlex.split(command)
     assert (program, name) == ("diptych", "evaluate")
-    return typer.main.get_command(app).commands[name].make_context(name, arguments).params
+    return commands()[name].make_context(name, arguments).params
 
 
 def test_every_row_is_a_command_on_a_known_dataset_with_known_measures(rows, generate):

@@ -35,7 +35,7 @@ LONGER = 12
 """Epochs for those that have not learned enough after the first few."""
 NARROW = 32
 """What is enough where nothing has to be learned well."""
-SOME, FEW = 150, 32
+SOME, FEW = 150, 16
 """Pictures that are enough to learn from, and that are enough for a field to change something."""
 CODE_LINES, MEDIAN_LINES = 110, 50
 """What a method's file may have, and half of them."""
@@ -74,7 +74,7 @@ def brief(name: str, **changed: Any) -> Method:
     if not issubclass(catalogue.method(name), Descent):
         return of(name, **changed)
     narrow = {field: NARROW for field in ("dims", "hidden") if getattr(of(name), field, 0) > NARROW}
-    return of(name, **{"epochs": 2} | narrow | changed)
+    return of(name, **{"epochs": 2, "batch": FEW} | narrow | changed)  # two steps over the few
 
 
 @pytest.fixture(scope="module")

@@ -367,3 +367,10 @@ def test_ten_thousand_mutated_files_end_no_worker(tmp_path):
     assert not [found.reason for found in looks if "died" in found.reason or "took more" in found.reason]
     read = sum(not found.reason for found in looks)
     assert 1000 < read < 9000, f"{read} were read: mutations must spoil some and spare some"
+
+
+def test_who_is_there_is_asked_before_another_is_started(tmp_path):
+    picture = str(paint(tmp_path / "one.png"))
+    with Decoders(4) as some:
+        assert all(not some.small(picture, 20).reason for _ in range(4))
+        assert len(some._all) == 1

@@ -45,6 +45,8 @@ def tree(tmp_path: Path) -> Path:
 def mutants(tree: Path, *more: str) -> str:
     command = [sys.executable, "tests/tools/mutants.py", "src/diptych/sizes.py", "-n", "99", "-j", "1", *more]
     env = {"PYTHONPATH": str(tree / "src"), "PATH": "/usr/bin:/bin"}
+    # Most of the second that each of many a pytest would take goes into plug-ins that nothing here asks for.
+    env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin,pytest_timeout"}
     return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=True).stdout
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diptych.app import protect
+from diptych.app import places, protect
 from diptych.app.shell import (
     JsonOption,
     app,
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from diptych.collection import Answer, Collection, Ingested, Waiting
     from diptych.collection.duplicates import Group
     from diptych.sources.walk import Passed
-
-INSIDE = ".diptych"
 
 KINDS, SOME = 10, 3
 """Kinds of files, and names, that a line tells at the most."""
@@ -97,7 +92,7 @@ def index(
     from diptych.collection import Collection
 
     if folders:
-        where = _named(collection) if collection else _into(folders[0])
+        where = places.named(collection) if collection else places.into(folders[0])
     else:
         where = _there(collection)
     for folder in folders or () if not where.exists() else ():  # else the collection knows which are away
@@ -118,11 +113,11 @@ def index(
                     *(folders or ()), captions=captions, retry=retry, contents=contents, progress=on_progress
                 )
         except KeyboardInterrupt:
-            _remember(where)
+            places.remember(where)
             again = _command(where, "index", *map(str, folders or ()))
             print_note(f"stopped; {len(found)} pictures are indexed and kept. Go on: {again}")
             raise typer.Exit(130) from None
-        _remember(where)
+        places.remember(where)
         if as_json:
             print_json({"collection": str(where), "items": len(found), **_facts(report, show_passed)})
         else:
@@ -466,7 +461,7 @@ def _opened(collection: Path | None, write: bool = False) -> Collection:
 
     if write:
         return Collection.open(_there(collection), write=True)
-    found = Collection.open(_named(collection) if collection else _near_told(or_last=True))
+    found = Collection.open(places.named(collection) if collection else _near_told(or_last=True))
     if found.read_by_older():
         again = _command(found.folder, "index")
         print_note(f"an older Diptych read these pictures; this one reads more of them: {again}")
@@ -477,7 +472,7 @@ def _there(collection: Path | None) -> Path:
     """Where the collection lies that was named, or that is near. Raises BadInput where none is: none is begun."""
     from diptych.collection.store import FILE
 
-    where = _named(collection) if collection else _near_told()
+    where = places.named(collection) if collection else _near_told()
     if not (where / FILE).is_file():
         raise BadInput(f"{where}: no collection in it; is it misspelt, or its disk not mounted?")
     return where
@@ -490,81 +485,12 @@ def _command(where: Path, *words: str) -> str:
     return command(where, *words)
 
 
-def _named(collection: Path) -> Path:
-    """The collection that was named, be it by the folder of pictures that it is of."""
-    beside = _beside(collection)
-    return beside if beside.is_dir() and collection.name != INSIDE else collection
-
-
-def _into(path: Path) -> Path:
-    """The collection that a folder is indexed into, or a picture: into that of the nearest folder that has one."""
-    if not path.exists():
-        raise BadInput(f"{path}: no such folder; is it misspelt, or its disk not mounted?")
-    from diptych.sources.walk import not_unicode
-
-    try:
-        str(path.absolute()).encode()
-    except UnicodeEncodeError:
-        raise BadInput(f"{path}: {not_unicode()}") from None
-    if not path.is_file():
-        return _beside(path)
-    folders = Path(os.path.abspath(path)).parents  # noqa: PTH100 - links keep their names
-    return next((found for folder in folders if (found := _beside(folder)).is_dir()), _beside(folders[0]))
-
-
-def _beside(folder: Path) -> Path:
-    """Where the collection of a folder lives: inside it, or in the cache where nothing may be written into it."""
-    from diptych.sources import cache
-
-    inside = folder / INSIDE
-    if inside.exists() or os.access(folder, os.W_OK) or not folder.is_dir():
-        return inside
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    return cache.home() / "collections" / name
-
-
-def _near(or_last: bool = False) -> Path:
-    """The collection of this folder, or of the nearest one above it that has one.
-
-    or_last   where none has, the one that was indexed last
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (found := _beside(folder)).is_dir():
-            return found
-    if or_last and (last := _last_indexed()) is not None:
-        return last
-    raise BadInput(
-        f"there is no collection in {here} or above; name one with --collection, or `diptych index` a folder"
-    )
-
-
 def _near_told(or_last: bool = False) -> Path:
-    """`_near`, which nobody named: told on standard error, unless it is this very folder's."""
-    found = _near(or_last)
-    if found != _beside(Path.cwd()):
+    """`places.near`, which nobody named: told on standard error, unless it is this very folder's."""
+    found = places.near(or_last)
+    if found != places.beside(Path.cwd()):
         print_note(f"in {found}")
     return found
-
-
-def _last_indexed() -> Path | None:
-    with suppress(OSError, UnicodeError):
-        found = Path(_note_of_last().read_text(encoding="utf-8"))
-        return found if found.is_dir() else None
-    return None
-
-
-def _remember(collection: Path) -> None:
-    """As the one that was indexed last. A cache that cannot be written costs only the convenience."""
-    with suppress(OSError):
-        _note_of_last().parent.mkdir(parents=True, exist_ok=True)
-        _note_of_last().write_text(str(collection.resolve()), encoding="utf-8")
-
-
-def _note_of_last() -> Path:
-    from diptych.sources import cache
-
-    return cache.home() / "last-collection"
 
 
 def _item(picture: str) -> int | str:

@@ -38,7 +38,7 @@ def mcp(
         return
     import httpx2
 
-    from diptych.app.find import _named, _near
+    from diptych.app.places import named, near
     from diptych.app.server.access import files
     from diptych.app.server.access.caller import Caller, including
     from diptych.app.server.app import create
@@ -48,7 +48,7 @@ def mcp(
     settings = Settings.of(os.environ)
     caller = Caller("assistant", scopes=including("write" if write else "read"))
     with Library(files.secret(settings.home), settings.readers, settings.seconds) as library:
-        for place in places or [_near(or_last=True)]:
-            library.add(_named(place))
+        for place in places or [near(or_last=True)]:
+            library.add(named(place))
         routes = httpx2.ASGITransport(create(library, settings, lambda _: caller))  # without a socket
         assistant.serving(AsyncClient("http://localhost", transport=routes), write).run("stdio")

@@ -44,9 +44,9 @@ def serve(
         raise BadInput(f"{settings.reports}: no such folder; give the one that `diptych evaluate --out` wrote to")
     owned = [_owned(text) for text in tenant or ()]
     if not (places or owned):
-        from diptych.app.find import _near
+        from diptych.app.places import near
 
-        places = [_near(or_last=True)]
+        places = [near(or_last=True)]
     if against and len(places or ()) + len(owned) != 1:
         raise BadInput("--against: an experiment is about one collection; name one folder")
     on_a_page([*(("", place) for place in places or ()), *owned], settings, open_page, against)

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,9 +167,10 @@ def _ids(store: Store, entries: Sequence[Entry]) -> list[int | None]:
 
 def _records(entries: Sequence[Entry]) -> Records:
     """New items."""
+    facts = {name: list(map(attrgetter(name), entries)) for name in _FACTS}
     return Records.new(
         [_kept(entry) for entry in entries],
-        {name: [getattr(entry, name) for entry in entries] for name in _FACTS},
+        {name: column for name, column in facts.items() if column.count(None) < len(column)},
         [[(text, True) for text in _plain(entry.captions)] if entry.captions else [] for entry in entries],
         [[(tag, True) for tag in _once(entry.tags)] if entry.tags else [] for entry in entries],
         [entry.metadata or {} for entry in entries],

@@ -22,6 +22,7 @@ COLUMNS = ("digest", "size", "mtime_ns", "beside_at", "width", "height", "taken"
 _FACTS = ("status", "reason", *COLUMNS)
 _facts = attrgetter("kept", *_FACTS)
 _json = json.JSONEncoder(check_circular=False).encode  # `json.dumps`, without looking for settings each time
+_json_lines = json.JSONEncoder(check_circular=False, separators=("\n", ": ")).encode
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,13 @@ class Records:
 
     kept       (n,) what each is called in the database
     facts      name -> (n,) whatever else is a column of the table of items
+    same       name -> what such a column holds in all of them
     captions   (n,) as of `Item.said`; so are `tags`
     """
 
     kept: Sequence[str]
     facts: Mapping[str, Sequence[Any]]
+    same: Mapping[str, Any]
     captions: Sequence[Said]
     tags: Sequence[Said]
     metadata: Sequence[Mapping[str, Value]]
@@ -103,6 +106,7 @@ class Records:
         return cls(
             [item.kept for item in items],
             {name: [getattr(item, name) for item in items] for name in _FACTS},
+            {},
             [captions for captions, _ in said],
             [tags for _, tags in said],
             [item.metadata for item in items],
@@ -118,13 +122,19 @@ class Records:
         metadata: Sequence[Mapping[str, Value]],
     ) -> Self:
         """facts: those that are known; the others are as in an `Item` of which nothing is."""
-        known = {name: facts.get(name, [getattr(Item, name)] * len(kept)) for name in _FACTS}
-        return cls(kept, known, captions, tags, metadata)
+        same = {name: getattr(Item, name) for name in _FACTS if name not in facts}
+        return cls(kept, facts, same, captions, tags, metadata)
 
     def crcs(self) -> list[int]:
-        """That of each item, as `Item.crc`."""
-        facts = zip(self.kept, *self.facts.values(), strict=True)
-        return list(map(_checksum, facts, self.captions, self.tags, self.metadata))
+        """That of each item, as `Item.crc`: what is the same in all of them is written once."""
+        if not self.kept:
+            return []
+        facts = ["%s" if name in self.facts else _json(self.same[name]).replace("%", "%%") for name in _FACTS]
+        form = f"[{', '.join(['%s', *facts, '%s', '%s', '%s'])}]"
+        columns = [self.kept, *(self.facts[name] for name in _FACTS if name in self.facts)]
+        lists: list[Sequence[list[Any]]] = [self.captions, self.tags, [sorted(some.items()) for some in self.metadata]]
+        each = [*map(_scalars_as_json, columns), *map(_lists_as_json, lists)]
+        return [zlib.crc32((form % texts).encode()) for texts in zip(*each, strict=True)]
 
     def searchable(self) -> dict[str, list[str]]:
         """column -> what full-text search sees of each item, as `Item.searchable`."""
@@ -140,6 +150,18 @@ def _searched_name(kept: str) -> str:
 
 def _lines(said: Said) -> str:
     return "\n".join([text for text, _ in said]) if said else ""
+
+
+def _scalars_as_json(column: Sequence[Scalar | None]) -> list[str]:
+    """As `_json` of each: a text in JSON holds no end of a line."""
+    return _json_lines(column)[1:-1].split("\n")
+
+
+def _lists_as_json(column: Sequence[list[Any]]) -> list[str]:
+    """As `_json` of each: nothing that holds no mapping has this between two of its signs."""
+    if not any(column):
+        return ["[]"] * len(column)
+    return _json([{"": one} for one in column])[len('[{"": ') : -len("}]")].split('}, {"": ')
 
 
 def folded(value: Value) -> list[tuple[int, Scalar | None, str]]:

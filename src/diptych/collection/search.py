@@ -226,6 +226,8 @@ class Search:
         among = None if query.where is None else self.passing(query.where)
         rows = self.rows((*query.terms, *query.never), params.pictures)
         terms, never = rows[: len(query.terms)], rows[len(query.terms) :]
+        if len(query.terms) > 1:  # who asks for a picture with something else has that picture
+            params = replace(params, without=params.without.union(*map(self._itself, query.terms)))
         if query.terms:
             vector = self._joined(query.terms, terms)
             asked, by = self._moved(vector, params)
@@ -274,7 +276,7 @@ class Search:
         if vector is not None and (params.yes or params.no):
             rated = self.vectors.space.score(vector, self.nearest.current().rows(ids))[0].astype(np.float64)
             said = keyword_hits | set(params.yes)  # nobody knows better
-        verdict, verdicts = self._verdicts(query, terms, never, ids, rated, page, said, among)
+        verdict, verdicts = self._verdicts(query, terms, never, ids, rated, page, said, among, params.without)
         reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits, frozenset(params.yes))
         items = [self.store.named(item) for item in self.store.items(ids[page].tolist())]
         hits = [
@@ -288,9 +290,10 @@ class Search:
             ]
         if params.regions and vector is not None:
             hits = [self._with_region(hit, vector) for hit in hits]
-        passing = np.arange(0) if among is None else among.ids
-        total = len(self.nearest.current()) if among is None else len(passing)
-        total -= len(params.without) if among is None else int(np.isin(passing, list(params.without)).sum())
+        total = len(self.nearest.current()) if among is None else len(among.ids)
+        if params.without:
+            passing = self.nearest.current().ids if among is None else among.ids
+            total -= int(np.isin(passing, list(params.without)).sum())
         return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started, total, ranked_by=by)
 
     def region(self, path: str, query: Query, pictures: Allowed) -> Region:
@@ -345,23 +348,33 @@ class Search:
             return rows.result()
 
     def picture(self, name: str) -> Array:
-        """The row of a picture file: that of the item with its content, else what the encoder makes of it.
+        """The row of a picture file: that of an item with its content, else what the encoder makes of it.
 
         Where there is no such file, it is the name of an item.
         """
+        if known := self._pictured(name):
+            return np.asarray(self.vectors.of(known[:1])[0])
+        return self._sound_row(self.encoder().encode_images([os.path.expanduser(name)]), name)  # noqa: PTH111
+
+    def _pictured(self, name: str) -> list[int]:
+        """The items with the content of a picture file; where there is no such file, the one of this name."""
         path = os.path.expanduser(name)  # noqa: PTH111 - another's home that is unknown stays
         try:
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
-            return np.asarray(self.vectors.of([self.named(name, _as_text(name))])[0])
+            return [self.named(name, _as_text(name))]
         except (OSError, ValueError) as error:  # a zero byte is a ValueError
             why = getattr(error, "strerror", None) or error
             raise BadInput(f"{name}: not readable ({why}){_as_text(name)}") from None
-        known = self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok' LIMIT 1", (digest,))
-        if known:
-            return np.asarray(self.vectors.of([known[0][0]])[0])
-        return self._sound_row(self.encoder().encode_images([path]), name)
+        return [id for (id,) in self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok'", (digest,))]
+
+    def _itself(self, term: Term) -> frozenset[int]:
+        """The items that are the picture of a term, copies of it among them."""
+        ids = self._pictured(term.value) if term.kind == "picture" else []
+        ids = [int(term.value)] if term.kind == "item" else ids
+        same = "SELECT id FROM items WHERE digest = (SELECT digest FROM items WHERE id = ?)"
+        return frozenset(ids).union(*([copy for (copy,) in self.store.rows(same, (id,))] for id in ids[:1]))
 
     def _sound_row(self, rows: Any, what: str) -> Array:
         """The one row of a query that is no text. Raises BadInput where it is like nothing."""
@@ -444,7 +457,7 @@ class Search:
         reach = params.k
         while reach < params.need:
             reach *= 4
-        words = self._keyword_hits(query, among, max(DEPTH, reach), params) if params.keywords else []
+        words = self._keyword_hits(query, among, max(DEPTH, reach), params.without) if params.keywords else []
         simple = not (words or len(never) or params.diverse)
         index = self.nearest.current()
         most = len(index) if among is None else len(among.ids)
@@ -453,7 +466,8 @@ class Search:
         ids, scores = np.empty(0, np.int64), np.empty(0)
         while True:
             if step > reach:  # what no answer may show left too few
-                words, reach = self._keyword_hits(query, among, max(DEPTH, step), params) if words else [], step
+                words = self._keyword_hits(query, among, max(DEPTH, step), params.without) if words else []
+                reach = step
             depth = (max(step, TOP) if simple else max(4 * step, DEPTH)) + len(params.without)
             keyword_hits = words[: max(DEPTH, step)]
             new, new_scores = self._candidates(vector, among, depth, keyword_hits, params)
@@ -516,7 +530,7 @@ class Search:
     ) -> Candidates:
         by_vector = np.empty(len(ids), dtype=np.int64)
         by_vector[np.lexsort((ids, -scores))] = np.arange(len(ids))
-        hits = {id: place for place, id in enumerate(self._keyword_hits(query, among, DEPTH, params))}
+        hits = {id: place for place, id in enumerate(self._keyword_hits(query, among, DEPTH, params.without))}
         by_word = np.array([hits.get(id, -1) for id in ids.tolist()], dtype=np.int64)
         ((last,),) = self.store.rows("SELECT max(id) FROM items")
         return Candidates(ids, by_vector, by_word, last or 0)
@@ -534,17 +548,17 @@ class Search:
             return found, found_scores
         return self._fused(vector, found, found_scores, keyword_hits, params.keywords)
 
-    def _keyword_hits(self, query: Query, among: Passing | None, depth: int, params: SearchParams) -> list[int]:
+    def _keyword_hits(self, query: Query, among: Passing | None, depth: int, without: frozenset[int]) -> list[int]:
         """The items that all words of the texts asked for are said of, best first (BM25)."""
         match = _match([term.value for term in query.terms if term.kind == "text" and term.weight > 0])
         if not match:
             return []
         sql = "SELECT rowid AS id FROM words WHERE words MATCH ? ORDER BY rank, rowid"
         if among is None:
-            found = [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth + len(params.without)))]
+            hits = [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth + len(without)))]
         else:
-            found = list(map(int, among.of(self.store.ids(sql, (match,)))))
-        return [id for id in found if id not in params.without][:depth]
+            hits = among.of(self.store.ids(sql, (match,)))[: depth + len(without)].tolist()
+        return [id for id in hits if id not in without][:depth]
 
     def _fused(
         self, vector: Array, ids: Ints, scores: Floats, keyword_hits: Sequence[int], weight: float
@@ -626,6 +640,7 @@ class Search:
         page: slice,
         keyword_hits: set[int],
         among: Passing | None,
+        without: frozenset[int],
     ) -> tuple[Verdict, list[Verdict]]:
         """Of these hits up to the end of the page: that of the best, and those of the page.
 
@@ -647,7 +662,7 @@ class Search:
         if words and len(words) == len(terms) and not absent.knows(rows).any():
             best, each = "none", ["none"] * len(on_page)
         elif words and calibration.text and len(absent.rows):  # a move to another encoder may have been stopped
-            thresholds, null = self._thresholds(query, rows, never, words, among)
+            thresholds, null = self._thresholds(query, rows, never, words, among, without)
             weights = [terms[place].weight for place in words]
             by = float(np.average(absent.raised(rows[words]), weights=weights))
             searched = len(self.nearest.current()) if among is None else len(among.ids)
@@ -662,7 +677,13 @@ class Search:
         return best, ["match" if id in keyword_hits else one for id, one in zip(on_page_ids, each, strict=True)]
 
     def _thresholds(
-        self, query: Query, rows: Array, never: Array, words: Sequence[int], among: Passing | None
+        self,
+        query: Query,
+        rows: Array,
+        never: Array,
+        words: Sequence[int],
+        among: Passing | None,
+        without: frozenset[int],
     ) -> tuple[Thresholds, Array]:
         """For a query with words at these places of its terms; and absent things in their place."""
         terms = query.terms
@@ -676,8 +697,10 @@ class Search:
             return among.thresholds, null
         # It asks in a way of its own, so what absent things reach is measured for it alone.
         some, items = self._sample() if among is None else self._evenly(among.ids)
+        can_answer = ~np.isin(some, list(without))
         if len(never):
-            items = items[~self._shows(query.never, never, some)]
+            can_answer &= ~self._shows(query.never, never, some)
+        items = items[can_answer]
         usual = calibration.usual or np.zeros(len(null))  # of a collection that was measured without it
         turned = [np.roll(usual, turn) for turn in range(len(words))]  # as `_in_place` puts them
         raised = np.average(turned, axis=0, weights=[terms[place].weight for place in words])

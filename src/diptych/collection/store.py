@@ -19,6 +19,7 @@ from dataclasses import replace
 from itertools import chain, compress, count, islice, repeat
 from operator import is_
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Self
 
 import numpy as np
@@ -139,7 +140,7 @@ it is besides what is made of it, which SQLite before 3.41 would fetch.
 """
 
 _APPLICATION = 0x44697074  # "Dipt", by which `file` and other programs know the format
-_TOGETHER = 1500  # rows of one statement; SQLite takes 32,766 values
+_TOGETHER, _VALUES = (6000, 1500, 50), 32_766  # rows of one statement; values that SQLite takes in one
 _OF_ITEMS = {"items": "id", "captions": "item", "tags": "item", "metadata": "item", "words": "rowid"}
 
 
@@ -403,22 +404,31 @@ class Store:
             )
         ]
 
-    def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Write new rows, inside a transaction; a thousand by one statement, since to begin one costs more than a row.
+    def insert(
+        self, table: str, columns: Mapping[str, Sequence[Any]], same: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """Write new rows, inside a transaction; thousands by one statement, since to begin one costs more than a row.
 
-        columns   name -> its value in each row; what is the same in all of them is handed over once
+        columns   name -> its value in each row
+        same      name -> the value that it has in all rows
         """
         if not (n := len(next(iter(columns.values())))):
             return
-        same = {name: some[0] for name, some in columns.items() if all(map(is_, some, repeat(some[0])))}
-        each = [name for name in columns if name not in same] or [same.popitem()[0]]
-        into = f"INSERT INTO {table} ({', '.join([*same, *each])}) SELECT {'?, ' * len(same)}* FROM (VALUES "
-        row, said, single = f"({', '.join('?' * len(each))})", list(same.values()), n - n % _TOGETHER
-        for start in range(0, single, _TOGETHER):
-            some = zip(*(columns[name][start : start + _TOGETHER] for name in each), strict=True)
-            self._connection.execute(f"{into}{', '.join([row] * _TOGETHER)})", said + list(chain.from_iterable(some)))
-        rest = zip(*(columns[name][single:] for name in each), strict=True)
-        self.change(f"{into}{row})", [(*said, *values) for values in rest])
+        same = {**same, **{name: some[0] for name, some in columns.items() if all(map(is_, some, repeat(some[0])))}}
+        each = [name for name in columns if name not in same] or [next(iter(columns))]
+        said = [value for name, value in same.items() if name not in each]
+        names = ", ".join([*(name for name in same if name not in each), *each])
+        into, row, start = f"INSERT INTO {table} ({names})", f"({', '.join('?' * len(each))})", 0
+        most = (_VALUES - len(said)) // len(each)
+        for together in [size for size in _TOGETHER if size <= min(n, most)]:
+            sql = f"{into} SELECT {'?, ' * len(said)}* FROM (VALUES {', '.join([row] * together)})"
+            while n - start >= together:
+                some = zip(*(columns[name][start : start + together] for name in each), strict=True)
+                self._connection.execute(sql, said + list(chain.from_iterable(some)))
+                start += together
+        # A SELECT may fail half-way, so SQLite copies all pages first that it changes; for a single row it need not.
+        rest = zip(*(columns[name][start:] for name in each), strict=True)
+        self.change(f"{into} VALUES ({', '.join('?' * (len(said) + len(each)))})", [(*said, *one) for one in rest])
 
     def change(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each of the values, inside a transaction."""
@@ -616,7 +626,7 @@ class Store:
         places = [kept.rpartition("/") for kept in records.kept]
         names, folders = [name for _, _, name in places], [folder for folder, _, _ in places]
         own = {"id": ids, "changed": changed, "path": records.kept, "name": names, "folder": folders}
-        self.insert("items", {**own, "crc": records.crcs(), **records.facts})
+        self.insert("items", {**own, "crc": records.crcs(), **records.facts}, records.same)
         captions = [
             (id, row, *one) for id, said in zip(ids, records.captions, strict=True) for row, one in enumerate(said)
         ]
@@ -630,9 +640,11 @@ class Store:
             for row in folded(value)
         ]
         self.insert("metadata", _by_name(metadata, "item", "key", "row", "value", "kind"))
-        can_be_found = [status == "ok" for status in records.facts["status"]]
         words = {"rowid": ids, **records.searchable()}
-        self.insert("words", {name: list(compress(some, can_be_found)) for name, some in words.items()})
+        if statuses := records.facts.get("status"):
+            can_be_found = [status == "ok" for status in statuses]
+            words = {name: list(compress(some, can_be_found)) for name, some in words.items()}
+        self.insert("words", words)
 
     def delete(self, ids: Iterable[int]) -> int:
         """Remove items with everything that belongs to them; the number of those that were there."""

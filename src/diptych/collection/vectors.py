@@ -134,9 +134,8 @@ class Vectors:
         bytes_each = self.identity.width * self.identity.dtype.itemsize
         every = bytearray(np.ascontiguousarray(rows, dtype=self.identity.dtype))  # what sqlite3 takes as it is
         data = [every[start : start + bytes_each] for start in range(0, len(every), bytes_each)]
-        columns: dict[str, Sequence[Any]] = {"encoder": [self.encoder] * len(data), "side": [side] * len(data)}
-        columns |= {"item": items, "row": numbers, "data": data, "crc": list(map(zlib.crc32, data))}
-        self.store.insert("vectors", columns)
+        columns = {"item": items, "row": numbers, "data": data, "crc": list(map(zlib.crc32, data))}
+        self.store.insert("vectors", columns, {"encoder": self.encoder, "side": side})
 
     def drop(self, side: Side, items: Sequence[int]) -> None:
         """Forget the rows of one side of these items, whichever encoder made them."""

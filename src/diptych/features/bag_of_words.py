@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
@@ -34,24 +38,47 @@ class BagOfWords(Feature):
         return self
 
     def transform(self, items: Any, progress: Progress | None = None) -> Any:
-        return self._counts(texts_of(self.paper_name(), items))
+        column = {word: place for place, word in enumerate(self.vocabulary_)}
+        return self._counts(texts_of(self.paper_name(), items), column.get, column)
 
     def _learn_words(self, texts: list[str]) -> Any:
         """Learn the vocabulary; the (n, words) counts of these texts fall out of it."""
-        vectorizer = self._vectorizer(min_df=self.min_documents, max_features=self.words)
-        try:
-            counts = vectorizer.fit_transform(texts)
-        except ValueError:  # sklearn's word for an empty vocabulary
+        column: defaultdict[str, int] = defaultdict()
+        column.default_factory = column.__len__  # a new word gets the next column
+        counts = self._counts(texts, column.__getitem__, column)
+        held = np.bincount(counts.indices, minlength=len(column))
+        vocabulary = sorted(word for word, place in column.items() if held[place] >= self.min_documents)
+        if not vocabulary:
             raise BadInput(
                 f"no word stands in {self.min_documents} of {len(texts)} texts; lower min_documents or give more texts"
-            ) from None
-        self.vocabulary_ = vectorizer.get_feature_names_out().tolist()
-        return counts.astype(np.float32)
+            )
+        if len(vocabulary) > self.words:
+            often = np.bincount(counts.indices, counts.data).astype(np.int64)[[column[word] for word in vocabulary]]
+            vocabulary = [vocabulary[place] for place in sorted((-often).argsort()[: self.words])]
+        self.vocabulary_ = vocabulary
+        kept = counts[:, [column[word] for word in vocabulary]]
+        kept.sort_indices()
+        return kept
 
-    def _counts(self, texts: list[str]) -> Any:
-        return self._vectorizer(vocabulary=self.vocabulary_).transform(texts).astype(np.float32)
+    def _words(self, text: str) -> list[str]:
+        """The words of a text in their order, and behind them the sequences that count as words."""
+        words = re.findall(self.pattern, text.lower())
+        longer = range(2, self.grams + 1)
+        return words + [" ".join(words[at : at + n]) for n in longer for at in range(len(words) - n + 1)]
 
-    def _vectorizer(self, **learned: Any) -> Any:
-        from sklearn.feature_extraction.text import CountVectorizer
+    def _counts(self, texts: list[str], place_of: Callable[[str], int | None], column: dict[str, int]) -> Any:
+        """(n, columns) float32 CSR of how often each word stands in a text, columns in order."""
+        # Not by scikit-learn: a search for one text would wait longer for it to load than for all the rest.
+        from scipy.sparse import csr_matrix
 
-        return CountVectorizer(token_pattern=self.pattern, ngram_range=(1, self.grams), **learned)
+        places, numbers, ends = array("q"), array("q"), array("q", [0])
+        for text in texts:
+            for word, number in Counter(self._words(text)).items():
+                if (place := place_of(word)) is not None:
+                    places.append(place)
+                    numbers.append(number)
+            ends.append(len(places))
+        shape = (len(texts), len(column))
+        counts = csr_matrix((np.array(numbers, dtype=np.float32), np.array(places), np.array(ends)), shape=shape)
+        counts.sort_indices()
+        return counts

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diptych.parts import losses as losses
     from diptych.parts import memory as memory
     from diptych.parts import sequences as sequences
+    from diptych.parts import steps as steps
     from diptych.parts import targets as targets
     from diptych.parts import tokens as tokens
     from diptych.parts import walks as walks

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import Any, Self
 
 import numpy as np
@@ -154,7 +154,7 @@ class Decoders:
     ) -> None:
         self.workers = workers or os.cpu_count() or 1
         self.seconds, self.preprocessing = seconds, preprocessing
-        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
+        self._idle: LifoQueue[_Worker | None] = LifoQueue()  # who is there is asked before another is started
         self._all: set[_Worker] = set()
         for _ in range(self.workers):
             self._idle.put(None)  # a place for a worker that is not there yet

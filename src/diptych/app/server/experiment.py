@@ -87,9 +87,9 @@ def read(what: str, library: Library) -> Against:
     if what in ("reranker=on", "reranker=off"):
         without = {"learned": False}
         return Against(what, first=without) if value == "on" else Against(what, second=without)
-    from diptych.app.find import _named
+    from diptych.app.places import named
 
-    place = _named(Path(what))
+    place = named(Path(what))
     if not (place / FILE).is_file():
         raise BadInput(
             f"--against {what}: no collection there, and no setting such as keywords=0.2, diverse=0.3 or reranker=off. "

@@ -60,10 +60,10 @@ def serve(library: Library, place: Path, tenant: str = "", against: str = "") ->
 
     against   the second ranker of an experiment
     """
-    from diptych.app.find import _into
+    from diptych.app import places
 
     is_collection = (place / FILE).is_file()
-    folder = place if is_collection else _into(place)
+    folder = place if is_collection else places.into(place)
     if not (folder / FILE).is_file():
         Collection.open(folder, write=True).close()
     served = library.add(folder, "" if is_collection else place.resolve().name, tenant)
