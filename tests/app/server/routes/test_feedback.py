@@ -127,6 +127,9 @@ def test_marks_given_with_a_search_move_it_and_it_says_so(http, cards):
 def test_what_is_marked_where_nothing_is_asked_for_is_what_is_looked_for(http, cards):
     found = http.post(f"{C}/search", json={"marks": {"yes": [cards[7]]}, "k": 5}).json()["results"]
     assert found[0]["id"] == cards[7] and found[0]["score"] > found[1]["score"]
+    several = http.post(f"{C}/search", json={"marks": {"yes": [cards[7], cards[20]]}, "k": 40}).json()
+    assert {cards[7], cards[20]} <= {hit["id"] for hit in several["results"]}  # which a question of both leaves out
+    assert several["ranked_by"].startswith("marks")
 
 
 def test_a_query_that_names_a_picture_is_asked_again_by_its_opaque_id(server, cards, does):

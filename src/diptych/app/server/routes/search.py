@@ -49,9 +49,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> shapes.An
         said: Any = asked.query
         if asked.language == "query" and said.strip():
             said = read(found, reader, said)
-        if not (
-            asked.query.strip() or terms
-        ):  # of all there is, what is marked first is looked for; the others move it
+        if not (asked.query.strip() or terms):  # what was marked first is looked for, and the others move it
             terms = [Term.of(id) for id in marks.yes[:1]]
         whole: Any = [said, *terms] if asked.query.strip() or not terms else terms
 
