@@ -15,13 +15,20 @@ if TYPE_CHECKING:
     from diptych.collection import Answer as Answer
     from diptych.collection import Bin as Bin
     from diptych.collection import Collection as Collection
+    from diptych.collection import Comparison as Comparison
     from diptych.collection import Damaged as Damaged
     from diptych.collection import Entry as Entry
+    from diptych.collection import Event as Event
+    from diptych.collection import Feedback as Feedback
     from diptych.collection import Hit as Hit
     from diptych.collection import Ingested as Ingested
+    from diptych.collection import Interleaved as Interleaved
     from diptych.collection import Item as Item
+    from diptych.collection import Learned as Learned
     from diptych.collection import Locked as Locked
+    from diptych.collection import Marks as Marks
     from diptych.collection import OtherEncoder as OtherEncoder
+    from diptych.collection import interleave as interleave
     from diptych.collection.query import Query as Query
     from diptych.collection.query import Term as Term
     from diptych.encoder import Encoder as Encoder
@@ -51,7 +58,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "catalogue": "Dataset",
-    "collection": "Allowed Answer Bin Collection Damaged Entry Hit Ingested Item Locked OtherEncoder",
+    "collection": "Allowed Answer Bin Collection Comparison Damaged Entry Event Feedback Hit Ingested Interleaved Item "
+    "Learned Locked Marks OtherEncoder interleave",
     "collection.query": "Query Term",
     "encoder": "Encoder load",
     "flow.evaluate": "Evaluation evaluate",

@@ -48,7 +48,8 @@ def test_search_prints_the_promised_json(album: Path) -> None:
     answer = process("search", "a forest at night", "-t", "5", "--json", at=album)
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
-    assert set(found) == {"query", "verdict", "results", "seconds", "total", "hints", "collection"}
+    assert set(found) == {"query", "verdict", "results", "seconds", "total", "hints", "ranked_by", "collection"}
+    assert found["ranked_by"] == "query"
     assert found["collection"] == str(album / ".diptych") and found["hints"] == []
     assert len(found["results"]) == 5
     assert set(found["results"][0]) == {"id", "key", "path", "score", "verdict", "why"}

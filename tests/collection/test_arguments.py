@@ -12,7 +12,7 @@ import pytest
 from collection_world import Palette, album, paint
 from PIL import Image
 
-from diptych.collection import Allowed, Collection, Entry, Term
+from diptych.collection import Allowed, Collection, Entry, Feedback, Marks, Term, interleave
 from diptych.encoder import Encoder
 from diptych.encoders import shelf
 from diptych.kinds import BadInput, cosine
@@ -44,7 +44,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "get": {"item": 1},
     "ids": {"key": None},
     "search": {"query": "red", "k": 3, "offset": 0, "diverse": 0, "keywords": 0.5, "regions": False, "where": None,
-        "fields": False, "language": "query", "pictures": Allowed.ANYTHING},
+        "fields": False, "language": "query", "pictures": Allowed.ANYTHING, "marks": None, "user": None},
     "region": {"picture": 1, "query": "red", "pictures": Allowed.ANYTHING},
     "similar": {"picture": 1, "k": 3, "offset": 0, "diverse": 0, "where": None, "fields": False},
     "captions": {"picture": 1, "k": 3, "among": None},
@@ -53,6 +53,16 @@ CALLS: dict[str, dict[str, Any]] = {
     "duplicates": {"threshold": 0.9, "workers": 1, "progress": None},
     "failures": {}, "status": {}, "close": {},
     "verify": {"contents": False, "progress": None},
+}  # fmt: skip
+
+FEEDBACK: dict[str, dict[str, Any]] = {
+    "record": {"user": "ann", "query": "red", "item": 1, "kind": "yes", "value": 1.0, "rank": None, "shown": (),
+        "at": 0},
+    "marks": {"user": "ann", "query": "red"},
+    "events": {"user": None}, "forget": {"user": "bob"}, "learn": {"user": None}, "learned": {"user": None},
+    "export": {"path": "pairs.jsonl", "user": None},
+    "credit": {"shown": interleave([1, 2], [2, 1], 0), "opened": [1]},
+    "comparison": {"winners": ["first", None]},
 }  # fmt: skip
 
 
@@ -83,6 +93,21 @@ def test_every_public_entry_is_in_the_table():
     for name, arguments in CALLS.items():
         parameters = inspect.signature(getattr(Collection, name)).parameters.values()
         assert {p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_POSITIONAL} == {*arguments}
+    assert {name for name, _ in inspect.getmembers(Feedback, inspect.isfunction) if name[0] != "_"} == {*FEEDBACK}
+
+
+@pytest.mark.parametrize("name", sorted(FEEDBACK))
+def test_an_odd_argument_of_feedback_is_taken_or_refused(collection, name):
+    method, usual = getattr(collection.feedback, name), FEEDBACK[name]
+    for parameter in usual:
+        for odd in ODD:
+            if parameter != "shown" or name == "record":  # which `interleave` made
+                taken_or_refused(lambda parameter=parameter, odd=odd: method(**{**usual, parameter: odd}))
+    for odd in ODD:
+        taken_or_refused(lambda odd=odd: interleave(odd, [1], 0))
+        taken_or_refused(lambda odd=odd: interleave([1], [1], odd))
+        taken_or_refused(lambda odd=odd: Marks(odd))
+    assert collection.verify() == []
 
 
 @pytest.mark.parametrize("name", sorted({*CALLS} - {"close", "encrypt"}))
@@ -112,6 +137,8 @@ REFUSED: list[tuple[str, str, list[Any]]] = [
     ("search", "k", [0, -1, 2.5, "3", None, True, 10**6]),
     ("search", "offset", [-1, 2.5, "3", None, True]),
     ("search", "diverse", [-1, 2, "x", None, float("nan"), True]),
+    ("search", "marks", [[1], 1, "x", {"yes": [1]}, Marks([99]), Marks([1], [1])]),
+    ("search", "user", ["", 5, b"x", "u" * 201, True]),
     ("search", "where", ["red", "", 5, b"x", "year >="]),
     ("similar", "picture", [None, True, 1.0, b"x", "none", "", 99]),
     ("similar", "k", [0, "3"]),

@@ -54,8 +54,19 @@ def written(collection: Collection) -> tuple[int, list[bytes]]:
     collection.annotate(
         item.id, captions=["a zebra in Timbuktu"], tags=["quagga"], metadata={"owner": "Mephistopheles", "price": 77.25}
     )
+    collection.feedback.record("Beelzebub", "where is Behemoth", item.id, "yes")
     row = collection._vectors.of([item.id])[0]
-    words = ["zebra", "Timbuktu", "timbuktu", "quagga", "Mephistopheles", "mephistophel", "holiday-2"]
+    words = [
+        "Beelzebub",
+        "Behemoth",
+        "zebra",
+        "Timbuktu",
+        "timbuktu",
+        "quagga",
+        "Mephistopheles",
+        "mephistophel",
+        "holiday-2",
+    ]
     encoded = [word.encode(encoding) for word in words for encoding in ("utf-8", "utf-16-le", "utf-32-le")]
     vector = [row.astype(kind).tobytes()[:24] for kind in ("<f4", "<f8", "<f2", ">f4")]
     text = [json.dumps(row[:3].tolist())[1:-1].encode()]

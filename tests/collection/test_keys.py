@@ -129,7 +129,7 @@ def test_a_collection_of_version_2_keeps_its_items_their_names_and_the_ids_it_ga
     with sqlite3.connect(folder / "diptych.db") as old:  # as that version wrote it
         old.executescript("""
             ALTER TABLE roots DROP COLUMN crc; ALTER TABLE removed DROP COLUMN crc;
-            ALTER TABLE mounts DROP COLUMN crc; DROP TABLE barred;
+            ALTER TABLE mounts DROP COLUMN crc; DROP TABLE barred; DROP TABLE events; DROP TABLE learned;
             DROP INDEX items_path; CREATE UNIQUE INDEX once ON items (path);
             CREATE TABLE m (item INTEGER NOT NULL, key TEXT NOT NULL, value, PRIMARY KEY (item, key)) WITHOUT ROWID;
             INSERT INTO m SELECT item, key, value FROM metadata; DROP TABLE metadata; ALTER TABLE m RENAME TO metadata;

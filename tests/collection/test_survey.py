@@ -19,6 +19,10 @@ from diptych.collection import Collection
 from diptych.collection.store import SCHEMA
 from diptych.kinds import BadInput
 
+LATER = "".join(f"DROP TABLE {table};" for table in ("waiting", "mounts", "barred", "events", "learned"))
+LATER += "ALTER TABLE roots DROP COLUMN crc; ALTER TABLE removed DROP COLUMN crc;"
+"""Takes from a file what version 1 did not have."""
+
 
 @contextmanager
 def mounted(*words: str | Path) -> Iterator[None]:
@@ -337,10 +341,7 @@ def test_a_collection_of_version_1_forgets_the_names_of_links_and_of_where_it_wa
         collection.add(tmp_path / "P")
         for old in (tmp_path / "P", tmp_path / "where it was"):
             connection = collection._store._connection
-            connection.executescript(
-                "DROP TABLE waiting; DROP TABLE mounts; DROP TABLE barred; DELETE FROM roots; PRAGMA user_version = 1;"
-                "ALTER TABLE roots DROP COLUMN crc; ALTER TABLE removed DROP COLUMN crc"
-            )
+            connection.executescript(f"{LATER} DELETE FROM roots; PRAGMA user_version = 1")
             for (name,) in connection.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'index' AND sql != ''"
             ).fetchall():
@@ -371,8 +372,7 @@ def test_items_of_version_1_get_the_name_of_their_file(tmp_path: Path):
                     also = replace(item, id=0, given=item.given if place == 1 else replace(item.given, tags=("own",)))
                     collection._vectors.put("image", store.put([also], [True]), [0], np.ones((1, 16), np.float32))
         store._connection.executescript(
-            "DROP TABLE waiting; DROP TABLE mounts; DROP TABLE barred; PRAGMA user_version = 1; DELETE FROM roots;"
-            "ALTER TABLE roots DROP COLUMN crc; ALTER TABLE removed DROP COLUMN crc;"
+            f"{LATER} PRAGMA user_version = 1; DELETE FROM roots;"
             f"INSERT INTO roots VALUES ('{tmp_path / 'P'}'), ('{tmp_path / 'L'}')"
         )
     with opened(tmp_path / "c") as collection:

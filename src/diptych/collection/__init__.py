@@ -5,6 +5,11 @@ from diptych.collection.collection import Collection, Forgotten
 from diptych.collection.duplicates import Duplicates
 from diptych.collection.entries import Entry
 from diptych.collection.facets import Bin
+from diptych.collection.feedback.feedback import Feedback
+from diptych.collection.feedback.interleaving import Comparison, Interleaved, interleave
+from diptych.collection.feedback.learning import Learned
+from diptych.collection.feedback.log import Event
+from diptych.collection.feedback.marks import Marks
 from diptych.collection.ingest import Ingested
 from diptych.collection.items import Item
 from diptych.collection.query import Query, Term
@@ -19,19 +24,26 @@ __all__ = [
     "Bin",
     "Calibration",
     "Collection",
+    "Comparison",
     "Damaged",
     "Duplicates",
     "Entry",
+    "Event",
+    "Feedback",
     "Forgotten",
     "Hit",
     "Ids",
     "Ingested",
+    "Interleaved",
     "Item",
+    "Learned",
     "Locked",
+    "Marks",
     "Number",
     "OtherEncoder",
     "Query",
     "Term",
     "Thresholds",
     "Waiting",
+    "interleave",
 ]

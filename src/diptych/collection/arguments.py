@@ -102,6 +102,15 @@ def names(things: Any) -> list[int | str | Path]:
     return [name(thing) for thing in listed(things, "a call for several items", "ids or keys")]
 
 
+def ids(things: Any, what: str) -> tuple[int, ...]:
+    """Ids of items, as they are called when nobody looks them up."""
+    found = listed(things, what, "ids")
+    for id in found:
+        if not isinstance(id, int | np.integer) or isinstance(id, bool) or not 0 <= id < 2**63:
+            raise BadInput(f"{what}: {shown(id)} is no id of an item; give whole numbers")
+    return tuple(map(int, found))
+
+
 def strings(values: Any, what: str) -> tuple[str, ...]:
     """Texts; BadInput for one alone and for anything else."""
     texts = tuple(listed(values, what, "texts"))

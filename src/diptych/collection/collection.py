@@ -36,13 +36,18 @@ from diptych.collection.arguments import Allowed, Ids, Number
 from diptych.collection.duplicates import THRESHOLD, Duplicates
 from diptych.collection.entries import Entry, give
 from diptych.collection.facets import Bin
+from diptych.collection.feedback import learning, log
+from diptych.collection.feedback.feedback import Feedback
+from diptych.collection.feedback.learning import Learned
+from diptych.collection.feedback.marks import Marks
+from diptych.collection.feedback.reranker import Candidates
 from diptych.collection.identity import EncoderProtocol, Identity, Uncached
 from diptych.collection.ingest import Changed, Ingested, Seen
 from diptych.collection.items import Item
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
-from diptych.collection.search import Answer, Search, SearchParams
+from diptych.collection.search import KEYWORDS, Answer, Search, SearchParams
 from diptych.collection.store import Damaged, OtherEncoder, Store, command, full
 from diptych.collection.survey import below, inside, own_names, prefixes
 from diptych.collection.vectors import SPACES, Vectors
@@ -540,6 +545,11 @@ class Collection:
 
     # ---------------------------------------------------------------------------------------------------------- reading
 
+    @property
+    def feedback(self) -> Feedback:
+        """What people did with answers: kept, told, forgotten and learned from."""
+        return Feedback(self._store, self._one, self._as_written, self._first)
+
     def get(self, item: int | str | Path) -> Item:
         """An item by its id or its key. Raises BadInput where there is none."""
         with self._reading():
@@ -565,13 +575,15 @@ class Collection:
         k: int = 10,
         offset: int = 0,
         diverse: float = 0.0,
-        keywords: float = 0.5,
+        keywords: float | None = None,
         regions: bool = False,
         *,
         where: str | Filter | None = None,
         fields: bool = False,
         language: str = "query",
         pictures: Allowed = Allowed.ANYTHING,
+        marks: Marks | None = None,
+        user: str | None = None,
     ) -> Answer: ...
 
     @overload  # an Answer for a vector or pixels, a list for an array of vectors
@@ -583,13 +595,15 @@ class Collection:
         k: int = 10,
         offset: int = 0,
         diverse: float = 0.0,
-        keywords: float = 0.5,
+        keywords: float | None = None,
         regions: bool = False,
         *,
         where: str | Filter | None = None,
         fields: bool = False,
         language: str = "query",
         pictures: Allowed = Allowed.ANYTHING,
+        marks: Marks | None = None,
+        user: str | None = None,
     ) -> Any:
         """The k best answers to a query, after the first `offset`; pages of k share none and leave none out.
 
@@ -597,18 +611,37 @@ class Collection:
                    an id; a `Term` or `Query`; or a list of these, which are added up. Of several vectors, (n, d) or a
                    list of them, a list of answers
         diverse    0 to 1: how much a picture like those before it is held back
-        keywords   0 to 1: what words in captions, tags and names weigh against the vectors; 0 leaves them out
+        keywords   0 to 1: what words in captions, tags and names weigh against the vectors; 0 leaves them out. None:
+                   what was learned of the user, else 0.5
         regions    say of each hit which part of it answers best; takes a few encodings a hit
         where      a filter of the query language besides
         fields     say of each hit what captions, tags and metadata it has, and all else that is known of its `item`
         language   "plain" for text that a stranger typed: nothing in it is an operator, a path or an id, and every text
                    is taken
         pictures   which picture files the query may open; `Allowed()` for none, if strangers write it
+        marks      answers that somebody marked for this query: it moves towards those marked yes, and away from those
+                   marked no, which are no answer any more. None are looked up: see `feedback.marks`
+        user       who asks: what was learned for them orders the answers (see `feedback.learn`)
         """
         plainly = arguments.one_of(language, "language", questions.LANGUAGES) == "plain"
-        params = SearchParams(k, offset, diverse, keywords, regions=regions, fields=fields, pictures=pictures)
+        weight = KEYWORDS if keywords is None else keywords
+        params = SearchParams(k, offset, diverse, weight, regions=regions, fields=fields, pictures=pictures)
+        if not isinstance(marks, Marks | None):
+            raise BadInput(f"marks: {shown(marks)}; give Marks(yes=[…], no=[…])")
+        if user is not None:
+            log.checked_user(user)
         rows = questions.vectors(query)
+        if rows is not None and marks:
+            raise BadInput("marks: they are of the answers to one query, and there are several; ask one by one")
         with self._reading():
+            if marks:
+                yes, no = self._marked(marks.yes), self._marked(marks.no)
+                if both := set(yes) & set(no):
+                    raise BadInput(f"marks: item {min(both)} is marked yes and no; give its latest mark")
+                params = replace(params, yes=yes, no=no)
+            if (learned := self._learned(user)) is not None:
+                weight = learned.keywords if keywords is None and learned.keywords is not None else params.keywords
+                params = replace(params, learned=learned, user=user, keywords=weight)
             if rows is None:
                 asked = questions.read(query, plainly, self._metadata_keys(), where)
                 return self._hinting(self._search.answer(asked, params), asked.where)
@@ -793,6 +826,34 @@ class Collection:
         keys = [name for name in names if not isinstance(name, int)]
         found = dict(zip(keys, self._store.find(keys), strict=True))
         return [name if isinstance(name, int) else found[name] for name in names]
+
+    def _as_written(self, text: str) -> Query:
+        return questions.read(text, False, self._metadata_keys())
+
+    def _first(self, text: str) -> Candidates | None:
+        """What `Feedback.learn` learns about; None of a query that cannot be asked any more."""
+        try:
+            with self._reading():
+                return self._search.candidates(self._as_written(text))
+        except Damaged:
+            raise
+        except BadInput:  # a picture it asked with is gone, a filter is none in this version
+            return None
+
+    def _learned(self, user: str | None) -> Learned | None:
+        """What was learned that orders the answers of this user."""
+        own = None if user is None else learning.kept(self._store, user)
+        found = own if own is not None and own.on else learning.kept(self._store, None)
+        return found if found is not None and found.on else None
+
+    def _marked(self, names: Sequence[int | str | Path]) -> tuple[int, ...]:
+        """The ids of these, in rising order. Raises BadInput for what cannot be found."""
+        ids = self._ids(names)
+        here = {item.id for item in self._store.items([id for id in ids if id is not None]) if item.status == "ok"}
+        missing = next((name for name, id in zip(names, ids, strict=True) if id not in here), None)
+        if missing is not None:
+            raise BadInput(f"marks: {self.folder} has no item {shown(missing)}; leave it out")
+        return tuple(sorted(here))
 
     def _one(self, item: Any) -> Item:
         name = arguments.name(item)

@@ -79,6 +79,7 @@ def encode_anew(
     with store.transaction():
         store.change("DELETE FROM vectors WHERE encoder != ?", [(number,)])
         store.change("DELETE FROM meta WHERE key = ?", [("next encoder",)])
+        store.run("DELETE FROM learned")  # of another order of answers
         new.remember(at)
     return new
 

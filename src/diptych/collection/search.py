@@ -17,6 +17,11 @@ import numpy as np
 from diptych.collection import arguments, regions
 from diptych.collection import verdict as judge
 from diptych.collection.arguments import Allowed
+from diptych.collection.feedback import learning, reranker
+from diptych.collection.feedback import marks as marking
+from diptych.collection.feedback.learning import Learned
+from diptych.collection.feedback.preferences import Preferences
+from diptych.collection.feedback.reranker import FIRST, Candidates
 from diptych.collection.identity import EncoderProtocol
 from diptych.collection.items import Item, Value
 from diptych.collection.nearest import Nearest
@@ -33,11 +38,17 @@ T = TypeVar("T")
 RANK = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009)."""
 
+KEYWORDS = 0.5
+"""What keywords weigh against vectors where nobody says."""
+
 DEPTH = 100
 """Candidates looked at, at the least, where the order of the vectors alone does not decide."""
 
 FILTERS = 8
 """Filters whose items are kept."""
+
+PEOPLE = 8
+"""People of whom is kept what they preferred."""
 
 # Words that say nothing about a picture: a keyword match is about the others.
 _STOP_WORDS = (
@@ -86,6 +97,8 @@ class Answer:
     seconds   from the query to the answer
     total     items that pass the filters, on this page or not; of a query without filters, all there are
     hints     what is odd about the query, such as a field that no item has
+    ranked_by   what ordered the results, in plain words: "query"; "date taken", where nothing is looked for; "marks
+              (ridge)" or how else they moved the query; and behind it, if so, ", re-ranked by what was learned"
     """
 
     query: str
@@ -94,6 +107,7 @@ class Answer:
     seconds: float
     total: int = 0
     hints: tuple[str, ...] = ()
+    ranked_by: str = "query"
 
 
 @dataclass
@@ -121,7 +135,9 @@ class SearchParams:
     k, offset   answers on a page, and answers to pass over
     diverse     0 to 1: how much a picture like those before it is held back
     keywords    0 to 1: what words in captions, tags and names weigh against the vectors
+    learned     what was learned from feedback, and who asks
     without     ids that are no answer
+    yes, no     ids of answers that somebody marked so for this query; those marked no are no answer
     regions     whether to say which part of each answers best
     fields      whether to say what is known of each
     pictures    which files the query may open
@@ -130,8 +146,12 @@ class SearchParams:
     k: int = 10
     offset: int = 0
     diverse: float = 0.0
-    keywords: float = 0.5
+    keywords: float = KEYWORDS
     without: frozenset[int] = frozenset()
+    yes: tuple[int, ...] = ()
+    no: tuple[int, ...] = ()
+    learned: Learned | None = None
+    user: str | None = None
     regions: bool = False
     fields: bool = False
     pictures: Allowed = Allowed.ANYTHING
@@ -144,6 +164,8 @@ class SearchParams:
         arguments.flags(regions=self.regions, fields=self.fields)
         if not isinstance(self.pictures, Allowed):
             raise BadInput(f"pictures: {shown(self.pictures)}; give Allowed() for none, or Allowed([FOLDER])")
+
+        object.__setattr__(self, "without", self.without | set(self.no))
 
     @property
     def need(self) -> int:
@@ -161,6 +183,7 @@ class Search:
         self._kept_at = -1
         self._passed: dict[Filter | None, Passing] = {}
         self._latest: Ints | None = None
+        self._known: dict[str | None, tuple[Learned, Preferences]] = {}
 
     def answer(self, query: Query, params: SearchParams) -> Answer:
         """Inside a snapshot."""
@@ -194,7 +217,9 @@ class Search:
             real = ids[place] >= 0
             ranked = ids[place][real], scores[place][real].astype(np.float64)
             vector = vectors[place : place + 1]
-            answers.append(self._told(query, vector, vector, vector[:0], *ranked, set(), among, params, started))
+            answers.append(
+                self._told(query, vector, vector, vector[:0], *ranked, set(), among, params, started, "query")
+            )
         return answers
 
     def _answered(self, query: Query, params: SearchParams, started: float) -> Answer:
@@ -205,12 +230,28 @@ class Search:
             params = replace(params, without=params.without.union(*map(self._itself, query.terms)))
         if query.terms:
             vector = self._joined(query.terms, terms)
-            ids, scores, keyword_hits = self._ranked(query, vector, never, among, params)
+            asked, by = self._moved(vector, params)
+            if params.learned is not None and params.learned.reranks and not params.diverse:
+                ids, scores, keyword_hits = self._reranked(query, asked, never, among, params)
+                by += ", re-ranked by what was learned"
+            else:
+                ids, scores, keyword_hits = self._ranked(query, asked, never, among, params)
         else:
-            vector, keyword_hits = None, set[int]()
+            vector, keyword_hits, by = None, set[int](), "date taken"
             ids = self._listed(query, never, among, params)
             scores = np.ones(len(ids))
-        return self._told(query, vector, terms, never, ids, scores, keyword_hits, among, params, started)
+        return self._told(query, vector, terms, never, ids, scores, keyword_hits, among, params, started, by)
+
+    def _moved(self, vector: Array, params: SearchParams) -> tuple[Array, str]:
+        """The query (1, d) as marks move it, and what does; itself without any."""
+        if not (params.yes or params.no):
+            return vector, "query"
+        yes, no = self.vectors.of(params.yes), self.vectors.of(params.no)
+        ids, rows = self._sample()
+        others = np.flatnonzero(~np.isin(ids, (*params.yes, *params.no)))
+        background = rows[others[:: max(1, len(others) // marking.BACKGROUND)]]
+        found = marking.moved(self.vectors.space, vector, yes, no, background)
+        return found.vector, found.by
 
     def _told(
         self,
@@ -224,11 +265,19 @@ class Search:
         among: Passing | None,
         params: SearchParams,
         started: float,
+        by: str,
     ) -> Answer:
-        """The page of the answer among what was ranked, with verdicts and reasons."""
+        """The page of the answer among what was ranked, with verdicts and reasons.
+
+        vector   of the query as it was asked: marks change the order, and not what is rated and explained
+        """
         page = slice(params.offset, params.need)
-        verdict, verdicts = self._verdicts(query, terms, never, ids, scores, page, keyword_hits, among, params.without)
-        reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits)
+        rated, said = scores, keyword_hits
+        if vector is not None and (params.yes or params.no):
+            rated = self.vectors.space.score(vector, self.nearest.current().rows(ids))[0].astype(np.float64)
+            said = keyword_hits | set(params.yes)  # nobody knows better
+        verdict, verdicts = self._verdicts(query, terms, never, ids, rated, page, said, among, params.without)
+        reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits, frozenset(params.yes))
         items = [self.store.named(item) for item in self.store.items(ids[page].tolist())]
         hits = [
             Hit(item.id, item.path, float(score), verdict, reasons[item.id], key=item.key)
@@ -245,7 +294,7 @@ class Search:
         if params.without:
             passing = self.nearest.current().ids if among is None else among.ids
             total -= int(np.isin(passing, list(params.without)).sum())
-        return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started, total)
+        return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started, total, ranked_by=by)
 
     def region(self, path: str, query: Query, pictures: Allowed) -> Region:
         """The part of a picture file that answers best. Raises BadInput where nothing is asked that could be seen."""
@@ -408,7 +457,7 @@ class Search:
         reach = params.k
         while reach < params.need:
             reach *= 4
-        words = self._keyword_hits(query, among, max(DEPTH, reach), params.without) if params.keywords else []
+        words = self._keyword_hits(query, among, max(DEPTH, reach), params) if params.keywords else []
         simple = not (words or len(never) or params.diverse)
         index = self.nearest.current()
         most = len(index) if among is None else len(among.ids)
@@ -417,8 +466,7 @@ class Search:
         ids, scores = np.empty(0, np.int64), np.empty(0)
         while True:
             if step > reach:  # what no answer may show left too few
-                words = self._keyword_hits(query, among, max(DEPTH, step), params.without) if words else []
-                reach = step
+                words, reach = self._keyword_hits(query, among, max(DEPTH, step), params) if words else [], step
             depth = (max(step, TOP) if simple else max(4 * step, DEPTH)) + len(params.without)
             keyword_hits = words[: max(DEPTH, step)]
             new, new_scores = self._candidates(vector, among, depth, keyword_hits, params)
@@ -439,6 +487,53 @@ class Search:
                 return ids, scores, set(keyword_hits)
             step *= 4
 
+    def _reranked(
+        self, query: Query, vector: Array, never: Array, among: Passing | None, params: SearchParams
+    ) -> tuple[Ints, Floats, set[int]]:
+        """As `_ranked`, the first of them in the order that was learned."""
+        learned = params.learned
+        assert learned is not None
+        first = replace(params, k=FIRST, offset=max(0, params.need - FIRST))
+        ids, scores, keyword_hits = self._ranked(query, vector, never, among, first)
+        found = self._looked_at(query, ids[:FIRST], scores[:FIRST], among, params)
+        without = params.user if learned.user is None else None
+        rows = reranker.facts(found, query.text, self._preferences(learned), without)
+        order = reranker.order(rows, np.array([learned.weights[fact] for fact in reranker.FACTS]))
+        order = np.append(order, np.arange(len(order), len(ids)))
+        return ids[order], scores[order], keyword_hits
+
+    def _preferences(self, learned: Learned) -> Preferences:
+        """What was known of answers when this was learned. Those of the last few people are kept."""
+        if learned.user not in self._known or self._known[learned.user][0] != learned:
+            while len(self._known) >= PEOPLE:
+                del self._known[next(iter(self._known))]
+            self._known[learned.user] = learned, learning.known(self.store, learned)
+        return self._known[learned.user][1]
+
+    def candidates(self, query: Query) -> Candidates | None:
+        """The first answers to a query, with what a re-ranker weighs; None where nothing ranks them. In a snapshot.
+
+        Raises BadInput for one with a picture file: who wrote the query is not who asks now, and opens no file.
+        """
+        if not query.terms:
+            return None
+        params = SearchParams(FIRST)
+        among = None if query.where is None else self.passing(query.where)
+        rows = self.rows((*query.terms, *query.never), Allowed())
+        vector = self._joined(query.terms, rows[: len(query.terms)])
+        ids, scores, _ = self._ranked(query, vector, rows[len(query.terms) :], among, params)
+        return self._looked_at(query, ids[:FIRST], scores[:FIRST], among, params)
+
+    def _looked_at(
+        self, query: Query, ids: Ints, scores: Floats, among: Passing | None, params: SearchParams
+    ) -> Candidates:
+        by_vector = np.empty(len(ids), dtype=np.int64)
+        by_vector[np.lexsort((ids, -scores))] = np.arange(len(ids))
+        hits = {id: place for place, id in enumerate(self._keyword_hits(query, among, DEPTH, params))}
+        by_word = np.array([hits.get(id, -1) for id in ids.tolist()], dtype=np.int64)
+        ((last,),) = self.store.rows("SELECT max(id) FROM items")
+        return Candidates(ids, by_vector, by_word, last or 0)
+
     def _candidates(
         self, vector: Array, among: Passing | None, depth: int, keyword_hits: Sequence[int], params: SearchParams
     ) -> tuple[Ints, Floats]:
@@ -452,17 +547,17 @@ class Search:
             return found, found_scores
         return self._fused(vector, found, found_scores, keyword_hits, params.keywords)
 
-    def _keyword_hits(self, query: Query, among: Passing | None, depth: int, without: frozenset[int]) -> list[int]:
+    def _keyword_hits(self, query: Query, among: Passing | None, depth: int, params: SearchParams) -> list[int]:
         """The items that all words of the texts asked for are said of, best first (BM25)."""
         match = _match([term.value for term in query.terms if term.kind == "text" and term.weight > 0])
         if not match:
             return []
         sql = "SELECT rowid AS id FROM words WHERE words MATCH ? ORDER BY rank, rowid"
         if among is None:
-            hits = [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth + len(without)))]
+            found = [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth + len(params.without)))]
         else:
-            hits = among.of(self.store.ids(sql, (match,)))[: depth + len(without)].tolist()
-        return [id for id in hits if id not in without][:depth]
+            found = among.of(self.store.ids(sql, (match,)))[: depth + len(params.without)].tolist()
+        return [id for id in found if id not in params.without][:depth]
 
     def _fused(
         self, vector: Array, ids: Ints, scores: Floats, keyword_hits: Sequence[int], weight: float
@@ -486,6 +581,7 @@ class Search:
         if self._latest is None:
             self._latest = self.store.ids("SELECT id FROM items ORDER BY taken DESC, id DESC")
         ids = (among or self.passing(None)).of(self._latest)
+        ids = ids[~np.isin(ids, list(params.without))] if params.without else ids
         if not len(never):
             return ids[: params.need]
         kept = [ids[:0]]
@@ -660,12 +756,14 @@ class Search:
         return self.vectors.space.normalise(fixed + put)
 
     def _reasons(
-        self, query: Query, vector: Array | None, ids: Sequence[int], keyword_hits: set[int]
+        self, query: Query, vector: Array | None, ids: Sequence[int], keyword_hits: set[int], yes: frozenset[int]
     ) -> dict[int, tuple[str, ...]]:
-        """Reasons of each answer."""
+        """Reasons of each answer. yes: those that were marked so."""
         reasons: dict[int, list[str]] = {id: [] for id in ids}
         words = [term.value for term in query.terms if term.kind == "text" and term.weight > 0]
         for id in ids:
+            if id in yes:
+                reasons[id].append("marked yes")
             if id in keyword_hits:
                 reasons[id].append(f"said of it: {', '.join(_content_words(words))}")
         if vector is not None and vector.any():

@@ -117,6 +117,15 @@ SCHEMA = (
         f"ALTER TABLE {table} ADD COLUMN crc INTEGER; UPDATE {table} SET crc = diptych_crc({', '.join(columns)})"
         for table, columns in SUMMED.items()
     ),
+    """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, query TEXT NOT NULL, item INTEGER NOT NULL,
+        kind TEXT NOT NULL, value REAL NOT NULL, rank INTEGER, shown TEXT NOT NULL, at REAL NOT NULL,
+        crc INTEGER NOT NULL);
+    CREATE INDEX events_user ON events (user, query);
+    CREATE INDEX events_item ON events (item);
+    CREATE TABLE learned (user TEXT PRIMARY KEY, facts TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )
 """What brings an empty file to version 1, that to version 2, and so on.
 
@@ -321,12 +330,15 @@ class Store:
             raise BadInput(f"{error.object[:60]!r} holds half of a character; give Unicode") from None
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All of the block or nothing of it; durable when the outermost block is left."""
+    def transaction(self, heard: bool = True) -> Iterator[None]:
+        """All of the block or nothing of it; durable when the outermost block is left.
+
+        heard   whether the generation grows, so that indexes and readers look again at what they keep of items
+        """
         if not self.write:
             raise BadInput(f"{self.folder} is open for reading; Collection.open(folder, write=True) writes")
         with self._within("BEGIN IMMEDIATE"):
-            if self._depth == 1:
+            if self._depth == 1 and heard:
                 self._writing = self.generation + 1
                 self.set_meta("generation", str(self._writing))
             yield
@@ -635,7 +647,7 @@ class Store:
         for id in ids:
             here = run("DELETE FROM items WHERE id = ?", (id,)).rowcount
             if here:
-                for table in ("captions", "tags", "metadata", "vectors"):
+                for table in ("captions", "tags", "metadata", "vectors", "events"):
                     run(f"DELETE FROM {table} WHERE item = ?", (id,))
                 run("DELETE FROM words WHERE rowid = ?", (id,))
                 gone.append(id)

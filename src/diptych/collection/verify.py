@@ -13,6 +13,7 @@ from typing import get_args
 import numpy as np
 
 from diptych.collection import waiting
+from diptych.collection.feedback import learning, log
 from diptych.collection.nearest import Nearest
 from diptych.collection.store import SUMMED, WORDS, Damaged, Store, command
 from diptych.collection.vectors import Side, Vectors
@@ -30,6 +31,7 @@ def problems(vectors: Vectors, nearest: Nearest, contents: bool, progress: Progr
         _items(store, contents, progress),
         _waiting(store),
         _sums(store),
+        _feedback(store),
         _vectors(vectors),
         _index(vectors, nearest),
     )
@@ -125,6 +127,13 @@ def _sums(store: Store) -> Iterator[str]:
             yield f"{store.file}: {table} {row}: checksum differs; put a backup in its place"
 
 
+def _feedback(store: Store) -> Iterator[str]:
+    for _ in log.events(store):  # reading checks every row
+        pass
+    learning.check(store)
+    yield from ()
+
+
 def _vectors(vectors: Vectors) -> Iterator[str]:
     store = vectors.store
     for side in get_args(Side):
@@ -143,7 +152,7 @@ def _vectors(vectors: Vectors) -> Iterator[str]:
     sql = f"SELECT id, {has} AS n, {said} AS of FROM items WHERE status = 'ok' AND n != of"
     for id, n, of in store.rows(sql, ("text", vectors.encoder)) if not vectors.identity.is_given else ():
         yield f"item {id}: {n} vectors for {of} captions"
-    for table in ("vectors", "captions", "tags", "metadata"):
+    for table in ("vectors", "captions", "tags", "metadata", "events"):
         sql = f"SELECT DISTINCT item FROM {table} WHERE item != 0 AND item NOT IN (SELECT id FROM items)"
         for (id,) in store.rows(sql):
             yield f"item {id}: {table} of an item that is not there"

@@ -1,0 +1,394 @@
+"""What marks and clicks are worth, with simulated people.
+
+marks         who looks for one picture with one of its captions sees the first twenty answers, marks ten of those that
+              are not marked yet, one in ten of the marks wrong, the mark of the picture looked for among them, and sees
+              the answers to the moved query; three times, and then ten marks more, all wrong. Marked yes is what is
+              among the twenty pictures most like the one looked for: in what is said of it but for the caption asked
+              with, by tf-idf on Flickr8k; in the clauses of its other captions that hold, by the oracle on postcards
+learning      clicks on answers that are as good as nobody but the people knows, by people who see what stands above
+interleaving  false alarms of rankers that are the same, and how often a better one is found
+
+    python bench/feedback.py [marks] [learning] [interleaving] [speed] [--targets 150] [--seeds 5] [--json]
+
+Settings were chosen on postcards of the seeds 0 and 1 and on targets of Flickr8k that are left out here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diptych import catalogue, postcards
+from diptych.collection import Collection, Entry, Marks, interleave
+from diptych.collection.feedback.interleaving import comparison
+from diptych.collection.feedback.marks import Way, moved
+from diptych.encoders import shelf
+from diptych.kinds import Pairs, Space, cosine
+from diptych.metrics.statistics import bootstrap_interval
+
+SHOWN, MARKED, ROUNDS, WRONG = 20, 10, 3, 0.1
+FITTING = 20
+"""Pictures that fit what is looked for."""
+
+FIRST = 10
+"""Answers among which the picture has to be."""
+
+
+# ------------------------------------------------------------------------------------------------------------- marks
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Somebody looks for one picture.
+
+    query    (d,) what they ask with
+    target   the place of the picture
+    fits     (n,) whether each picture is one they would mark yes
+    """
+
+    query: np.ndarray
+    target: int
+    fits: np.ndarray
+
+
+def fitting(likeness: np.ndarray, target: int) -> np.ndarray:
+    """(n,) those that are most like the target, by what is said of them; ties with the last of them, too."""
+    likeness = likeness.copy()
+    likeness[target] = np.inf
+    return likeness >= np.sort(likeness)[-FITTING]
+
+
+def by_tfidf(pairs: Pairs, rows: np.ndarray, targets: Sequence[int]) -> list[Wish]:
+    """The first caption asks; the others tell what fits. rows: those of the texts."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    owner = np.asarray(pairs.owner)
+    of = [np.flatnonzero(owner == picture) for picture in range(len(pairs.images))]
+    told = TfidfVectorizer(stop_words="english", sublinear_tf=True)
+    every = told.fit_transform([" ".join(pairs.texts[text] for text in texts) for texts in of])
+    others = told.transform([" ".join(pairs.texts[text] for text in of[target][1:]) for target in targets])
+    likeness = (others @ every.T).toarray()
+    return [Wish(rows[of[target][0]], target, fitting(likeness[row], target)) for row, target in enumerate(targets)]
+
+
+def by_oracle(scenes: Sequence[postcards.Scene], rows: np.ndarray, targets: Sequence[int]) -> list[Wish]:
+    """The first caption asks; what fits has most of what the others say."""
+    oracle = postcards.Oracle(scenes)
+    held: dict[Any, np.ndarray] = {}
+    wishes = []
+    for target in targets:
+        clauses = {clause for caption in scenes[target].captions[1:] for clause in oracle.clauses(caption)}
+        for clause in clauses - held.keys():
+            held[clause] = np.array([any(atom.holds(scene) for atom in clause) for scene in scenes])
+        likeness = np.mean([held[clause] for clause in clauses], axis=0)
+        wishes.append(Wish(rows[5 * target], target, fitting(likeness, target)))
+    return wishes
+
+
+def looked_for(
+    space: Space,
+    items: np.ndarray,
+    wishes: Sequence[Wish],
+    way: Way | None,
+    seed: int,
+    sides: Sequence[str] = ("yes", "no"),
+    wrong: float = WRONG,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(wishes, rounds + 2) whether the target is among the first answers: at first, after each round, after ten wrong
+    marks more; and whether it was by then.
+
+    way     what moves the query; None: the choice of the marks; "none": nothing, but what is marked no is left out
+    sides   the marks that are given; others are made and dropped
+    """
+    sample = np.random.default_rng(0).permutation(len(items))[:500]
+    found = np.zeros((len(wishes), ROUNDS + 2), dtype=bool)
+    for row, wish in enumerate(wishes):
+        person = np.random.default_rng([seed, wish.target])
+        yes: list[int] = []
+        no: list[int] = []
+        query = wish.query[None]
+        for step in range(ROUNDS + 2):
+            scores = space.score(query, items)[0]
+            scores[no] = -np.inf
+            order = np.argsort(-scores, kind="stable")
+            found[row, step] = wish.target in order[:FIRST] and wish.target not in no
+            fresh = [item for item in order[:SHOWN].tolist() if item not in yes and item not in no]
+            for item in person.permutation(fresh)[:MARKED].tolist():
+                is_wrong = person.random() < (wrong if step < ROUNDS else 1.0)
+                side, marks = ("yes", yes) if wish.fits[item] != is_wrong else ("no", no)
+                if side in sides:
+                    marks.append(item)
+            if yes or no:
+                background = items[np.setdiff1d(sample, [*yes, *no])]
+                query = moved(space, wish.query[None], items[yes], items[no], background, way).vector
+    return found, np.maximum.accumulate(found, axis=1)
+
+
+def worlds(targets: int) -> dict[str, tuple[np.ndarray, list[Wish]]]:
+    """Rows of pictures, and wishes; Flickr8k where $DIPTYCH_DATA has it."""
+    encoder = shelf.open("mini")
+    made: dict[str, tuple[np.ndarray, list[Wish]]] = {}
+    with tempfile.TemporaryDirectory() as home:
+        seed, n = 7, 2000
+        scenes = postcards.generate(n, seed)
+        postcards.write(home, n, seed=seed, workers=1)
+        pictures = sorted(map(str, Path(home, "images").glob("*.png")))
+        some = np.random.default_rng(3).permutation(n)[:targets].tolist()
+        texts = encoder.encode_texts([caption for scene in scenes for caption in scene.captions])
+        made["postcards"] = encoder.encode_images(pictures), by_oracle(scenes, texts, some)
+    flickr8k = catalogue.dataset("flickr8k")
+    try:
+        pairs = flickr8k.read("dev")
+    except (OSError, ValueError):
+        return made
+    order = [np.random.default_rng(seed).permutation(len(pairs.images)) for seed in (1, 2, 3)]
+    looked_at = {*order[0][:250].tolist(), *order[1][:400].tolist()}
+    some = [target for target in order[2].tolist() if target not in looked_at][:targets]
+    texts = encoder.encode_texts(list(pairs.texts))
+    made["Flickr8k dev"] = encoder.encode_images(list(pairs.images)), by_tfidf(pairs, texts, some)
+    return made
+
+
+def _points(shares: Iterable[float]) -> list[float]:
+    return [round(100 * float(share), 1) for share in shares]
+
+
+VARIANTS: dict[str, tuple[Way | None, tuple[str, ...]]] = {
+    "choice of the marks": (None, ("yes", "no")),
+    "ridge alone": ("ridge", ("yes", "no")),
+    "logistic alone": ("logistic", ("yes", "no")),
+    "Rocchio alone": ("Rocchio", ("yes", "no")),
+    "no query moved, marked no left out": ("none", ("yes", "no")),
+    "choice, yes alone": (None, ("yes",)),
+    "choice, no alone": (None, ("no",)),
+}
+
+
+def marks(targets: int, seeds: int) -> list[dict[str, Any]]:
+    told = []
+    for world, (items, wishes) in worlds(targets).items():
+        clusters = np.tile(np.arange(len(wishes)), seeds)
+        for name, (way, sides) in VARIANTS.items():
+            runs = [looked_for(cosine, items, wishes, way, seed, sides) for seed in range(seeds)]
+            found, by_then = (np.concatenate(some).astype(float) for some in zip(*runs, strict=True))
+            gain = found[:, ROUNDS] - found[:, 0]
+            by_seed = [run[0].mean(axis=0) for run in runs]
+            told.append(
+                {
+                    "world": world,
+                    "marks": name,
+                    "R@10": _points(found.mean(axis=0)),
+                    "found by then": _points(by_then.mean(axis=0)),
+                    "gain": _points([gain.mean()]),
+                    "interval": _points(bootstrap_interval(gain, clusters=clusters)),
+                    "gain by seed": _points([run[ROUNDS] - run[0] for run in by_seed]),
+                    "worst seed after wrong marks": _points([min(run[-1] - run[0] for run in by_seed)]),
+                }
+            )
+    return told
+
+
+# ---------------------------------------------------------------------------------------------------------- learning
+
+
+class Words:
+    """An encoder of made-up words, each a direction of its own; pictures it has none."""
+
+    name, version, space = "words of the bench", "1", cosine
+
+    def __init__(self, width: int = 32) -> None:
+        self.width = width
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        return cosine.normalise(
+            np.stack([np.sum([self._row(word) for word in text.split()], axis=0) for text in texts])
+        )
+
+    def encode_images(self, items: Sequence[Any]) -> np.ndarray:
+        raise NotImplementedError
+
+    def _row(self, word: str) -> np.ndarray:
+        return np.random.default_rng(list(word.encode())).normal(size=self.width)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """People who ask and click.
+
+    hit, miss    how often they click what they look at, when it is right and when it is not
+    adversary    a part of all sessions that one of them makes, who clicks one bad answer always
+    """
+
+    hit: float
+    miss: float
+    adversary: float = 0.0
+    people: int = 40
+    sessions: int = 900
+
+
+CROWDS = {
+    "careful": Crowd(0.8, 0.05),
+    "noisy": Crowd(0.7, 0.2),
+    "very noisy": Crowd(0.6, 0.35),
+    "pure noise": Crowd(0.3, 0.3),
+    "with an adversary": Crowd(0.8, 0.05, 0.5),
+}
+
+
+def taught(home: Path, crowd: Crowd, seed: int, items: int = 600, queries: int = 40) -> dict[str, Any]:
+    """What is learned from clicks, by what was held out and by what is right."""
+    rng = np.random.default_rng(seed)
+    words = Words()
+    asked = [f"word{n % 13} thing{n}" for n in range(queries)]
+    rows = words.encode_texts([f"word{rng.integers(13)} thing{rng.integers(queries)}" for _ in range(items)])
+    rows = cosine.normalise(rows + 0.15 * rng.normal(size=rows.shape))
+    with Collection.open(home, words, write=True) as collection:
+        ids = collection.put(Entry(f"item {n}", row) for n, row in enumerate(rows))
+        first = {query: [hit.id for hit in collection.search(query, k=30).results] for query in asked}
+        # What is right lies among what is near, and only people know which.
+        right = {query: set(rng.choice(first[query], 8, replace=False).tolist()) for query in asked}
+        with collection._store.transaction(heard=False):  # one commit for all
+            for session in range(crowd.sessions):
+                query = asked[int(rng.integers(queries))]
+                bad = rng.random() < crowd.adversary
+                user = "adversary" if bad else f"person {rng.integers(crowd.people)}"
+                page = first[query][:20]
+                for rank, item in enumerate(page, 1):
+                    if bad:
+                        clicks = item == next((each for each in page[::-1] if each not in right[query]), None)
+                    else:
+                        looks = rng.random() < 1 / (1 + 0.1 * (rank - 1))
+                        clicks = looks and rng.random() < (crowd.hit if item in right[query] else crowd.miss)
+                    if clicks:
+                        collection.feedback.record(user, query, item, "click", 1.0, rank, page, at=1e9 + 1e4 * session)
+        learned = collection.feedback.learn()
+        after = {query: [hit.id for hit in collection.search(query, user="somebody else").results] for query in asked}
+    assert len(ids) == items
+    return {
+        "on": learned.on,
+        "held out before": learned.before,
+        "held out after": learned.after if learned.on else learned.before,
+        "right before": float(np.mean([ndcg(first[query][:FIRST], right[query]) for query in asked])),
+        "right after": float(np.mean([ndcg(after[query], right[query]) for query in asked])),
+    }
+
+
+def ndcg(order: Sequence[int], right: set[int]) -> float:
+    discounts = 1 / np.log2(2.0 + np.arange(FIRST))
+    return float(discounts[[item in right for item in order]].sum() / discounts[: len(right)].sum())
+
+
+def learning(seeds: int) -> list[dict[str, Any]]:
+    told = []
+    for name, crowd in CROWDS.items():
+        runs = []
+        for seed in range(seeds):
+            with tempfile.TemporaryDirectory() as home:
+                runs.append(taught(Path(home) / "collection", crowd, seed))
+        told.append({"clicks": name, "on": f"{sum(run['on'] for run in runs)} of {seeds}"})
+        for what in ("held out", "right"):
+            before, after = (np.array([run[f"{what} {when}"] for run in runs]) for when in ("before", "after"))
+            told[-1][f"nDCG@10 {what}"] = [round(float(before.mean()), 3), round(float(after.mean()), 3)]
+            told[-1][f"worst {what}"] = round(float((after - before).min()), 3)
+    return told
+
+
+# ------------------------------------------------------------------------------------------------------ interleaving
+
+
+def experiment(rng: np.random.Generator, swaps: int, queries: int = 100) -> float:
+    """The p of one comparison. swaps: neighbours of the second's order that the first has the wrong way round."""
+    winners = []
+    for _ in range(queries):
+        second = list(range(10))
+        first = list(second)
+        for _ in range(swaps):
+            place = int(rng.integers(9))
+            first[place], first[place + 1] = first[place + 1], first[place]
+        shown = interleave(first, second, int(rng.integers(2**32)), k=10)
+        clicks = [
+            item
+            for rank, item in enumerate(shown.ids)
+            if rng.random() < 1 / (1 + 0.3 * rank) and rng.random() < (0.6 if item < 3 else 0.1)
+        ]
+        winners.append(shown.winner(clicks))
+    return comparison(winners).p
+
+
+def interleaving(experiments: int = 1000) -> list[dict[str, Any]]:
+    told = []
+    for swaps in (0, 10, 30, 300):
+        rng = np.random.default_rng(swaps)
+        p = np.array([experiment(rng, swaps) for _ in range(experiments)])
+        told.append({"neighbours swapped": swaps, "p < .05": round(float((p < 0.05).mean()), 3)})
+    rng = np.random.default_rng(0)
+    ranks = np.zeros(10)
+    for _ in range(experiments):
+        order = rng.permutation(30).tolist()
+        ranks += [
+            team == "first"
+            for team in interleave(order, rng.permutation(30).tolist(), int(rng.integers(2**32)), 10).teams
+        ]
+    told.append({"share of the first, by rank": [round(share, 3) for share in (ranks / experiments).tolist()]})
+    return told
+
+
+# ------------------------------------------------------------------------------------------------------------- speed
+
+
+def speed(n: int = 100_000, width: int = 256, asked: int = 100) -> list[dict[str, Any]]:
+    """Milliseconds of computing for one page, with and without thirty marks; medians of queries that take turns."""
+    rng = np.random.default_rng(0)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        Collection.open(Path(home) / "c", space=cosine, width=width, write=True) as collection,
+    ):
+        collection.put(Entry(f"{place}", row) for place, row in enumerate(rng.normal(size=(n, width)).astype("f4")))
+        collection.reindex()
+        taken: dict[str, list[float]] = {"plain": [], "30 marks": []}
+        for _ in range(asked):
+            query = rng.normal(size=width).astype(np.float32)
+            shown = [hit.id for hit in collection.search(query, k=30).results]
+            for name, given in (
+                ("plain", None),
+                ("30 marks", Marks(shown[::3], [id for id in shown if id not in shown[::3]])),
+            ):
+                started = time.process_time()
+                collection.search(query, marks=given)
+                taken[name].append(1e3 * (time.process_time() - started))
+    return [{name: f"{np.median(some):.1f} ms" for name, some in taken.items()} | {"rows": n, "width": width}]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
+        "marks": lambda told: marks(told.targets, told.seeds),
+        "learning": lambda told: learning(told.seeds),
+        "interleaving": lambda told: interleaving(),
+        "speed": lambda told: speed(),
+    }
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="by default all")
+    parser.add_argument("--targets", type=int, default=150)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    told = parser.parse_args()
+    found = {name: parts[name](told) for name in told.parts or parts}
+    if told.json:
+        print(json.dumps(found))
+        return
+    for name, rows in found.items():
+        print(f"\n{name}")
+        for row in rows:
+            print("  ".join(f"{what}: {value}" for what, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()
