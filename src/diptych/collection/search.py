@@ -457,7 +457,7 @@ class Search:
         reach = params.k
         while reach < params.need:
             reach *= 4
-        words = self._keyword_hits(query, among, max(DEPTH, reach), params.without) if params.keywords else []
+        words = self._keyword_hits(query, among, max(DEPTH, reach), params) if params.keywords else []
         simple = not (words or len(never) or params.diverse)
         index = self.nearest.current()
         most = len(index) if among is None else len(among.ids)
@@ -466,8 +466,7 @@ class Search:
         ids, scores = np.empty(0, np.int64), np.empty(0)
         while True:
             if step > reach:  # what no answer may show left too few
-                words = self._keyword_hits(query, among, max(DEPTH, step), params.without) if words else []
-                reach = step
+                words, reach = self._keyword_hits(query, among, max(DEPTH, step), params) if words else [], step
             depth = (max(step, TOP) if simple else max(4 * step, DEPTH)) + len(params.without)
             keyword_hits = words[: max(DEPTH, step)]
             new, new_scores = self._candidates(vector, among, depth, keyword_hits, params)
@@ -530,7 +529,7 @@ class Search:
     ) -> Candidates:
         by_vector = np.empty(len(ids), dtype=np.int64)
         by_vector[np.lexsort((ids, -scores))] = np.arange(len(ids))
-        hits = {id: place for place, id in enumerate(self._keyword_hits(query, among, DEPTH, params.without))}
+        hits = {id: place for place, id in enumerate(self._keyword_hits(query, among, DEPTH, params))}
         by_word = np.array([hits.get(id, -1) for id in ids.tolist()], dtype=np.int64)
         ((last,),) = self.store.rows("SELECT max(id) FROM items")
         return Candidates(ids, by_vector, by_word, last or 0)
@@ -548,17 +547,17 @@ class Search:
             return found, found_scores
         return self._fused(vector, found, found_scores, keyword_hits, params.keywords)
 
-    def _keyword_hits(self, query: Query, among: Passing | None, depth: int, without: frozenset[int]) -> list[int]:
+    def _keyword_hits(self, query: Query, among: Passing | None, depth: int, params: SearchParams) -> list[int]:
         """The items that all words of the texts asked for are said of, best first (BM25)."""
         match = _match([term.value for term in query.terms if term.kind == "text" and term.weight > 0])
         if not match:
             return []
         sql = "SELECT rowid AS id FROM words WHERE words MATCH ? ORDER BY rank, rowid"
         if among is None:
-            hits = [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth + len(without)))]
+            found = [id for (id,) in self.store.rows(f"{sql} LIMIT ?", (match, depth + len(params.without)))]
         else:
-            hits = among.of(self.store.ids(sql, (match,)))[: depth + len(without)].tolist()
-        return [id for id in hits if id not in without][:depth]
+            found = among.of(self.store.ids(sql, (match,)))[: depth + len(params.without)].tolist()
+        return [id for id in found if id not in params.without][:depth]
 
     def _fused(
         self, vector: Array, ids: Ints, scores: Floats, keyword_hits: Sequence[int], weight: float

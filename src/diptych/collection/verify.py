@@ -30,8 +30,8 @@ def problems(vectors: Vectors, nearest: Nearest, contents: bool, progress: Progr
         _words(store),
         _items(store, contents, progress),
         _waiting(store),
-        _feedback(store),
         _sums(store),
+        _feedback(store),
         _vectors(vectors),
         _index(vectors, nearest),
     )
@@ -119,19 +119,19 @@ def _waiting(store: Store) -> Iterator[str]:
     yield from ()
 
 
-def _feedback(store: Store) -> Iterator[str]:
-    for _ in log.events(store):  # reading checks every row
-        pass
-    learning.check(store)
-    yield from ()
-
-
 def _sums(store: Store) -> Iterator[str]:
     """Of the small tables: where pictures come from, and which are left out."""
     for table, columns in SUMMED.items():
         sql = f"SELECT {columns[0]} FROM {table} WHERE crc IS NOT diptych_crc({', '.join(columns)})"
         for (row,) in store.rows(sql):
             yield f"{store.file}: {table} {row}: checksum differs; put a backup in its place"
+
+
+def _feedback(store: Store) -> Iterator[str]:
+    for _ in log.events(store):  # reading checks every row
+        pass
+    learning.check(store)
+    yield from ()
 
 
 def _vectors(vectors: Vectors) -> Iterator[str]:
