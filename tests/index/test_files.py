@@ -77,6 +77,7 @@ def test_any_changed_byte_is_a_typed_error_of_one_line(make: Callable[[], Index]
             with pytest.raises(BadInput) as caught:
                 choice.load(path)
             assert "\n" not in str(caught.value) and file.name in str(caught.value)
+            assert str(caught.value).count("build the index again") == 1, "said once"
         for other in (b"", whole[:-1], whole + b"\0", whole[len(whole) // 2 :]):
             file.write_bytes(other)
             with pytest.raises(BadInput):
