@@ -322,8 +322,14 @@ def test_a_key_the_collection_has_not_is_refused_with_what_it_may_mean_else_with
         parse("rating >= 4", metadata=[])
     with pytest.raises(BadInput, match=r'found "qqqq"; there are: camera, [^\n]*, and the metadata odd key$'):
         parse("qqqq = 3", metadata=["odd\nkey"])
-    with pytest.raises(BadInput, match=r"metadata k000, [^\n]*k029, …$"):
-        parse("qqqq = 3", metadata=[f"k{number:03d}" for number in range(200)])
+    for many, last in ((30, "k029"), (31, "k029, …"), (200, "k029, …")):
+        with pytest.raises(BadInput, match=rf"metadata k000, [^\n]*{last}$"):
+            parse("qqqq = 3", metadata=[f"k{number:03d}" for number in range(many)])
+    with pytest.raises(BadInput, match=r'found "DateTime"; it is called taken here$'):
+        parse("has(DateTime)", metadata=["iso"])
+    with pytest.raises(BadInput, match=r'found "I"; there are: camera, '):
+        parse("I = 3", metadata=["iso"])
+    assert parse("iso = 3").where == parse("iso = 3", refuse=True).where
 
 
 @pytest.mark.parametrize(("name", "column"), sorted(COLUMN_OF.items()))
