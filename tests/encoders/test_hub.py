@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -347,6 +348,25 @@ def test_bars_of_the_hub_are_off_while_progress_is_told_and_then_as_before(onlin
         assert set(seen) == {not bars}
     finally:
         utils.enable_progress_bars()
+
+
+def test_while_files_come_it_is_told_how_much_is_here(online, monkeypatch):
+    told, heard, brought = [], threading.Event(), online.download
+
+    def slowly(repo, name, revision, local_dir):
+        brought(repo, name, revision, local_dir)
+        if name == "model.safetensors":
+            heard.clear()
+            assert heard.wait(60), "something is told"
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", slowly)
+    hub.fetch("them/clip", "", lambda *said: told.append(said) or heard.set())
+    (record,) = hub.fetched().values()
+    kilobytes = {name: size / 1000 for name, size in record["files"].items()}
+    whole = sum(kilobytes.values())
+    before = sum(size for name, size in kilobytes.items() if name <= "model.safetensors")
+    assert {total for _, _, total in told} == {int(whole)} and told[-1][1] == int(whole)
+    assert any(abs(here - before) < 2 for _, here, _ in told)
 
 
 def test_a_repository_without_safetensors_is_refused_before_anything_comes(online):

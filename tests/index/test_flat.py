@@ -96,6 +96,10 @@ def test_an_empty_index_answers_nothing() -> None:
     scores, ids = Flat(cosine, 3).search(np.ones((2, 3)), 4)
     assert (ids == -1).all() and np.isneginf(scores).all() and ids.shape == (2, 4)
     assert Flat(cosine, 3).search(np.empty((0, 3)), 4)[1].shape == (0, 4)
+    full = Flat(cosine, 3)
+    full.add([5], np.ones((1, 3)))
+    scores, ids = full.search(np.empty((0, 3)), 4)
+    assert scores.shape == ids.shape == (0, 4) and (scores.dtype, ids.dtype) == (np.float32, np.int64)
 
 
 def test_a_refused_add_changes_nothing() -> None:

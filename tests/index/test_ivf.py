@@ -61,6 +61,33 @@ def test_other_spaces_reach_their_recall(cones: Cones, space: Space) -> None:
     assert recall(found, exact(stretched, space).search(cones[3], 10)[1]) >= 0.94
 
 
+def test_where_no_setting_reaches_what_was_asked_the_best_is_kept() -> None:
+    rng = np.random.default_rng(0)
+    rows, queries = (rng.normal(size=(n, 12)).astype(np.float32) for n in (3000, 60))
+    index = IVF(l2, 12, cells=8, width=1)
+    index.train(rows)
+    index.add(np.arange(3000), rows)
+    found = index.tune(queries, 1.0)
+    assert 0.2 < found.value < 1 and index.candidates == 64
+    true = Flat(l2, 12)
+    true.add(np.arange(3000), rows)
+    index.probes = 8
+    reached = recall(index.search(queries, 10)[1], true.search(queries, 10)[1])
+    assert reached == pytest.approx(found.value, abs=0.01)
+
+
+def test_ids_that_lie_far_apart_pass_a_filter_like_others(cones: Cones) -> None:
+    answers = []
+    for apart in (1, 10**12):
+        index = IVF(cosine, 64, cells=50)
+        index.train(cones[0][:2000], cones[1])
+        index.add(np.arange(6000) * apart, cones[0][:6000])
+        found = index.search(cones[3][:20], 10, among=np.arange(0, 6000, 2) * apart)[1]
+        answers.append(found // apart)
+        assert (answers[-1] % 2 == 0).all()
+    np.testing.assert_array_equal(*answers)
+
+
 def test_tuning_for_more_recall_does_more_work_and_finds_more(cones: Cones, fresh: IVF) -> None:
     reached = []
     for wish in (0.5, 0.8, 0.99):

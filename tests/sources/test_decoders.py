@@ -336,6 +336,24 @@ def test_a_worker_is_held_to_a_size_and_hears_no_ctrl_c(tmp_path):
         assert int(most) < 5 << 30 and os.getsid(pid) == pid != os.getsid(0)
 
 
+def test_a_look_that_takes_more_memory_than_it_may_is_no_look_to_come_again(tmp_path, monkeypatch):
+    path = str(paint(tmp_path / "a.png"))
+    for place in ("embedded.read", "sidecar.read"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"diptych.sources.metadata.{place}", lambda *_: bytes(1 << 60))
+            found = look(path, [path])
+        assert "takes more memory to read than it may" in found.reason and not found.again
+
+
+def test_where_the_system_tells_no_time_of_a_worker_time_passes_for_it(tmp_path):
+    with Decoders(1) as some:
+        next(some.looks([(str(paint(tmp_path / "a.png")), ())]))
+        (worker,) = some._all
+        assert 0 < worker._computed() < 600, "of a processor"
+    before = time.monotonic()
+    assert before <= worker._computed() <= time.monotonic(), "it is gone"
+
+
 def test_nothing_runs_on_when_it_is_left_though_files_are_in_hand(tmp_path):
     endless = tmp_path / "endless.png"
     os.mkfifo(endless)

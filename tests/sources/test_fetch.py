@@ -468,6 +468,12 @@ def test_one_that_says_nothing_is_cut_off_at_its_time(site: Site) -> None:
     theirs.close()
 
 
+def test_no_time_at_all_is_none_to_begin_in(site: Site) -> None:
+    for host in ("pictures.example", PUBLIC):
+        refused(site, f"http://{host}/a.png", f"{re.escape(host)} took longer than 0 s; try again", seconds=0)
+    assert site.asked == []
+
+
 def test_a_name_server_that_says_nothing_is_not_waited_for(site: Site) -> None:
     gone = threading.Event()
 

@@ -1,4 +1,5 @@
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -169,6 +170,33 @@ def test_a_format_that_nothing_here_reads_is_told_with_what_would(monkeypatch, b
         BadInput, match=rf"^a: {why}.* \(pip install .*\); save it again as JPEG or PNG, or leave it out$"
     ):
         pictures.decode(b"\0\0\0\x18ftyp" + brand + bytes(60), "a")
+
+
+def test_heic_without_its_plugin_is_told_with_what_would_read_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    pictures._read_heic.cache_clear()
+    try:
+        with pytest.raises(BadInput, match="needs pillow-heif"):
+            pictures.decode(b"\0\0\0\x18ftypheic" + bytes(60), "a")
+    finally:
+        pictures._read_heic.cache_clear()
+
+
+def test_what_pillow_refuses_for_its_size_or_for_want_of_memory_is_told(monkeypatch):
+    data = encoded(Image.fromarray(noise(4, 8)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+        with pytest.raises(BadInput, match=r"^a: 32 pixels, more than 80,000,000; scale it down"):
+            pictures.decode(data, "a")
+    for error in (MemoryError(), RuntimeError("decoder: out of memory")):
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Image, "open", fail)
+            with pytest.raises(BadInput, match=r"^a: takes more memory to read than it may; leave it out$"):
+                pictures.decode(data, "a")
 
 
 def test_load_reads_a_file(tmp_path):

@@ -272,6 +272,50 @@ def test_a_picture_that_only_links_lead_to_is_found_once_by_the_first_of_them(tm
     ], "whoever names a link wants it"
 
 
+def test_folders_are_told_apart_by_disk_and_number_and_where_there_is_none_by_name(tmp_path, monkeypatch):
+    for name in ("a/b/x.jpg", "c/y.jpg"):
+        touch(tmp_path / name)
+    (tmp_path / "c" / "again").symlink_to(tmp_path / "a")
+    real = Path.stat
+
+    def stat(path, **named):
+        at = real(path, **named)
+        disk = at.st_dev + Path(os.path.realpath(path)).is_relative_to(tmp_path / "a")
+        return os.stat_result((at.st_mode, at.st_ino if numbers else 0, disk, *at[3:]))
+
+    monkeypatch.setattr(Path, "stat", stat)
+    for numbers in (True, False):  # noqa: B007 - of the file system
+        tree = walk(tmp_path)
+        assert names(tree, tmp_path) == ["a/b/x.jpg", "c/y.jpg"] and tree.mounts == [str(tmp_path / "a")]
+
+
+def test_what_cannot_be_looked_at_is_refused_where_it_may_be_a_picture_and_closed_where_it_is_a_folder(
+    tmp_path, monkeypatch
+):
+    for name in ("a.jpg", "a.odd"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    for name in ("shut/b.jpg", "gone/c.jpg", "d.jpg"):
+        touch(tmp_path / name)
+    listed, known = os.scandir, Path.stat
+
+    def scandir(path):
+        if Path(path).name == "shut":
+            raise PermissionError
+        return listed(path)
+
+    def stat(path, **named):
+        if path.name == "gone":
+            raise FileNotFoundError
+        return known(path, **named)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(Path, "stat", stat)
+    tree = walk(tmp_path)
+    assert names(tree, tmp_path) == ["d.jpg"]
+    assert sorted(tree.closed) == [str(tmp_path / "gone"), str(tmp_path / "shut")]
+    assert tree.refused == [(str(tmp_path / "a.jpg"), "not readable (Too many levels of symbolic links)")]
+
+
 def test_words_that_a_link_brings_in_from_inside_are_taken_and_no_others(tmp_path):
     root = tmp_path / "root"
     touch(root / "a.jpg"), touch(root / "b.jpg"), touch(root / "words" / "x"), touch(tmp_path / "x")

@@ -823,6 +823,12 @@ def test_near_reaches_the_very_edge_of_its_circle():
             connection.close()
 
 
+def test_the_fields_of_a_filter_are_all_it_asks_about():
+    where = parse("(iso = 3 OR NOT (has(tag) year > 2)) NOT near(1, 2, 3km) tag:a").where
+    assert list(language.fields(where)) == [Field("iso", True), Field("tag"), Field("year"), Field("tag")]
+    assert list(language.fields(None)) == []
+
+
 # -------------------------------------------------------------------------------------------------- what programs ask
 
 

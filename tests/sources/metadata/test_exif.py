@@ -81,6 +81,12 @@ def test_what_stands_behind_a_zero_is_left_over():
     assert read(detail={COMMENT: b"UNICODE\0" + "a boat\0of\1".encode("utf-16-le")}).captions == ("a boat",)
 
 
+def test_texts_that_are_declared_as_bytes_are_read_alike():
+    block = Image.Exif()
+    block.update({DESCRIPTION: b"a boat\0of an older", 0x010F: b"FUJIFILM\0old", 0x0110: b"\0"})
+    assert exif.read(block) == About(("a boat",), camera="FUJIFILM")
+
+
 def test_what_belongs_into_the_folder_of_details_may_stand_in_the_first():
     found = read({TAKEN: "2020:05:01 12:30:15", DIGITISED: "2021", COMMENT: b"ASCII\0\0\0a boat"})
     assert found == About(("a boat",), taken="2020-05-01T12:30:15", digitised="2021")
