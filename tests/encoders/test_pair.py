@@ -144,6 +144,20 @@ def test_a_network_of_one_picture_at_a_time_sees_several_one_by_one(tmp_path, pi
             OnnxPair(folder).encode_images(some)
 
 
+def test_of_a_network_that_gives_several_things_the_first_is_the_row(tmp_path, pictures):
+    folder = tiny.pair(tmp_path / "pair")
+    ask = {
+        "image.onnx": lambda: OnnxPair(folder).encode_images(pictures),
+        "text.onnx": lambda: OnnxPair(folder).encode_texts(TEXTS),
+    }
+    for file, inside in (("image.onnx", "flat"), ("text.onnx", "total")):
+        rows = ask[file]()
+        network = onnx.load(folder / file)
+        network.graph.output.append(onnx.helper.make_empty_tensor_value_info(inside))
+        onnx.save(network, folder / file)
+        assert np.array_equal(ask[file](), rows)
+
+
 def test_networks_that_take_something_else_are_told_what_they_have_to_take(tmp_path, pictures):
     folder = tiny.pair(tmp_path / "pair", mask=True)
 
