@@ -47,6 +47,10 @@ def test_what_is_read_answers_as_what_was_written_and_can_go_on(make: Callable[[
     index.save(tmp_path / "i.faiss")
     again = choice.load(tmp_path / "i.faiss")
     assert type(again) is type(index) and len(again) == 300
+    told = files.read_facts(tmp_path / "i.faiss")  # by which a later version finds what to read it with
+    assert (told["kind"], told["space"]) == {Flat: ("flat", "l2"), IVF: ("ivf", "cosine"), Hamming: ("hamming",) * 2}[
+        type(index)
+    ]
     if isinstance(index, IVF) and isinstance(again, IVF):
         assert (again.recall, again.probes, again.candidates) == (index.recall, index.probes, index.candidates)
         assert again.drift() == index.drift()
