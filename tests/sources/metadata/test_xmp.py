@@ -308,6 +308,16 @@ def test_what_is_left_out_is_said(monkeypatch):
     assert xmp.read(b"") == xmp.read(b"\0 \n") == xmp.read(packet().encode()) == About()
 
 
+def test_as_much_as_may_be_is_read(monkeypatch):
+    for deeper, notes in ((61, ()), (62, ("XMP left out in part: more than 64 elements in each other",))):
+        assert read(DOG + "<a>" * deeper + "</a>" * deeper).notes == notes  # in three of the packet
+    marks = sum(1 for _ in xmp._marks(packet(DOG)))
+    for most, notes in ((marks, ()), (marks - 1, (f"XMP left out in part: more than {marks - 1} marks",))):
+        monkeypatch.setattr(xmp, "MAX_MARKS", most)
+        found = read(DOG)
+        assert found.notes == notes and found.tags == ("dog",)
+
+
 def test_the_marks_read_grow_with_the_bytes_and_not_faster():
     """The patterns that make readers of marks slow: each is read in one pass, whose steps are counted."""
     n = 20_000
