@@ -326,7 +326,10 @@ def test_a_file_beyond_the_bound_is_not_read(tmp_path, monkeypatch):
     assert re.search(r"bytes, more than [\d,]+; scale it down first$", look(str(path)).reason)
 
 
-@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="Linux tells the limits of a process so")
+LINUX = pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="Linux tells such things of a process so")
+
+
+@LINUX
 def test_a_worker_is_held_to_a_size_and_hears_no_ctrl_c(tmp_path):
     with Decoders(1) as some:
         assert not next(some.looks([(str(paint(tmp_path / "a.png")), ())])).reason
@@ -345,6 +348,7 @@ def test_a_look_that_takes_more_memory_than_it_may_is_no_look_to_come_again(tmp_
         assert "takes more memory to read than it may" in found.reason and not found.again
 
 
+@LINUX
 def test_where_the_system_tells_no_time_of_a_worker_time_passes_for_it(tmp_path):
     with Decoders(1) as some:
         next(some.looks([(str(paint(tmp_path / "a.png")), ())]))
@@ -362,7 +366,7 @@ def test_nothing_runs_on_when_it_is_left_though_files_are_in_hand(tmp_path):
         some.looks((str(endless), ()) for _ in range(5))
         while not some._all:
             time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     assert all(worker._process.poll() is not None for worker in some._all)
 
 
