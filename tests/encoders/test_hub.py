@@ -92,6 +92,8 @@ def test_rows_are_those_of_transformers(tmp_path, pictures, no_network, kind):
     for ours, theirs in zip(found, (images, texts), strict=True):
         assert ((ours * theirs).sum(axis=1) >= 0.9999).all()
         assert (ours @ theirs.T).argmax(axis=1).tolist() == list(range(len(ours))), "and each is nearest to its own"
+    for text, ours in zip(TEXTS, found[1], strict=True):  # the longest of a batch fills up the others
+        assert (encoder.encode_texts([text])[0] * ours).sum() >= 0.9999
 
 
 def test_weights_that_can_run_code_are_refused(tmp_path):
@@ -210,6 +212,8 @@ def test_transformers_says_as_much_as_before_once_a_model_is_loaded(tmp_path, mo
     for level, bar in ((logging.INFO, True), (logging.CRITICAL, False)):
         logging.set_verbosity(level)
         (logging.enable_progress_bar if bar else logging.disable_progress_bar)()
+        with hub._loading(tmp_path / "m"):
+            assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.ERROR, False)
         Transformers(tmp_path / "m").encode_texts(["a dog"])
         assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (level, bar)
     logging.set_verbosity(before[0])

@@ -91,3 +91,15 @@ def test_another_encoding_is_named_with_the_place(tmp_path):
     path.write_bytes(b"image,caption\na.jpg,\xe9\n")
     with pytest.raises(BadInput, match=r"mine\.csv: not UTF-8 \(.* at byte \d+\); save it as UTF-8"):
         table.rows(path)
+
+
+def test_a_column_of_parquet_that_nobody_asks_for_need_not_read(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    nanosecond = pyarrow.array([1], pyarrow.timestamp("ns"))  # finer than Python knows
+    told = pyarrow.table({"image": ["a.jpg"], "caption": ["a"], "at": nanosecond})
+    parquet.write_table(told, tmp_path / "a.parquet")
+    with pytest.raises(ValueError):
+        nanosecond.to_pylist()
+    assert [row.texts for row in table.rows(tmp_path / "a.parquet")] == [("a",)]
