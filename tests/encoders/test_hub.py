@@ -1,8 +1,10 @@
 """Models of transformers give what transformers gives; what is fetched once is there without a network."""
 
 import json
+import os
 import shutil
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -90,6 +92,8 @@ def test_rows_are_those_of_transformers(tmp_path, pictures, no_network, kind):
     for ours, theirs in zip(found, (images, texts), strict=True):
         assert ((ours * theirs).sum(axis=1) >= 0.9999).all()
         assert (ours @ theirs.T).argmax(axis=1).tolist() == list(range(len(ours))), "and each is nearest to its own"
+    for text, ours in zip(TEXTS, found[1], strict=True):  # the longest of a batch fills up the others
+        assert (encoder.encode_texts([text])[0] * ours).sum() >= 0.9999
 
 
 def test_weights_that_can_run_code_are_refused(tmp_path):
@@ -128,6 +132,96 @@ def test_preprocessing_that_is_not_ours_is_refused(tmp_path, says, named):
     (tmp_path / "model" / "preprocessor_config.json").write_text(json.dumps(says))
     with pytest.raises(BadInput, match=named):
         Transformers(tmp_path / "model")
+
+
+def bare(folder: Path, config: dict, says: dict, file: str = "preprocessor_config.json") -> Path:
+    """A folder that is a model by the names of its files."""
+    folder.mkdir(exist_ok=True)
+    (folder / "model.safetensors").touch()
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / file).write_text(json.dumps(says))
+    return folder
+
+
+SQUARE, EDGE = {"height": 32, "width": 32}, {"shortest_edge": 32}
+MEANS = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3}
+PLAIN, NORMAL = ((0.0,) * 3, (1.0,) * 3), ((0.5,) * 3, (0.25,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("says", "resize", "resample", "normal"),
+    [
+        ({"size": 32}, "squash", "bicubic", PLAIN),
+        ({"size": SQUARE, "resample": 2}, "squash", "bilinear", PLAIN),
+        ({"size": 32, "crop_size": 16, "resample": 1}, "squash", "lanczos", PLAIN),
+        ({"size": 32, "crop_size": 32, "do_center_crop": True}, "crop", "bicubic", PLAIN),
+        ({"size": EDGE, "crop_size": SQUARE, "do_center_crop": True}, "crop", "bicubic", PLAIN),
+        ({"size": SQUARE, "crop_size": 32, "do_center_crop": True}, "squash", "bicubic", PLAIN),
+        ({"size": 32, **MEANS, "resample": 0, "rescale_factor": 0.00392156862745098}, "squash", "nearest", NORMAL),
+        ({"size": 32, **MEANS, "do_normalize": False, "resample": 5}, "squash", "hamming", PLAIN),
+    ],
+)
+def test_preprocessing_is_as_the_file_says(tmp_path, says, resize, resample, normal):
+    seen = files.Preprocessing(32, resize, resample, 64)
+    encoder = Transformers(bare(tmp_path / "m", {}, says))
+    assert (encoder.preprocessing, (encoder.mean, encoder.std)) == (seen, normal)
+    newer = bare(tmp_path / "m", {}, {"image_processor": says}, "processor_config.json")
+    (newer / "preprocessor_config.json").write_text('{"size": 99}')  # which is asked where the newer says nothing of it
+    assert Transformers(newer).preprocessing == seen
+    (newer / "processor_config.json").write_text('{"image_processor": "of another kind"}')
+    assert Transformers(newer).preprocessing.side == 99
+
+
+@pytest.mark.parametrize("step", ["do_resize", "do_rescale"])
+def test_preprocessing_that_leaves_out_a_step_is_refused(tmp_path, step):
+    with pytest.raises(BadInput, match="resizes in a way that is not known here; bring the model as an ONNX pair"):
+        Transformers(bare(tmp_path / "m", {}, {"size": 32, step: False}))
+
+
+@pytest.mark.parametrize(
+    ("config", "length", "width"),
+    [
+        ({}, 77, 512),
+        ({"model_type": "clip", "projection_dim": 24, "text_config": {"max_position_embeddings": 9}}, 9, 24),
+        ({"model_type": "clip", "projection_dim": 0, "text_config": None}, 77, 512),
+        ({"model_type": "siglip", "projection_dim": 24}, 64, 768),
+        ({"model_type": "siglip", "vision_config": {"hidden_size": 32}}, 64, 32),
+    ],
+)
+def test_what_a_config_does_not_say_is_what_transformers_takes_for_it(tmp_path, config, length, width):
+    encoder = Transformers(bare(tmp_path / "m", config, {"size": 32}))
+    assert (encoder.length, encoder.width, encoder.reads) == (length, width, f"{length} tokens")
+    assert (encoder.name, encoder.revision) == ("m", "")
+    assert encoder.trained_on_ == {"method": "m", "revision": ""}
+
+
+def test_a_folder_that_is_no_model_of_transformers_says_what_it_lacks(tmp_path):
+    folder = bare(tmp_path / "m", {"model_type": "siglip2"}, {"size": 32})
+    with pytest.raises(BadInput, match="takes pictures of any shape; bring a model of one resolution"):
+        Transformers(folder)
+    for text, why in (("[]", "is no object"), ("{", r"does not read as JSON \("), (None, r"not readable \(No such")):
+        (folder / "config.json").write_text(text) if text else (folder / "config.json").unlink()
+        with pytest.raises(BadInput, match=rf"config\.json:? {why}"):
+            Transformers(folder)
+
+
+def test_transformers_says_as_much_as_before_once_a_model_is_loaded(tmp_path, monkeypatch):
+    model(tmp_path / "m", "clip")
+    logging = transformers.logging
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    for level, bar in ((logging.INFO, True), (logging.CRITICAL, False)):
+        logging.set_verbosity(level)
+        (logging.enable_progress_bar if bar else logging.disable_progress_bar)()
+        with hub._loading(tmp_path / "m"):
+            assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.ERROR, False)
+        Transformers(tmp_path / "m").encode_texts(["a dog"])
+        assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (level, bar)
+    logging.set_verbosity(before[0])
+    (logging.enable_progress_bar if before[1] else logging.disable_progress_bar)()
+    for lacks in ("torch", "transformers"):
+        monkeypatch.setattr(hub, "find_spec", lambda name, lacks=lacks: name != lacks)
+        with pytest.raises(BadInput, match=r"m needs torch and transformers: pip install 'diptych\[torch\]'"):
+            Transformers(tmp_path / "m").encode_texts(["a dog"])
 
 
 def test_damaged_files_are_one_line(tmp_path):
@@ -221,6 +315,62 @@ def test_a_later_commit_stands_beside_the_first(online):
     online.sha = "f" * 40
     second = hub.fetch("them/clip")
     assert first != second and hub.here("them/clip", COMMIT) == first and hub.here("them/clip", "f" * 40) == second
+
+
+def test_without_a_revision_the_latest_that_was_fetched_is_meant(online):
+    first = hub.fetch("them/clip")
+    online.sha = "f" * 40
+    second = hub.fetch("them/clip")
+    shutil.copytree(second, second.with_name("e" * 40 + ".part"))  # which is not done
+    for latest, other in ((first, second), (second, first)):
+        os.utime(latest / hub.RECORD, (2e9, 2e9)), os.utime(other / hub.RECORD, (1e9, 1e9))
+        assert hub.here("them/clip") == latest and list(hub.fetched()) == [latest, other]
+
+
+@pytest.mark.parametrize("sha", [None, "", "main", COMMIT[:-1], COMMIT + "0", COMMIT.upper(), "../" + COMMIT[3:]])
+def test_a_hub_that_names_no_commit_gives_nothing(online, sha):
+    online.sha = sha
+    with pytest.raises(BadInput, match="hub:them/clip: the hub names no commit; nothing was fetched"):
+        hub.fetch("them/clip")
+    assert online.brought == [] and hub.fetched() == {}
+
+
+@pytest.mark.parametrize("bars", [True, False])
+def test_bars_of_the_hub_are_off_while_progress_is_told_and_then_as_before(online, monkeypatch, bars):
+    from huggingface_hub import utils
+
+    seen, brought = [], online.download
+    download = lambda *told, **named: seen.append(utils.are_progress_bars_disabled()) or brought(*told, **named)  # noqa: E731
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    (utils.enable_progress_bars if bars else utils.disable_progress_bars)()
+    try:
+        hub.fetch("them/clip", "", lambda *_: None)
+        assert set(seen) == {True} and utils.are_progress_bars_disabled() == (not bars)
+        seen.clear()
+        online.sha = "f" * 40
+        hub.fetch("them/clip")
+        assert set(seen) == {not bars}
+    finally:
+        utils.enable_progress_bars()
+
+
+def test_while_files_come_it_is_told_how_much_is_here(online, monkeypatch):
+    told, heard, brought = [], threading.Event(), online.download
+
+    def slowly(repo, name, revision, local_dir):
+        brought(repo, name, revision, local_dir)
+        if name == "model.safetensors":
+            heard.clear()
+            assert heard.wait(60), "something is told"
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", slowly)
+    hub.fetch("them/clip", "", lambda *said: told.append(said) or heard.set())
+    (record,) = hub.fetched().values()
+    kilobytes = {name: size / 1000 for name, size in record["files"].items()}
+    whole = sum(kilobytes.values())
+    before = sum(size for name, size in kilobytes.items() if name <= "model.safetensors")
+    assert {total for _, _, total in told} == {int(whole)} and told[-1][1] == int(whole)
+    assert any(abs(here - before) < 2 for _, here, _ in told)
 
 
 def test_a_repository_without_safetensors_is_refused_before_anything_comes(online):

@@ -54,6 +54,22 @@ def test_the_copy_gives_the_rows_of_the_file_and_is_made_once(tmp_path, copies, 
     assert {file.name for file in seen} == {"graph.onnx"}
 
 
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_what_is_as_large_as_the_bound_has_a_copy_and_what_is_smaller_has_none(tmp_path, copies, monkeypatch, beyond):
+    file = tiny.pair(tmp_path / "pair") / "text.onnx"
+    monkeypatch.setattr(networks, "LARGE", file.stat().st_size + beyond)
+    networks.session(file, 1)
+    assert copies.exists() == (not beyond)
+
+
+def test_a_copy_leaves_those_of_other_networks_alone(tmp_path, copies):
+    one, two = (tiny.pair(tmp_path / str(seed), seed=seed) / "text.onnx" for seed in (1, 2))
+    networks.session(one, 1)
+    (kept,) = copies.iterdir()
+    networks.session(two, 1)
+    assert kept.exists() and len(list(copies.iterdir())) == 2
+
+
 def test_a_copy_that_was_touched_or_is_of_another_onnxruntime_is_made_anew(tmp_path, copies, monkeypatch):
     folder = tiny.pair(tmp_path / "pair")
     plain = rows(folder)

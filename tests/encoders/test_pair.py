@@ -7,11 +7,14 @@ import numpy as np
 import onnx
 import pytest
 import tiny
+from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
+from tokenizers import Tokenizer
 
 from diptych.encoders.pair import OnnxPair, seal
 from diptych.kinds import BadInput
+from diptych.sources.pictures import Preprocessing
 
 TEXTS = ["a red dog", "two cat", "the sea", "a dog runs on the sea and never stops", "unknown", "Red DOG"]
 
@@ -69,6 +72,118 @@ def test_texts_are_cut_padded_and_masked(tmp_path):
         assert np.allclose(OnnxPair(folder).encode_texts(TEXTS), rows, atol=1e-6)
 
 
+IDS = [[2, 3, 6], [12, 7], [11, 8], [2, 6, 9, 10, 11, 8], [1], [3, 6]]
+
+
+def padded(width, pad=0):
+    """IDS cut and filled up to so many."""
+    return np.array([(ids + width * [pad])[:width] for ids in IDS])
+
+
+def changed(file, change):
+    """An ONNX file whose entries are declared otherwise."""
+    network = onnx.load(file)
+    change(network.graph.input)
+    onnx.save(network, file)
+
+
+@pytest.mark.parametrize("pad", [0, 5])
+def test_a_tokenizer_that_pads_and_cuts_by_itself_is_asked_to_leave_that(tmp_path, pad):
+    folder = tiny.pair(tmp_path / "pair")
+    made = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    made.enable_padding(pad_id=pad, pad_token=tiny.WORDS[pad], length=11)
+    made.enable_truncation(2)
+    made.save(str(folder / "tokenizer.json"))
+    (expected,) = ReferenceEvaluator(onnx.load(folder / "text.onnx")).run(None, {"ids": padded(6, pad)})
+    assert np.allclose(OnnxPair(folder).encode_texts(TEXTS), unit(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize("fixed", [1, 4, 6, 9])
+def test_a_network_of_one_number_of_tokens_is_given_so_many(tmp_path, fixed):
+    folder = tiny.pair(tmp_path / "pair", mask=True)
+    ids = np.pad(padded(min(fixed, 6)), [(0, 0), (0, max(0, fixed - 6))])
+    feed = {"ids": ids, "mask": (ids > 0).astype(np.int64)}
+    (expected,) = ReferenceEvaluator(onnx.load(folder / "text.onnx")).run(None, feed)
+
+    def fix(entries):
+        for entry in entries:
+            entry.type.tensor_type.shape.dim[1].dim_value = fixed
+
+    changed(folder / "text.onnx", fix)
+    assert np.allclose(OnnxPair(folder).encode_texts(TEXTS), unit(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ids", "mask"), [("INT64", "BOOL"), ("INT32", "INT32"), ("INT64", "FLOAT"), ("INT32", "INT64")]
+)
+def test_ids_and_mask_come_as_the_network_takes_them(tmp_path, ids, mask):
+    folder = tiny.pair(tmp_path / "pair", mask=True)
+    rows = OnnxPair(folder).encode_texts(TEXTS)
+
+    def declare(entries):
+        for entry, kind in zip(entries, (ids, mask), strict=True):
+            entry.type.tensor_type.elem_type = getattr(TensorProto, kind)
+
+    changed(folder / "text.onnx", declare)
+    assert np.allclose(OnnxPair(folder).encode_texts(TEXTS), rows, atol=1e-6)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_network_of_one_picture_at_a_time_sees_several_one_by_one(tmp_path, pictures, raw):
+    folder = tiny.pair(tmp_path / "pair", raw=raw)
+    rows = OnnxPair(folder).encode_images(pictures)
+
+    def fix(size):
+        return lambda entries: setattr(entries[0].type.tensor_type.shape.dim[0], "dim_value", size)
+
+    changed(folder / "image.onnx", fix(1))
+    assert np.allclose(OnnxPair(folder).encode_images(pictures), rows, atol=1e-5)
+    changed(folder / "image.onnx", fix(3))
+    for some in (pictures, pictures[:1]):
+        with pytest.raises(BadInput, match=r"image\.onnx takes 3 pictures at a time; export it for any number"):
+            OnnxPair(folder).encode_images(some)
+
+
+def test_of_a_network_that_gives_several_things_the_first_is_the_row(tmp_path, pictures):
+    folder = tiny.pair(tmp_path / "pair")
+    ask = {
+        "image.onnx": lambda: OnnxPair(folder).encode_images(pictures),
+        "text.onnx": lambda: OnnxPair(folder).encode_texts(TEXTS),
+    }
+    for file, inside in (("image.onnx", "flat"), ("text.onnx", "total")):
+        rows = ask[file]()
+        network = onnx.load(folder / file)
+        network.graph.output.append(onnx.helper.make_empty_tensor_value_info(inside))
+        onnx.save(network, folder / file)
+        assert np.array_equal(ask[file](), rows)
+
+
+def test_networks_that_take_something_else_are_told_what_they_have_to_take(tmp_path, pictures):
+    folder = tiny.pair(tmp_path / "pair", mask=True)
+
+    def more(entries):
+        entries.add().CopyFrom(entries[0])
+        entries[-1].name = "more"
+
+    def declare(kind):
+        return lambda entries: setattr(entries[-1].type.tensor_type, "elem_type", kind)
+
+    ask = {"image.onnx": lambda: OnnxPair(folder).encode_images(pictures[:1])}
+    ask["text.onnx"] = lambda: OnnxPair(folder).encode_texts(TEXTS)
+    for file, change, why in (
+        ("image.onnx", declare(TensorProto.INT64), r"takes tensor\(int64\); it has to take one float or uint8 tensor"),
+        ("image.onnx", more, "it has to take one float or uint8 tensor"),
+        ("text.onnx", declare(TensorProto.FLOAT16), r"takes ids tensor\(int64\), mask tensor\(float16\); it has"),
+        ("text.onnx", more, r"more tensor\(int64\); it has to take ids \(n, tokens\), and may take a mask"),
+    ):  # fmt: skip
+        whole = (folder / file).read_bytes()
+        changed(folder / file, change)
+        with pytest.raises(BadInput, match=f"{file} .*{why}"):
+            ask[file]()
+        (folder / file).write_bytes(whole)
+    assert len(ask["image.onnx"]()) == 1 and len(ask["text.onnx"]()) == len(TEXTS)
+
+
 def test_a_network_that_takes_half_precision_is_given_it(tmp_path, pictures):
     folder = tiny.pair(tmp_path / "pair", raw=False)
     rows = OnnxPair(folder).encode_images(pictures)
@@ -92,6 +207,13 @@ def test_nothing_gives_no_rows_and_a_text_without_words_is_far_from_everything(t
     assert encoder.encode_pixels(np.empty((0, tiny.SIDE, tiny.SIDE, 3), np.uint8)).shape == (0, tiny.DIMS)
     rows = encoder.encode_texts(["", "a dog"])
     assert (rows[0] == 0).all() and np.isclose(np.linalg.norm(rows[1]), 1)
+
+
+def test_more_texts_than_are_read_at_a_time_are_the_same_and_progress_is_told(tmp_path):
+    encoder, told = OnnxPair(tiny.pair(tmp_path / "pair")), []
+    rows = encoder.encode_texts(TEXTS * 22, lambda *said: told.append(said))
+    assert told == [("tiny: texts", 64, 132), ("tiny: texts", 128, 132), ("tiny: texts", 132, 132)]
+    assert np.allclose(rows, np.tile(encoder.encode_texts(TEXTS), (22, 1)), atol=1e-6)
 
 
 def test_open_pictures_and_files_are_the_same_and_progress_is_told(tmp_path, pictures):
@@ -152,10 +274,20 @@ def test_torch_and_transformers_are_not_needed(tmp_path, pictures, monkeypatch):
     ("key", "value", "named"),
     [
         ("dims", "many", "dims is 'many', no int"),
-        ("dims", 0, "dims is 0"),
+        ("dims", 0, "dims is 0, no whole number from 1"),
+        ("dims", 65_537, "dims is 65537, no whole number from 1"),
+        ("dims", True, "dims is True, no whole number from 1"),
         ("name", None, "name is None, no str"),
+        ("version", 1, "version is 1, no str"),
+        ("text", [], "text is [], no dict"),
         ("space", "hamming", "space is 'hamming'"),
         ("image", {}, "image.side is None"),
+        ("image", {"side": -24}, "image.side is -24, no whole number from 1"),
+        ("image", {"side": 24, "enough": -1}, "image.enough is -1, no number of pixels"),
+        ("image", {"side": 24, "enough": True}, "image.enough is True, no number of pixels"),
+        ("image", {"side": 24, "std": [1, 1, 1]}, "one of mean and std"),
+        ("image", {"side": 24, "mean": [0, 0, 1], "std": ["1", 1, 1]}, "image.std is ['1', 1, 1], not three numbers"),
+        ("image", {"side": 24, "mean": {"r": 1, "g": 1, "b": 1}, "std": [1, 1, 1]}, "image.mean is {"),
         ("image", {"side": 24, "resize": "stretch"}, "image.resize is 'stretch'"),
         ("image", {"side": 24, "resample": "bicubik"}, "did you mean 'bicubic'"),
         ("image", {"side": 24, "mean": [0, 0, 0]}, "one of mean and std"),
@@ -163,8 +295,11 @@ def test_torch_and_transformers_are_not_needed(tmp_path, pictures, monkeypatch):
         ("image", {"side": 24, "mean": [0, 0], "std": [1, 1]}, "not three numbers"),
         ("image", {"side": 24, "enough": "all"}, "image.enough is 'all'"),
         ("text", {"length": 0}, "text.length is 0"),
+        ("text", {"length": 65_537}, "text.length is 65537, no number of tokens"),
+        ("text", {"length": True}, "text.length is True"),
         ("text", {"length": 5, "padding": "left"}, "text.padding is 'left'"),
         ("digest", ["a"], "digest is no sha256"),
+        ("digest", {"other.onnx": "0"}, "digest is no sha256 of each file"),
     ],
 )
 def test_a_card_that_says_nonsense_is_named_with_its_field(tmp_path, key, value, named):
@@ -174,6 +309,46 @@ def test_a_card_that_says_nonsense_is_named_with_its_field(tmp_path, key, value,
     with pytest.raises(BadInput, match=r"card\.json") as error:
         OnnxPair(folder)
     assert named in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_card_may_leave_out_what_goes_without_saying(tmp_path):
+    folder = tiny.pair(tmp_path / "pair")
+    card = json.loads((folder / "card.json").read_text())
+
+    def made(**changes):
+        (folder / "card.json").write_text(json.dumps(card | changes))
+        return OnnxPair(folder)
+
+    plain = made(image={"side": 24}, text={"length": 65_536}, dims=65_536)
+    assert plain.preprocessing == Preprocessing(24, "squash", "bicubic", 24) and not plain.full
+    assert (plain.width, plain.length, plain.reads) == (65_536, 65_536, "65536 tokens")
+    assert plain.trained_on_ == {
+        "method": "tiny", "revision": "1.0", "dataset": "nothing", "terms": "CC0-1.0"
+    }  # fmt: skip
+    said = made(
+        image={"side": 24, "resize": "crop", "resample": "lanczos", "enough": 0},
+        text={"length": 1, "padding": "length"},
+        trained_on="",
+        weak="at night",
+    )
+    assert said.preprocessing == Preprocessing(24, "crop", "lanczos", 0) and said.full
+    assert said.trained_on_ == {"method": "tiny", "revision": "1.0", "terms": "CC0-1.0", "weak": "at night"}
+
+
+def test_a_card_that_is_no_card_says_what_it_is_instead(tmp_path):
+    folder = tiny.pair(tmp_path / "pair")
+    for data, why in (
+        (b"[]", "it is no object; see how to bring an encoder of your own"),
+        (b"{", r"does not read as JSON \("),
+        (b"\xff", r"does not read as JSON \("),
+    ):
+        (folder / "card.json").write_bytes(data)
+        with pytest.raises(BadInput, match=f"card\\.json.* {why}"):
+            OnnxPair(folder)
+    with pytest.raises(
+        BadInput, match=r"no card\.json, image\.onnx, text\.onnx, tokenizer\.json in it; not an ONNX pair"
+    ):
+        OnnxPair(tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing", b"[]", b"\xff\xfe", b'{"name": '])
@@ -195,7 +370,19 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         OnnxPair(folder)
 
 
-def test_networks_that_do_not_fit_their_card_or_tokenizer_are_told(tmp_path, pictures):
+@pytest.mark.parametrize("file", ["image.onnx", "text.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_file_that_went_away_before_it_was_loaded_is_named(tmp_path, pictures, file, sealed):
+    folder = tiny.pair(tmp_path / "pair")
+    if sealed:
+        seal(folder)
+    encoder = OnnxPair(folder)
+    (folder / file).unlink()
+    with pytest.raises(BadInput, match=rf"{file}: (not readable|onnxruntime does not read it) \("):
+        encoder.encode_images(pictures[:1]) if file == "image.onnx" else encoder.encode_texts(TEXTS)
+
+
+def test_networks_that_do_not_fit_their_card_or_tokenizer_are_told(tmp_path, pictures, capfd):
     folder = tiny.pair(tmp_path / "pair")
     card = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(card | {"dims": 17}))
@@ -217,6 +404,7 @@ def test_networks_that_do_not_fit_their_card_or_tokenizer_are_told(tmp_path, pic
     (folder / "tokenizer.json").write_text(json.dumps(told))
     with pytest.raises(BadInput, match=r"text\.onnx does not run"):
         OnnxPair(folder).encode_texts(["a dog"])
+    assert capfd.readouterr() == ("", ""), "onnxruntime has nothing to add"
 
 
 def test_a_network_for_one_text_alone_is_refused(tmp_path):
@@ -231,8 +419,13 @@ def test_a_network_for_one_text_alone_is_refused(tmp_path):
 
 def test_numbers_and_what_does_not_decode_are_told(tmp_path, pictures):
     encoder = OnnxPair(tiny.pair(tmp_path / "pair"))
-    with pytest.raises(BadInput, match="tiny looks at pictures"):
+    with pytest.raises(
+        BadInput, match=r"tiny looks at pictures, and was given .* give paths, open pictures, or pixels"
+    ):
         encoder.encode_images(np.zeros((2, 3)))
+    with pytest.raises(BadInput, match=r"was given an array \(2, 3, 4\) of uint8; give"):
+        encoder.encode_images([np.zeros((2, 3, 4), np.uint8)])
+    assert len(encoder.encode_images([np.zeros((2, 3, 3), np.uint8)])) == 1
     with pytest.raises(BadInput, match="tiny reads texts"):
         encoder.encode_texts([1, 2])
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing")

@@ -47,7 +47,32 @@ def test_a_model_of_the_hub_settles_on_the_commit_that_is_here(tmp_path):
     record = {"repo": "them/clip", "asked": "", "commit": "a" * 40, "files": {"model.safetensors": 7}}
     (folder / hub.RECORD).write_text(json.dumps(record))
     assert shelf.canonical("hub:them/clip") == shelf.canonical("hub:them/clip@aaaaaaa") == "hub:them/clip@" + "a" * 40
-    assert [(model.name, model.bytes) for model in shelf.models()][-1] == ("hub:them/clip@" + "a" * 40, 7)
+    source = "hub:them/clip@" + "a" * 40
+    assert shelf.models()[-1] == shelf.Model(source, "fetched from the hub", source, 7, "")
+    assert shelf.models()[-1].here == folder
+
+
+def test_a_model_of_the_shelf_that_was_fetched_is_here_and_listed_once(tmp_path):
+    before = shelf.models()
+    of_the_shelf = next(model for model in before if model.name == "siglip-b16")
+    assert of_the_shelf.here is None
+    repo, commit = hub.split(of_the_shelf.source)
+    folder = hub.home() / repo.replace("/", "--") / commit
+    folder.mkdir(parents=True)
+    (folder / hub.RECORD).write_text(json.dumps({"repo": repo, "asked": commit, "commit": commit, "files": {}}))
+    assert shelf.models() == before and of_the_shelf.here == folder
+    assert shelf.canonical("siglip-b16") == "siglip-b16"
+    assert shelf.canonical(of_the_shelf.source) == of_the_shelf.source
+
+
+def test_what_can_only_be_meant_as_an_encoder(tmp_path, mini, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").touch()
+    for name in ("mini", "hub:them/clip", "bundled", mini, "model", tmp_path / "model"):
+        assert shelf.is_encoder(name), name
+    for name in ("minni", tmp_path / "mini", "cca", tmp_path, "them/hub:clip"):
+        assert not shelf.is_encoder(name), name
 
 
 @pytest.mark.parametrize(
@@ -68,7 +93,9 @@ def test_names_that_lead_nowhere(name, named):
 
 def test_an_installation_without_the_bundled_encoder_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(shelf, "_BUNDLED", tmp_path / "nothing")
-    with pytest.raises(BadInput, match=r"mini is not in this installation .* name another model"):
+    with pytest.raises(
+        BadInput, match=r"mini is not in .* lacks card\.json, image\.onnx, text\.onnx.* name another model"
+    ):
         shelf.open("mini")
     assert shelf.models()[0].here is None
 
@@ -79,15 +106,18 @@ def test_an_empty_folder_is_no_encoder(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(BadInput, match="does not read as a fitted thing"):
         shelf.open(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "clip"}')
+    with pytest.raises(BadInput, match=r"no model\.safetensors in it"):
+        shelf.open(tmp_path)
 
 
 def test_fetching_asks_for_the_commit_that_stands_on_the_shelf(mini, monkeypatch):
     asked = []
     monkeypatch.setattr(hub, "fetch", lambda *arguments: asked.append(arguments))
-    shelf.fetch("siglip-b16")
+    shelf.fetch("siglip-b16", print)
     shelf.fetch("hub:them/clip@v1")
     assert asked[0][0] == "google/siglip-base-patch16-224" and len(asked[0][1]) == 40
-    assert asked[1][:2] == ("them/clip", "v1")
+    assert asked[0][2] is print and asked[1] == ("them/clip", "v1", None)
     assert shelf.fetch("mini") == mini and len(asked) == 2, "what comes with Diptych is here"
     with pytest.raises(BadInput, match="did you mean 'siglip-b16'"):
         shelf.fetch("siglip-b17")

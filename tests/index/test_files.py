@@ -47,6 +47,10 @@ def test_what_is_read_answers_as_what_was_written_and_can_go_on(make: Callable[[
     index.save(tmp_path / "i.faiss")
     again = choice.load(tmp_path / "i.faiss")
     assert type(again) is type(index) and len(again) == 300
+    told = files.read_facts(tmp_path / "i.faiss")  # by which a later version finds what to read it with
+    assert (told["kind"], told["space"]) == {Flat: ("flat", "l2"), IVF: ("ivf", "cosine"), Hamming: ("hamming",) * 2}[
+        type(index)
+    ]
     if isinstance(index, IVF) and isinstance(again, IVF):
         assert (again.recall, again.probes, again.candidates) == (index.recall, index.probes, index.candidates)
         assert again.drift() == index.drift()
@@ -77,6 +81,7 @@ def test_any_changed_byte_is_a_typed_error_of_one_line(make: Callable[[], Index]
             with pytest.raises(BadInput) as caught:
                 choice.load(path)
             assert "\n" not in str(caught.value) and file.name in str(caught.value)
+            assert str(caught.value).count("build the index again") == 1, "said once"
         for other in (b"", whole[:-1], whole + b"\0", whole[len(whole) // 2 :]):
             file.write_bytes(other)
             with pytest.raises(BadInput):
@@ -136,23 +141,31 @@ def test_a_forged_pair_with_a_right_checksum_is_refused(tmp_path: Path) -> None:
     other = faiss.IndexFlatL2(16)
     other.add(ROWS)
     cut = arrays["faiss"][: len(arrays["faiss"]) // 2]
-    for facts_, arrays_ in (
-        (kept, {**arrays, "faiss": faiss.serialize_index(other)}),
-        (kept, {**arrays, "faiss": cut}),
-        (kept, {**arrays, "faiss": np.random.default_rng(2).integers(0, 256, 5000, dtype=np.uint8)}),
-        (kept, {**arrays, "row_map": arrays["row_map"][:, :3]}),
-        (kept, {key: value for key, value in arrays.items() if key != "mean"}),
-        ({**kept, "count": 299}, arrays),
-        ({**kept, "space": "sets"}, arrays),
-        ({**kept, "dims": 17}, arrays),
-        ({**kept, "kind": "tree"}, arrays),
-        ({key: value for key, value in kept.items() if key != "probes"}, arrays),
-        (kept, {**arrays, "rows": arrays["rows"].astype(np.float32)}),
+    for facts_, arrays_, why in (
+        (kept, {**arrays, "faiss": faiss.serialize_index(other)}, "a Faiss IndexFlatL2 where an inverted file"),
+        (kept, {**arrays, "faiss": cut}, "does not hold together"),
+        (kept, {**arrays, "faiss": np.random.default_rng(2).integers(0, 256, 5000, dtype=np.uint8)}, "hold together"),
+        (kept, {**arrays, "row_map": arrays["row_map"][:, :3]}, "maps of shapes"),
+        (kept, {**arrays, "step": arrays["step"][:3]}, "maps of shapes"),
+        (kept, {key: value for key, value in arrays.items() if key != "mean"}, "'mean'"),
+        (kept, {**arrays, "ids": arrays["ids"][:, None]}, r"\(300, 1\) ids and \(300, 16\) rows"),
+        (kept, {**arrays, "ids": arrays["ids"].astype(np.float32)}, "ids of float32 and rows of float16"),
+        (kept, {**arrays, "rows": arrays["rows"][1:]}, r"\(300,\) ids and \(299, 16\) rows"),
+        (kept, {**arrays, "rows": arrays["rows"].astype(np.float32)}, "ids of int64 and rows of float32"),
+        (kept, {**arrays, "sums": arrays["sums"][1:]}, r"\(299,\) sums of uint32 for a count of 300"),
+        (kept, {**arrays, "sums": arrays["sums"].astype(np.int64)}, r"\(300,\) sums of int64"),
+        (kept, {key: value for key, value in arrays.items() if key != "sums"}, "'sums'"),
+        ({**kept, "count": 299}, arrays, "not the one that was kept"),
+        ({**kept, "space": "sets"}, arrays, "a space named 'sets'"),
+        ({**kept, "dims": 17}, arrays, "maps of shapes"),
+        ({**kept, "kind": "tree"}, arrays, "an index of kind 'tree'"),
+        ({key: value for key, value in kept.items() if key != "probes"}, arrays, "'probes'"),
     ):
         files.write(path, facts_, arrays_)
-        with pytest.raises(BadInput) as caught:
-            choice.load(path)
-        assert "\n" not in str(caught.value)
+        for mapped in (False, True):
+            with pytest.raises(BadInput, match=why) as caught:
+                choice.load(path, mapped)
+            assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
 def test_a_size_that_the_file_does_not_have_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
@@ -197,6 +210,21 @@ def test_read_leaves_nothing_on_the_disk_unless_it_is_told_to(tmp_path: Path) ->
     whole, left = files.read(tmp_path / "an.index")[1], files.read(tmp_path / "an.index", mapped=True)[1]
     *_, last = whole
     assert whole[last].flags.writeable and not left[last].flags.writeable
+
+
+def test_an_array_of_a_kind_or_size_that_no_index_holds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "i"
+    flat().save(path)
+    for change in (["ids", "int32", [600]], ["ids", "object", [300]], ["ids", "int64", [-300]], ["ids", "int64"]):
+        facts = files.read_facts(path)
+        whole = facts["arrays"][0]
+        facts["arrays"][0] = change
+        files.facts_path(path).write_bytes(files._sealed(facts))
+        with pytest.raises(files.DamagedIndex, match=f"^{path} is damaged: .*; build the index again"):
+            Flat.load(path)
+        facts["arrays"][0] = whole
+        files.facts_path(path).write_bytes(files._sealed(facts))
+    assert len(Flat.load(path)) == 300
 
 
 @pytest.mark.parametrize("dims", [0, -3])

@@ -41,14 +41,20 @@ def test_cosine_equals_space_score() -> None:
     np.testing.assert_allclose(scores, true_scores, atol=1e-6)
 
 
-def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("space", [dot, l2], ids=repr)
+@pytest.mark.parametrize("filtered", [False, True])
+@pytest.mark.parametrize("block", [{"_SCORES": 100}, {"_QUERIES": 7}, {"_ITEM_BYTES": 480}, {"_SCORES": 1}])
+def test_blocks_do_not_change_the_answer(
+    monkeypatch: pytest.MonkeyPatch, space: Space, filtered: bool, block: dict[str, int]
+) -> None:
     ids, rows = grid(900)
-    index = Flat(l2, 6)
+    index = Flat(space, 6)
     index.add(ids, rows)
-    whole = index.search(rows[:40], 12)
-    monkeypatch.setattr("diptych.index.index._SCORES", 100)
-    monkeypatch.setattr("diptych.index.index._QUERIES", 7)
-    for mine, other in zip(index.search(rows[:40], 12), whole, strict=True):
+    among = np.sort(ids)[::3] if filtered else None
+    whole = index.search(rows[:40], 12, among)
+    for name, value in block.items():
+        monkeypatch.setattr(f"diptych.index.index.{name}", value)
+    for mine, other in zip(index.search(rows[:40], 12, among), whole, strict=True):
         np.testing.assert_array_equal(mine, other)
 
 
@@ -90,6 +96,10 @@ def test_an_empty_index_answers_nothing() -> None:
     scores, ids = Flat(cosine, 3).search(np.ones((2, 3)), 4)
     assert (ids == -1).all() and np.isneginf(scores).all() and ids.shape == (2, 4)
     assert Flat(cosine, 3).search(np.empty((0, 3)), 4)[1].shape == (0, 4)
+    full = Flat(cosine, 3)
+    full.add([5], np.ones((1, 3)))
+    scores, ids = full.search(np.empty((0, 3)), 4)
+    assert scores.shape == ids.shape == (0, 4) and (scores.dtype, ids.dtype) == (np.float32, np.int64)
 
 
 def test_a_refused_add_changes_nothing() -> None:
@@ -111,6 +121,43 @@ def test_a_refused_add_changes_nothing() -> None:
         index.search(np.ones((1, 2)), 0)
     with pytest.raises(BadInput, match="hamming"):
         Flat(hamming, 2)
+
+
+def test_what_is_no_row_of_numbers_is_refused_wherever_it_comes() -> None:
+    index = Flat(dot, 2)
+    for rows, said in (
+        (np.ones(2), r"shape \(2,\); this index compares rows of 2 columns"),
+        (np.ones((1, 1, 2)), r"shape \(1, 1, 2\)"),
+        (np.ones((1, 2), bool), "bool; this index compares real numbers"),
+        (np.ones((1, 2), complex), "complex128; this index compares real numbers"),
+        ([[1, np.inf]], "row 0 holds NaN or infinity; drop it"),
+    ):
+        for what, call in (
+            ("rows", lambda rows: index.train(rows)),
+            ("rows", lambda rows: index.add([0], rows)),
+            ("queries", lambda rows: index.search(rows, 1)),
+        ):
+            with pytest.raises(BadInput, match=f"^{what}: {said}"):
+                call(rows)  # type: ignore[arg-type]
+    index.add([], np.empty((0, 2)))
+    index.add(np.array([3], np.uint8), [[3e38, 3e38]])  # type: ignore[arg-type]  # whose sum is beyond float32
+    assert index.ids.tolist() == [3] and repr(index) == "Flat(dot, 2 columns, 1 rows)"
+
+
+def test_what_are_no_ids_is_refused_by_the_name_they_have_there() -> None:
+    index = Flat(dot, 2)
+    index.add([1], np.ones((1, 2)))
+    for ids in ([[1]], 1, [1.0], ["1"]):
+        for what, call in (
+            ("ids", lambda ids: index.add(ids, np.ones((1, 2)))),
+            ("ids", index.remove),
+            ("ids", index.rows),
+            ("among", lambda ids: index.search(np.ones((1, 2)), 1, ids)),
+        ):
+            with pytest.raises(BadInput, match=f"^{what}: .*ids are one row of whole numbers"):
+                call(ids)
+    with pytest.raises(BadInput, match=r"^among: bool of shape \(1, 2\)"):
+        index.search(np.ones((1, 2)), 1, [[True, True]])
 
 
 def test_best_takes_ids_a_row() -> None:

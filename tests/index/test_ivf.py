@@ -61,6 +61,33 @@ def test_other_spaces_reach_their_recall(cones: Cones, space: Space) -> None:
     assert recall(found, exact(stretched, space).search(cones[3], 10)[1]) >= 0.94
 
 
+def test_where_no_setting_reaches_what_was_asked_the_best_is_kept() -> None:
+    rng = np.random.default_rng(0)
+    rows, queries = (rng.normal(size=(n, 12)).astype(np.float32) for n in (3000, 60))
+    index = IVF(l2, 12, cells=8, width=1)
+    index.train(rows)
+    index.add(np.arange(3000), rows)
+    found = index.tune(queries, 1.0)
+    assert 0.2 < found.value < 1 and index.candidates == 64
+    true = Flat(l2, 12)
+    true.add(np.arange(3000), rows)
+    index.probes = 8
+    reached = recall(index.search(queries, 10)[1], true.search(queries, 10)[1])
+    assert reached == pytest.approx(found.value, abs=0.01)
+
+
+def test_ids_that_lie_far_apart_pass_a_filter_like_others(cones: Cones) -> None:
+    answers = []
+    for apart in (1, 10**12):
+        index = IVF(cosine, 64, cells=50)
+        index.train(cones[0][:2000], cones[1])
+        index.add(np.arange(6000) * apart, cones[0][:6000])
+        found = index.search(cones[3][:20], 10, among=np.arange(0, 6000, 2) * apart)[1]
+        answers.append(found // apart)
+        assert (answers[-1] % 2 == 0).all()
+    np.testing.assert_array_equal(*answers)
+
+
 def test_tuning_for_more_recall_does_more_work_and_finds_more(cones: Cones, fresh: IVF) -> None:
     reached = []
     for wish in (0.5, 0.8, 0.99):
@@ -122,6 +149,57 @@ def test_a_filter_that_lets_pass_what_is_far_from_the_query_finds_it(cones: Cone
         found = index.search(cones[3][row : row + 1], 10, mask)[1]
         reached.append(recall(found, far[None, -10:] * 3))
     assert np.mean(reached) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("share", "cells", "candidates"),
+    [(None, 1, 1), (0.5, 2, 1), (0.12, None, 100), (0.02, None, None)],
+    ids=["all", "many", "few enough to scan", "few enough to score"],
+)
+def test_a_search_does_the_work_that_was_tuned_and_a_filter_asks_for_more(
+    cones: Cones, fresh: IVF, monkeypatch: pytest.MonkeyPatch, share: float | None, cells: int, candidates: int
+) -> None:
+    """In multiples of what was tuned; None for all cells, and where no code is looked at."""
+    for name, value in (("FEW", 500), ("SCANNED", 2500)):
+        monkeypatch.setattr(f"diptych.index.ivf.{name}", value)
+    fresh.probes, fresh.candidates, asked = 7, 1, []
+    real = fresh._candidates
+    monkeypatch.setattr(fresh, "_candidates", lambda *told: asked.append(told[1:3]) or real(*told))
+    fresh.search(cones[3][:1], 10, None if share is None else np.arange(0, 60_000, 3)[: int(share * 20_000)])
+    wanted = (cells and 7 * cells) or fresh._lists.nlist, 10 * (candidates or 0)
+    assert asked == ([wanted] if candidates else [])
+
+
+def test_more_rows_than_are_coded_at_a_time_are_all_found() -> None:
+    rows = np.random.default_rng(0).standard_normal((70_000, 4)).astype(np.float32)
+    index = IVF(l2, 4, cells=16, precise=True)
+    index.train(rows[:2000])
+    index.add(np.arange(70_000) + 5, rows)
+    assert len(index) == index._lists.ntotal == 70_000
+    some = np.array([0, 65_535, 65_536, 69_999])
+    assert index.search(rows[some], 1)[1].ravel().tolist() == (some + 5).tolist()
+
+
+def test_what_an_index_was_made_with_is_kept(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
+    index = IVF(l2, 6, cells=3, width=5, precise=True, seed=9)
+    index.train(rows)
+    index.add(np.arange(100), rows)
+    index.save(tmp_path / "i")
+    again = IVF.load(tmp_path / "i")
+    assert (again.cells, again.width, again.precise, again.seed, again.recall) == (3, 5, True, 9, None)
+    assert again._dtype is np.float32 and repr(again) == "IVF(l2, 6 columns, 100 rows)" == repr(index)
+
+
+def test_the_largest_number_of_float16_is_taken_and_the_next_is_not() -> None:
+    rows = np.eye(3, dtype=np.float32)
+    for sign in (1, -1):
+        index = IVF(dot, 3)
+        index.train(rows)
+        index.add([0], sign * rows[:1] * 65_504)
+        assert index.rows([0]).tolist() == [[sign * 65_504, 0, 0]]
+        with pytest.raises(BadInput, match=r"65,504 do not fit float16; use IVF\(precise=True\)"):
+            index.add([1], sign * rows[:1] * 65_540)
 
 
 def test_deep_pages_score_fewer_candidates_and_keep_recall(cones: Cones, index: IVF) -> None:

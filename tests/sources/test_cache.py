@@ -182,6 +182,62 @@ def test_progress_ends_at_the_number_of_pictures_and_never_falls(folder):
     assert told == [("red", 3, 10), ("red", 6, 10), ("red", 9, 10), ("red", 10, 10)]
 
 
+def test_progress_counts_what_was_known_and_goes_on_from_chunk_to_chunk(folder, monkeypatch):
+    monkeypatch.setattr(cache, "_CHUNK", 4)
+    paths, told = sorted(folder.iterdir()), []
+    reds(paths[1:3], Red())
+    for _ in range(2):
+        reds(paths, Red(), size=3, progress=lambda *said: told.append(said))
+    assert told == [("red", n, 10) for n in (4, 7, 8, 10, 4, 8, 10)]
+
+
+def test_without_the_cache_nothing_is_looked_up_or_kept_and_afterwards_it_is_as_before(folder):
+    describe, paths = Red(), sorted(folder.iterdir())
+    with cache.without():
+        reds(paths, describe)
+        assert not RowCache().file.exists()
+    reds(paths, describe)
+    assert describe.seen == 20 and RowCache().file.exists()
+    with pytest.raises(KeyError), cache.without():
+        reds(paths, describe)
+        raise KeyError
+    reds(paths, describe)
+    assert describe.seen == 30
+
+
+def test_a_cache_that_holds_something_else_is_done_without_and_left_alone(folder):
+    file = RowCache().file
+    file.parent.mkdir()
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE rows (mine TEXT)")
+        database.execute("INSERT INTO rows VALUES ('kept')")
+    database.close()
+    describe = Red()
+    assert reds(sorted(folder.iterdir()), describe) == [10.0 * i for i in range(10)] and describe.seen == 10
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT mine FROM rows").fetchall() == [("kept",)]
+    database.close()
+
+
+def test_what_is_forgotten_is_gone_from_the_disk_under_every_fingerprint_and_the_rest_is_not():
+    RowCache().forget([b"a"])
+    assert not RowCache().file.exists(), "nothing is made to forget in"
+    secret = np.frombuffer(b"a secret that is long enough to be found", np.uint8)
+    for name in ("f", "g"):
+        RowCache().put(name, {b"a": secret, b"b": np.arange(3)})
+    RowCache().forget([])
+    RowCache().forget([b"a", b"c"])
+    for name in ("f", "g"):
+        assert RowCache().get(name, [b"a", b"b"]).keys() == {b"b"}
+    assert all(bytes(secret) not in path.read_bytes() for path in RowCache().file.parent.iterdir())
+
+
+def test_a_small_file_is_read_each_time(tmp_path):
+    (tmp_path / "small").write_bytes(b"as it was")
+    assert cache.file_fingerprint(tmp_path / "small") == hashlib.sha256(b"as it was").hexdigest()
+    assert not RowCache().file.exists()
+
+
 def test_a_large_file_is_read_once_and_again_when_it_changed(tmp_path, monkeypatch):
     file, read = tmp_path / "weights", []
     digest = hashlib.file_digest
@@ -208,3 +264,12 @@ def test_home_follows_the_platform(monkeypatch):
     assert cache.home() == Path("/somewhere/diptych")
     monkeypatch.setattr("sys.platform", "darwin")
     assert cache.home() == Path.home() / "Library/Caches/diptych"
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", "/local")
+    assert cache.home() == Path("/local/diptych/Cache")
+    monkeypatch.delenv("LOCALAPPDATA")
+    assert cache.home() == Path.home() / "AppData/Local/diptych/Cache"
+    monkeypatch.setattr("sys.platform", "linux")
+    for unset in (lambda: monkeypatch.setenv("XDG_CACHE_HOME", ""), lambda: monkeypatch.delenv("XDG_CACHE_HOME")):
+        unset()
+        assert cache.home() == Path.home() / ".cache/diptych"

@@ -1,12 +1,15 @@
 import contextlib
 import hashlib
 import os
+import re
 import signal
 import struct
 import subprocess
 import sys
 import threading
+import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -231,7 +234,7 @@ def test_a_file_that_kills_its_worker_costs_itself_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(decoders._Worker, "ask", struck)
     with Decoders(1) as some:
         reasons = [found.reason for found in some.looks((file, ()) for file in files)]
-    assert "the decoder died of it (exit code -9)" in reasons.pop(2) and reasons == [""] * 5
+    assert reasons.pop(2) == "the decoder died of it (exit code -9); leave it out" and reasons == [""] * 5
 
 
 def test_a_worker_that_died_of_something_else_is_replaced_and_no_file_is_blamed(tmp_path):
@@ -316,8 +319,66 @@ def test_no_worker_is_left_behind(tmp_path):
 
 
 def test_a_file_beyond_the_bound_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(decoders, "MAX_BYTES", 100)
-    assert "bytes, more than 100" in look(str(paint(tmp_path / "a.png"))).reason
+    path = paint(tmp_path / "a.png")
+    monkeypatch.setattr(decoders, "MAX_BYTES", path.stat().st_size)
+    assert look(str(path)).reason == ""
+    monkeypatch.setattr(decoders, "MAX_BYTES", path.stat().st_size - 1)
+    assert re.search(r"bytes, more than [\d,]+; scale it down first$", look(str(path)).reason)
+
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="Linux tells such things of a process so")
+
+
+@LINUX
+def test_a_worker_is_held_to_a_size_and_hears_no_ctrl_c(tmp_path):
+    with Decoders(1) as some:
+        assert not next(some.looks([(str(paint(tmp_path / "a.png")), ())])).reason
+        (worker,) = some._all
+        pid = worker._process.pid
+        (most,) = re.findall(r"^Max address space +(\S+)", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
+        assert int(most) < 5 << 30 and os.getsid(pid) == pid != os.getsid(0)
+
+
+def test_a_look_that_takes_more_memory_than_it_may_is_no_look_to_come_again(tmp_path, monkeypatch):
+    path = str(paint(tmp_path / "a.png"))
+    for place in ("embedded.read", "sidecar.read"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"diptych.sources.metadata.{place}", lambda *_: bytes(1 << 60))
+            found = look(path, [path])
+        assert "takes more memory to read than it may" in found.reason and not found.again
+
+
+@LINUX
+def test_where_the_system_tells_no_time_of_a_worker_time_passes_for_it(tmp_path):
+    with Decoders(1) as some:
+        next(some.looks([(str(paint(tmp_path / "a.png")), ())]))
+        (worker,) = some._all
+        assert 0 < worker._computed() < 600, "of a processor"
+    before = time.monotonic()
+    assert before <= worker._computed() <= time.monotonic(), "it is gone"
+
+
+def test_nothing_runs_on_when_it_is_left_though_files_are_in_hand(tmp_path):
+    endless = tmp_path / "endless.png"
+    os.mkfifo(endless)
+    before = threading.active_count()
+    with Decoders(2) as some:
+        some.looks((str(endless), ()) for _ in range(5))
+        while not some._all:
+            time.sleep(0.01)
+    assert threading.active_count() <= before
+    assert all(worker._process.poll() is not None for worker in some._all)
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"), [((40, 30), (30, 40, 3)), ((400, 300), (48, 64, 3)), ((90, 400), (64, 14, 3))]
+)
+def test_what_people_look_at_is_upright_scaled_down_and_never_up(tmp_path, size, seen):
+    path = str(paint(tmp_path / "a.jpg", size))
+    with Decoders(1, preprocessing=Preprocessing(16)) as some:
+        found = some.small(path, 64)
+    assert found.pixels.shape == seen and found.reason == "" and (found.width, found.height) == size
+    assert np.array_equal(found.pixels, look(path, fit=64).pixels)
 
 
 FORMS = {

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -138,7 +138,39 @@ def test_no_address_of_another_network_is_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", [PUBLIC, "1.1.1.1", "192.0.1.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1"])
+SPECIAL = [  # of the registries of IANA
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
+    *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+    *("224.0.0.0/4", "240.0.0.0/4", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
+]
+
+
+@pytest.mark.parametrize("block", SPECIAL)
+def test_a_network_that_is_special_is_so_from_its_first_address_to_its_last(block: str) -> None:
+    network = ip_network(block)
+    assert not is_public(str(network[0])) and not is_public(str(network[-1]))
+    around = [int(network[0]) - 1, int(network[-1]) + 1]
+    known = [ip_network(other) for other in SPECIAL]
+    for number in around:
+        if 0 <= number < 2**network.max_prefixlen:
+            beside = type(network[0])(number)
+            special = any(beside in other for other in known) or not beside.is_global or beside.is_reserved
+            assert is_public(str(beside)) == (not special), beside
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        PUBLIC,
+        "1.1.1.1",
+        "192.0.1.1",
+        "100.128.0.1",
+        "168.63.129.15",
+        "168.63.129.17",
+        "2606:4700::1111",
+        "2a00:1450::1",
+    ],
+)
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(address)
 
@@ -233,6 +265,54 @@ def test_what_is_no_plain_address_of_the_web_is_refused(site: Site, url: str) ->
 @pytest.mark.parametrize("url", ["http://pictures.example/é.png", "http://ⓛocalhost/", "http://pictures。example/"])
 def test_letters_that_may_look_like_others_are_refused(site: Site, url: str) -> None:
     refused(site, url, "write it in ASCII")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ftp://pictures.example/a", "'ftp://pictures.example/a' is no address of http or https"),
+        ("http://", "is no address of http or https"),
+        ("http://[x]/", "'http://[x]/' is no address of the web"),
+        ("http://pictures.example:x/", "is no address of the web"),
+        ("http://a b/", "is no address of the web; write it in ASCII, without blanks"),
+        ("http://a\x7f/", "is no address of the web; write it in ASCII, without blanks"),
+        ("http://pictures.example/" + "a" * 3_977, "write it in ASCII"),
+        ("http://u:p@pictures.example/", "url: it holds a user name or password; leave it out"),
+        ("http://pictures.example:443/", "url: port 443; http is fetched from port 80 alone"),
+        ("https://pictures.example:80/", "url: port 80; https is fetched from port 443 alone"),
+        ("http://nobody.example/", "'nobody.example' is not known on the public internet, and nothing else is fetched"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told(site: Site, url: str, why: str) -> None:
+    refused(site, url, re.escape(why))
+    assert site.connected == []
+
+
+@pytest.mark.parametrize("path", ["/a.png?size=3&x=%20", "/?x", "/" + "a" * 3_976])
+def test_what_stands_behind_the_host_is_asked_for_as_it_stands(site: Site, path: str) -> None:
+    site.answers[path] = site.answers["/a.png"]
+    asked = path.removeprefix("/") if path.startswith("/?") else path
+    assert site.fetcher().get(f"http://pictures.example{asked}") == png()
+    assert site.fetcher().get(f"http://pictures.example:80{path}") == png() if len(path) < 3_000 else True
+    assert [one["path"] for one in site.asked] == [path] * len(site.asked)
+
+
+def test_addresses_that_all_do_not_answer_are_each_tried_once_and_told(site: Site) -> None:
+    site.names["dead.example"] = [["1.1.1.1", PUBLIC, "1.1.1.1"]]
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        site.connected.append(address[0])
+        raise ConnectionRefusedError
+
+    why = r"nothing came from dead\.example \(ConnectionRefusedError\); try again"
+    refused(site, "http://dead.example/a.png", why, connect=connect)
+    assert site.connected == ["1.1.1.1", PUBLIC]
+
+
+def test_a_heic_comes_through_whoever_can_read_it(site: Site) -> None:
+    body = b"\0\0\0\x18ftypheic" + bytes(40)
+    site.answers["/x"] = (200, {"Content-Type": "image/heic; charset=x"}, body)
+    assert site.fetcher().get("http://pictures.example/x") == body
 
 
 def test_the_connection_goes_to_the_address_that_was_looked_at(site: Site) -> None:
@@ -386,6 +466,12 @@ def test_one_that_says_nothing_is_cut_off_at_its_time(site: Site) -> None:
     ours, theirs = socket.socketpair()
     refused(site, "https://pictures.example/", "took longer than 0.3 s", seconds=0.3, connect=lambda *_: ours)
     theirs.close()
+
+
+def test_no_time_at_all_is_none_to_begin_in(site: Site) -> None:
+    for host in ("pictures.example", PUBLIC):
+        refused(site, f"http://{host}/a.png", f"{re.escape(host)} took longer than 0 s; try again", seconds=0)
+    assert site.asked == []
 
 
 def test_a_name_server_that_says_nothing_is_not_waited_for(site: Site) -> None:

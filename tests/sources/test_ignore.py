@@ -92,3 +92,34 @@ def test_a_file_that_is_no_text_is_an_error_and_not_a_file_without_patterns(tmp_
     (tmp_path / FILE).write_bytes(b"Gr\xfc\xdfe")
     with pytest.raises(BadInput, match=rf"{FILE}: not readable \(not UTF-8\)"):
         Rules.of(Path(tmp_path), ()).read(tmp_path)
+
+
+def test_a_pattern_that_a_file_holds_is_named_with_the_file(tmp_path):
+    (tmp_path / FILE).write_text("\ufeff# [ab in words\n*.png\n[ab\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=rf"^{tmp_path}/{FILE}: pattern '\[ab' has a \[ that is not understood"):
+        Rules().read(tmp_path)
+    (tmp_path / FILE).write_text("[z-a]")
+    with pytest.raises(BadInput, match=rf"{FILE}: pattern '\[z-a\]' has a range in \[ \] that runs backwards"):
+        Rules().read(tmp_path)
+    (tmp_path / FILE).unlink()
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(
+        BadInput, match=rf"{FILE}: not readable \(Is a directory\); it holds a pattern a line, in UTF-8"
+    ):
+        Rules().read(tmp_path)
+
+
+def test_what_is_given_wins_then_what_lies_nearest_then_what_is_usual(tmp_path):
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    (tmp_path / FILE).write_text("a/b/c/*.jpg\n!*.lrdata\n")
+    assert Rules.of(deep, ()).leave_out("x.jpg") and not Rules.of(deep, ()).leave_out("x.lrdata/")
+    assert Rules.of(deep, ()).leave_out("Thumbs.db") and not Rules.of(deep, ()).leave_out("x.png")
+    (tmp_path / "a" / FILE).write_text("!b/c/x.jpg\nb/c/x.png\n")
+    rules = Rules.of(deep, ())
+    assert [rules.leave_out(name) for name in ("x.jpg", "y.jpg", "x.png")] == [False, True, True]
+    (deep / FILE).write_text("x.jpg\n!x.png\n")
+    assert [rules.read(deep).leave_out(name) for name in ("x.jpg", "y.jpg", "x.png")] == [True, True, False]
+    rules = Rules.of(deep, ["!*.jpg", "/x.png"]).read(deep)
+    assert [rules.leave_out(name) for name in ("x.jpg", "y.jpg", "x.png")] == [False, False, True]
+    assert not rules.inside("d").leave_out("x.png") and rules.inside("d").leave_out("@eaDir/")

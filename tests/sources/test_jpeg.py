@@ -53,9 +53,10 @@ def test_bytes_between_segments_hide_nothing(between):
     [
         (0xC3, 8, 48, "a lossless JPEG"),
         (0xC3, 16, 48, "a lossless JPEG"),
-        (0xC5, 8, 48, "a hierarchical JPEG"),
+        *((frame, 8, 48, "a lossless JPEG") for frame in (0xC7, 0xCB, 0xCF)),
+        *((frame, 8, 48, "a hierarchical JPEG") for frame in (0xC5, 0xC6, 0xCD, 0xCE)),
         (0xC1, 12, 48, "a JPEG of 12 bits a colour"),
-        (0xC9, 8, 48, "a JPEG in arithmetic coding"),
+        *((frame, 8, 48, "a JPEG in arithmetic coding") for frame in (0xC9, 0xCA)),
         (0xC0, 8, 0, "a JPEG that says its height at its end"),
         (0xC2, 8, 48, ""),
     ],
@@ -65,6 +66,19 @@ def test_what_hardly_a_decoder_knows_has_a_name(frame, bits, height, what):
     at = data.index(b"\xff\xc0")
     data[at + 1], data[at + 4], data[at + 6] = frame, bits, height
     assert head(data).unusual == what
+
+
+@pytest.mark.parametrize("before", [100, 70_000])
+@pytest.mark.parametrize("length", [2, 20, 65_000])
+def test_a_file_can_be_ended_before_a_segment_that_is_cut_off_and_else_behind_its_last_byte(before, length):
+    """The picture's own bytes, among them what looks like a mark there; behind them a table, cut anywhere."""
+    picture = (b"\x12\xff\0\x34\xff\xd3\x56\xff\xff\xd4" * 7_000)[:before]
+    table = b"\xff\xc4" + length.to_bytes(2, "big") + bytes(length - 2)
+    for there in (1, 2, 3, 4, length, length + 1):
+        if there < len(table):
+            assert jpeg.end(io.BytesIO(picture + table[:there])) == before, there
+    for whole in (picture, picture + table, picture + table + b"\x12"):
+        assert jpeg.end(io.BytesIO(whole)) == len(whole)
 
 
 def test_any_bytes_have_a_head():

@@ -37,3 +37,14 @@ def test_another_encoding_is_named(tmp_path):
     path.write_bytes('{"image": "a.jpg", "caption": "é"}'.encode("latin-1"))
     with pytest.raises(BadInput, match="not UTF-8"):
         jsonl.rows(path)
+
+
+def test_what_a_line_holds_instead_is_shown_in_short(tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_text(f'["{"x" * 100}"]\n')
+    with pytest.raises(BadInput) as error:
+        jsonl.rows(path)
+    assert str(error.value) == f"{path}, line 1: expected an object {{…}}, found '[\"{'x' * 58}'"
+    path.write_text("\n \n{]\n")
+    with pytest.raises(BadInput, match=r"line 3: not JSON \(Expecting property name.* at column 2\); give one object"):
+        jsonl.rows(path)

@@ -26,3 +26,18 @@ def test_another_file_is_bad_input(tmp_path, text):
     path.write_text(text)
     with pytest.raises(BadInput, match=r"dataset_coco\.json"):
         karpathy.rows(path)
+
+
+def test_where_a_picture_stands_and_where_a_file_breaks_is_told(tmp_path):
+    path = tmp_path / "dataset_coco.json"
+    image = {"filepath": "", "filename": "a.jpg", "split": "val", "sentences": []}
+    path.write_text(json.dumps({"images": [image, image]}))
+    assert [(row.image, row.split, row.texts, row.where) for row in karpathy.rows(path)] == [
+        ("a.jpg", "val", (), f"{path}, image {number}") for number in (0, 1)
+    ]
+    path.write_text("\n\n[")
+    with pytest.raises(BadInput, match=r"json, line 3: not JSON \(.*\); fetch the file again"):
+        karpathy.rows(path)
+    path.write_text('{"images": [{"filename": "a.jpg"}]}')
+    with pytest.raises(BadInput, match=r"not one of Karpathy's files \(KeyError\('sentences'\) in `images`\)"):
+        karpathy.rows(path)

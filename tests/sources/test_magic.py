@@ -15,10 +15,40 @@ def test_formats_that_are_read_have_the_names_of_pillow(form):
     assert magic.kind(file.getvalue()[: magic.ENOUGH]) == form
 
 
+@pytest.mark.parametrize("start", [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"])
+def test_a_tiff_is_one_with_either_end_first_and_with_places_of_8_bytes(start):
+    assert magic.kind(start + bytes(60)) == "TIFF"
+
+
+@pytest.mark.parametrize(
+    ("brand", "what"),
+    [
+        *((brand, "HEIC") for brand in ("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1")),
+        *((brand, "AVIF") for brand in ("avif", "avis")),
+        ("mp42", "a film"),
+    ],
+)
+def test_of_what_is_coded_like_a_film_the_brand_tells(brand, what):
+    assert magic.kind(b"\0\0\0\x18ftyp" + brand.encode() + bytes(4)) == what
+
+
+@pytest.mark.parametrize("byte", range(1, 33))
+def test_a_text_holds_no_control_but_blanks(byte):
+    assert magic.kind(b"so " + bytes([byte])) == ("text" if byte in b"\t\n\v\f\r " else "")
+
+
 @pytest.mark.parametrize(
     ("start", "what"),
     [
         (b"", "an empty file"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "sound"),
+        (b"\xef\xbb\xbf<BODY>", "a web page"),
+        (b"<head>", "a web page"),
+        (b" <HTML lang='de'>", "a web page"),
+        (b"x" * 61 + b"\xff\xd8\xff", "61 bytes too many"),
+        (b"\0" * 60 + b"\xff\xd8\xff", "60 bytes too many"),
+        (b"\1" * 62 + b"\xff\xd8\xff", ""),
+        (b"ab\x89PNG\r\n\x1a\n\xff\xd8\xff", "2 bytes too many"),
         (bytes(512), "nothing but zeros"),
         (b"8BPS\0\1", "Photoshop"),
         (b"%PDF-1.7", "PDF"),

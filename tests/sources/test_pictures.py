@@ -1,4 +1,5 @@
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -91,14 +92,111 @@ def test_what_does_not_decode_is_named_in_one_line(data):
 
 
 def test_a_picture_beyond_the_bound_is_refused_before_it_is_decoded(monkeypatch):
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 30)
-    with pytest.raises(BadInput, match=r"a\.png: 8 x 4 pixels, more than 30"):
-        pictures.decode(encoded(Image.fromarray(noise(4, 8))), "a.png")
+    data = encoded(Image.fromarray(noise(4, 8)))
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 32)
+    assert pictures.decode(data, "a.png").size == (8, 4)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 31)
+    with pytest.raises(BadInput, match=r"a\.png: 8 x 4 pixels, more than 31; scale it down, or save it as JPEG"):
+        pictures.decode(data, "a.png")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"nothing\.jpg: not readable"):
         pictures.load(tmp_path / "nothing.jpg")
+
+
+def test_a_name_that_no_file_can_have_is_told():
+    with pytest.raises(BadInput, match="not readable"):
+        pictures.read("a\0b")
+
+
+def test_more_exif_than_may_be_is_refused(monkeypatch):
+    exif = Image.Exif()
+    exif[0x010E] = "a boat"
+    data = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif)
+    at = data.index(b"\xff\xe1") + 2
+    length = int.from_bytes(data[at : at + 2], "big")
+    monkeypatch.setattr(pictures, "MAX_EXIF", length)
+    assert pictures.decode(data, "a.jpg").size == (8, 8)
+    monkeypatch.setattr(pictures, "MAX_EXIF", length - 1)
+    with pytest.raises(BadInput, match=rf"^a\.jpg: more than {length - 1} bytes of EXIF; save it again without$"):
+        pictures.decode(data, "a.jpg")
+
+
+@pytest.mark.parametrize("said", [0, 9, 255])
+def test_an_orientation_that_there_is_not_is_upright(said):
+    exif = Image.Exif()
+    exif[0x0112] = said
+    pixels = noise(4, 6)
+    assert np.array_equal(np.asarray(pictures.decode(encoded(Image.fromarray(pixels), exif=exif), "a")), pixels)
+
+
+@pytest.mark.parametrize(
+    ("thing", "known"),
+    [
+        (np.zeros((1, 1, 3), np.uint8), True),
+        (np.zeros((1, 1, 4), np.uint8), False),
+        (np.zeros((1, 0, 3), np.uint8), False),
+        (np.zeros((2, 3), np.uint8), False),
+        (np.zeros((1, 1, 1, 3), np.uint8), False),
+        (np.zeros((1, 1, 3), np.int8), False),
+        ([[[0, 0, 0]]], False),
+        (None, False),
+    ],
+)
+def test_what_are_pixels(thing, known):
+    assert pictures.is_pixels(thing) is known
+
+
+def test_an_encoder_sees_the_same_of_a_file_an_open_picture_and_its_pixels(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(noise(40, 30)).save(tmp_path / "a.png", exif=exif)
+    upright = np.rot90(noise(40, 30), 2)
+    for how in (pictures.Preprocessing(8), pictures.Preprocessing(8, "crop", "bilinear")):
+        with Image.open(tmp_path / "a.png") as picture:
+            seen = [how.of(thing) for thing in (tmp_path / "a.png", str(tmp_path / "a.png"), picture, upright)]
+        assert all(one.shape == (8, 8, 3) and np.array_equal(one, seen[0]) for one in seen)
+    assert str(pictures.Preprocessing(8, "crop", "bilinear", 3)) == "8 pixels, crop, bilinear"
+
+
+@pytest.mark.parametrize(
+    ("brand", "why"), [(b"heic", "HEIC, which needs pillow-heif"), (b"avif", "AVIF, which needs a newer")]
+)
+def test_a_format_that_nothing_here_reads_is_told_with_what_would(monkeypatch, brand, why):
+    monkeypatch.setattr(pictures, "_read_heic", lambda: False)
+    monkeypatch.setattr(pictures, "_formats", lambda: ["JPEG", "PNG"])
+    with pytest.raises(
+        BadInput, match=rf"^a: {why}.* \(pip install .*\); save it again as JPEG or PNG, or leave it out$"
+    ):
+        pictures.decode(b"\0\0\0\x18ftyp" + brand + bytes(60), "a")
+
+
+def test_heic_without_its_plugin_is_told_with_what_would_read_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    pictures._read_heic.cache_clear()
+    try:
+        with pytest.raises(BadInput, match="needs pillow-heif"):
+            pictures.decode(b"\0\0\0\x18ftypheic" + bytes(60), "a")
+    finally:
+        pictures._read_heic.cache_clear()
+
+
+def test_what_pillow_refuses_for_its_size_or_for_want_of_memory_is_told(monkeypatch):
+    data = encoded(Image.fromarray(noise(4, 8)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+        with pytest.raises(BadInput, match=r"^a: 32 pixels, more than 80,000,000; scale it down"):
+            pictures.decode(data, "a")
+    for error in (MemoryError(), RuntimeError("decoder: out of memory")):
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Image, "open", fail)
+            with pytest.raises(BadInput, match=r"^a: takes more memory to read than it may; leave it out$"):
+                pictures.decode(data, "a")
 
 
 def test_load_reads_a_file(tmp_path):
@@ -142,7 +240,9 @@ def test_what_pillow_takes_for_a_bomb_is_a_photograph_of_two_hundred_megapixels(
 def test_a_progressive_jpeg_that_would_fill_the_memory_is_refused_with_the_way_out(monkeypatch):
     data = encoded(Image.fromarray(noise(48, 64)), "JPEG", progressive=True)
     assert pictures.decode(data, "a.jpg").size == (64, 48)
-    monkeypatch.setattr(pictures, "MAX_HELD", 5000)
+    monkeypatch.setattr(pictures, "MAX_HELD", 9216)
+    assert pictures.decode(data, "a.jpg").size == (64, 48)
+    monkeypatch.setattr(pictures, "MAX_HELD", 9215)
     with pytest.raises(BadInput, match=r"^a\.jpg: a progressive JPEG that takes 9,216 bytes.*as a baseline JPEG"):
         pictures.decode(data, "a.jpg")
     assert pictures.decode(encoded(Image.fromarray(noise(48, 64)), "JPEG"), "a.jpg").size == (64, 48)

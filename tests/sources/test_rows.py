@@ -76,3 +76,39 @@ def test_pairs_keep_owners_labels_and_ids():
     assert pairs.image_ids == ("a.jpg", "s/b.jpg", "c.jpg")
     assert pairs.text_ids == ("a.jpg#0", "a.jpg#1", "c.jpg#0")
     assert rows.pairs(found, Path("pictures")).labels is None
+
+
+def test_what_is_empty_or_missing_is_told_from_what_is_there():
+    row = rows.row({"image": "a.jpg", "caption": None, "labels": None, "split": None}, "here")
+    assert row == rows.Row("a.jpg", (), (), "", "here")
+    assert rows.row({"image": "a.jpg", "text": "b", "caption": "a", "captions": "c"}, "here").texts == ("c",)
+    assert rows.row({"image": "a.jpg", "caption": "a", "split": 3}, "here").split == "3"
+    for fields, said in (
+        ({}, "found None"),
+        ({"image": ""}, "found ''"),
+        ({"image": None, "imag": "a"}, "found None"),
+        (
+            {"image": "a.jpg", "labels": ["x"]},
+            "no texts; give `captions`, `caption` or `text`; there are: image, labels",
+        ),
+        ({"image": "a.jpg", "caption": 3}, "`caption` must be a string or a list of strings, found '3'"),
+    ):
+        with pytest.raises(BadInput) as error:
+            rows.row(fields, "here")
+        assert str(error.value).startswith("here: ") and str(error.value).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (None, None, None),
+        (("x",), None, ("x",)),
+        (None, ("x",), ("x",)),
+        ((), None, ()),
+        (None, (), ()),
+        (("y", "x"), ("z", "x"), ("y", "x", "z")),
+    ],
+)
+def test_labels_of_one_picture_are_together_and_no_word_on_them_says_nothing(one, other, both):
+    (row,) = rows.merged([rows.Row("a.jpg", (), one), rows.Row("a.jpg", (), other)])
+    assert row.labels == both

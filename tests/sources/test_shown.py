@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from diptych.sources.shown import grey, rgb
+from diptych.sources import shown
+from diptych.sources.shown import grey, plain, rgb
 
 RAMP = np.arange(256).reshape(16, 16)
 
@@ -30,6 +31,16 @@ def test_what_is_of_no_such_scale_is_stretched_but_for_a_thousandth(kind, low, h
     assert np.array_equal(np.unique(shades), np.arange(256)) and (np.diff(shades.astype(int)) >= 0).all()
     values[0, 0], values[-1, -1] = 50 * low - 1, 50 * high
     assert np.abs(grey(values).ravel()[1:-1].astype(int) - shades[1:-1]).max() <= 1, "one hot pixel changes nothing"
+
+
+def test_more_rows_and_more_numbers_than_are_looked_at_at_once_are_one_picture():
+    high = np.tile(np.arange(256, dtype=np.uint16) * 257, (700, 1))
+    assert np.array_equal(grey(high), np.tile(np.arange(256), (700, 1)))
+    values = np.linspace(-1, 1, 2_500_000, dtype=np.float32).reshape(1000, 2500)
+    assert np.abs(grey(values).astype(int) - (values + 1) * 127.5).max() <= 1
+    missing = values < 0
+    shades = grey(values, missing=missing)
+    assert (shades[missing] == 255).all() and shades[~missing][0] == 0 and shades[~missing][-1] == 255
 
 
 def test_a_few_marks_on_one_shade_are_seen():
@@ -124,3 +135,46 @@ def test_the_gamma_of_a_png_is_heeded_where_nothing_better_is_said(gamma, shade)
     assert abs(np.asarray(rgb(picture))[0, 0, 0].astype(int) - shade) <= 1
     picture.info["srgb"] = 0
     assert np.asarray(rgb(picture))[0, 0, 0] == 55
+
+
+def with_info(mode, **info):
+    picture = Image.new(mode, (2, 2))
+    picture.info |= info
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "seen_as_stored"),
+    [
+        *((with_info(mode), True) for mode in ("1", "L", "P", "RGB")),
+        *((with_info(mode), False) for mode in ("I", "F", "I;16", "RGBA", "LA", "CMYK", "LAB", "YCbCr")),
+        (with_info("RGB", icc_profile=profile("sRGB")), True),
+        (with_info("L", icc_profile=profile("sRGB")), True),
+        (with_info("RGB", icc_profile=b"junk"), True),
+        (with_info("RGB", transparency=(0, 0, 0)), False),
+        (with_info("P", transparency=3), False),
+        (with_info("RGB", gamma=1.0), False),
+        (with_info("RGB", gamma=1.0, srgb=0), True),
+        (with_info("RGB", gamma=1.0, icc_profile=b"junk"), True),
+        (with_info("RGB", gamma=1.04 / 2.2), True),
+        (with_info("RGB", gamma=0.96 / 2.2), True),
+        (with_info("RGB", gamma=1.06 / 2.2), False),
+        (with_info("RGB", gamma=0.94 / 2.2), False),
+    ],
+)
+def test_a_picture_is_plain_where_nothing_has_to_be_done_to_see_it(picture, seen_as_stored):
+    assert plain(picture) == seen_as_stored
+    if seen_as_stored:
+        assert np.array_equal(np.asarray(rgb(picture)), np.asarray(picture.convert("RGB")))
+
+
+def test_a_profile_of_other_colours_is_heeded_up_to_a_bound(monkeypatch):
+    wide = profile("sRGB").replace("sRGB".encode("utf-16-be"), "wide".encode("utf-16-be"))
+    pixels = np.full((2, 2, 3), (10, 200, 30), np.uint8)
+    picture = Image.fromarray(pixels)
+    picture.info["icc_profile"] = wide
+    assert not plain(picture) and np.abs(np.asarray(rgb(picture)).astype(int) - pixels).max() <= 1
+    monkeypatch.setattr(shown, "_MAX_PROFILE", len(wide))
+    assert not plain(picture)
+    monkeypatch.setattr(shown, "_MAX_PROFILE", len(wide) - 1)
+    assert plain(picture)

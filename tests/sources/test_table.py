@@ -69,3 +69,37 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(BadInput, match=r"pip install 'diptych\[parquet\]'"):
         table.rows(tmp_path / "mine.parquet")
+
+
+def test_endings_may_be_in_capitals_and_blank_lines_and_an_empty_file_are_nothing(tmp_path):
+    path = tmp_path / "mine.TSV"
+    path.write_text("\ufeffimage\tcaption\n\na.jpg\ta dog\n\n", encoding="utf-8")
+    (row,) = table.rows(path)
+    assert (row.image, row.texts, row.where) == ("a.jpg", ("a dog",), f"{path}, line 3")
+    (tmp_path / "none.CSV").touch()
+    assert table.rows(tmp_path / "none.CSV") == []
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({"image": ["a.jpg"], "text": ["a"], "split": ["test"]}), tmp_path / "a.PARQUET")
+    (row,) = table.rows(tmp_path / "a.PARQUET")
+    assert (row.texts, row.split, row.labels, row.where) == (("a",), "test", None, f"{tmp_path / 'a.PARQUET'}, row 1")
+
+
+def test_another_encoding_is_named_with_the_place(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(b"image,caption\na.jpg,\xe9\n")
+    with pytest.raises(BadInput, match=r"mine\.csv: not UTF-8 \(.* at byte \d+\); save it as UTF-8"):
+        table.rows(path)
+
+
+def test_a_column_of_parquet_that_nobody_asks_for_need_not_read(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    nanosecond = pyarrow.array([1], pyarrow.timestamp("ns"))  # finer than Python knows
+    told = pyarrow.table({"image": ["a.jpg"], "caption": ["a"], "at": nanosecond})
+    parquet.write_table(told, tmp_path / "a.parquet")
+    with pytest.raises(ValueError):
+        nanosecond.to_pylist()
+    assert [row.texts for row in table.rows(tmp_path / "a.parquet")] == [("a",)]

@@ -151,8 +151,11 @@ def test_a_root_that_is_a_link_is_walked(tmp_path):
 
 
 def test_a_missing_root_is_an_error_and_an_empty_one_is_empty(tmp_path):
-    with pytest.raises(BadInput, match="not there; is the disk mounted"):
+    with pytest.raises(BadInput, match=r"usb: not there; is the disk mounted\?$"):
         walk(tmp_path / "usb")
+    with pytest.raises(BadInput, match=r"a\.jpg: not a folder$"):
+        walk(touch(tmp_path / "file" / "a.jpg"))
+    (tmp_path / "file" / "a.jpg").unlink()
     assert walk(tmp_path).files == []
 
 
@@ -246,3 +249,130 @@ def test_a_file_of_patterns_holds_below_it_from_wherever_one_begins_and_what_is_
 def test_a_good_name_that_the_locale_cannot_read_is_not_called_bad(monkeypatch):
     monkeypatch.setattr("sys.getfilesystemencoding", lambda: "iso8859-1")
     assert not_unicode() == "its name is read as iso8859-1 here, and is more than that; set PYTHONUTF8=1"
+
+
+def test_a_folder_that_was_seen_is_not_visited_again_and_those_visited_are_told(tmp_path):
+    for name in ("a/x.jpg", "b/y.jpg", "z.jpg"):
+        touch(tmp_path / name)
+    seen = set()
+    assert names(walk(tmp_path / "a", seen), tmp_path) == ["a/x.jpg"] and len(seen) == 1
+    assert names(walk(tmp_path, seen), tmp_path) == ["b/y.jpg", "z.jpg"] and len(seen) == 3
+    assert walk(tmp_path, seen).files == [] and names(walk(tmp_path), tmp_path) == ["a/x.jpg", "b/y.jpg", "z.jpg"]
+
+
+def test_a_picture_that_only_links_lead_to_is_found_once_by_the_first_of_them(tmp_path):
+    touch(tmp_path / "kept" / ".hidden.jpg")
+    for name in ("b.jpg", "a.jpg", "kept/c.jpg"):
+        (tmp_path / name).symlink_to(tmp_path / "kept" / ".hidden.jpg")
+    tree = walk(tmp_path)
+    assert names(tree, tmp_path) == ["a.jpg"] and tree.refused == []
+    assert [Path(file.path).name for file in pictures([str(tmp_path / n) for n in ("b.jpg", "a.jpg")]).files] == [
+        "a.jpg",
+        "b.jpg",
+    ], "whoever names a link wants it"
+
+
+def test_folders_are_told_apart_by_disk_and_number_and_where_there_is_none_by_name(tmp_path, monkeypatch):
+    for name in ("a/b/x.jpg", "c/y.jpg"):
+        touch(tmp_path / name)
+    (tmp_path / "c" / "again").symlink_to(tmp_path / "a")
+    real = Path.stat
+
+    def stat(path, **named):
+        at = real(path, **named)
+        disk = at.st_dev + Path(os.path.realpath(path)).is_relative_to(tmp_path / "a")
+        return os.stat_result((at.st_mode, at.st_ino if numbers else 0, disk, *at[3:]))
+
+    monkeypatch.setattr(Path, "stat", stat)
+    for numbers in (True, False):  # noqa: B007 - of the file system
+        tree = walk(tmp_path)
+        assert names(tree, tmp_path) == ["a/b/x.jpg", "c/y.jpg"] and tree.mounts == [str(tmp_path / "a")]
+
+
+def test_what_cannot_be_looked_at_is_refused_where_it_may_be_a_picture_and_closed_where_it_is_a_folder(
+    tmp_path, monkeypatch
+):
+    for name in ("a.jpg", "a.odd"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    for name in ("shut/b.jpg", "gone/c.jpg", "d.jpg"):
+        touch(tmp_path / name)
+    listed, known = os.scandir, Path.stat
+
+    def scandir(path):
+        if Path(path).name == "shut":
+            raise PermissionError
+        return listed(path)
+
+    def stat(path, **named):
+        if path.name == "gone":
+            raise FileNotFoundError
+        return known(path, **named)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(Path, "stat", stat)
+    tree = walk(tmp_path)
+    assert names(tree, tmp_path) == ["d.jpg"]
+    assert sorted(tree.closed) == [str(tmp_path / "gone"), str(tmp_path / "shut")]
+    assert tree.refused == [(str(tmp_path / "a.jpg"), "not readable (Too many levels of symbolic links)")]
+
+
+def test_words_that_a_link_brings_in_from_inside_are_taken_and_no_others(tmp_path):
+    root = tmp_path / "root"
+    touch(root / "a.jpg"), touch(root / "b.jpg"), touch(root / "words" / "x"), touch(tmp_path / "x")
+    (root / "a.txt").symlink_to(root / "words" / "x")
+    (root / "b.txt").symlink_to(tmp_path / "x")
+    assert beside(root) == {"a.jpg": ["a.txt"], "b.jpg": []}
+
+
+def test_a_link_to_the_next_folder_of_a_like_name_leads_out(tmp_path):
+    touch(tmp_path / "root-2" / "a.jpg"), touch(tmp_path / "root" / "b.jpg")
+    (tmp_path / "root" / "a.jpg").symlink_to(tmp_path / "root-2" / "a.jpg")
+    tree = walk(tmp_path / "root")
+    assert names(tree, tmp_path) == ["root/b.jpg"]
+    assert [why for _, why in tree.refused] == ["a link that leads out of the folder; index its target"]
+
+
+def test_single_pictures_of_several_folders_come_in_order_and_one_that_is_refused_says_why(tmp_path):
+    for name in ("b/x.jpg", "a/y.jpg", "a/z.jpg"):
+        touch(tmp_path / name)
+    (tmp_path / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    tree = pictures([str(tmp_path / name) for name in ("b/x.jpg", "a/z.jpg", "a/gone.jpg")])
+    assert names(tree, tmp_path) == ["a/z.jpg", "b/x.jpg"]
+    assert tree.refused == [
+        (str(tmp_path / "a" / "gone.jpg"), "a link to nothing; bring its target back, or remove it")
+    ]
+    with pytest.raises(BadInput, match=r"a/no\.jpg: not a picture \(\.avif, \.bmp, .*\.webp\)$"):
+        pictures([str(tmp_path / "a" / "no.jpg")])
+
+
+@pytest.mark.parametrize(
+    ("start", "looks"),
+    [
+        (b"\0\0\0\x1cftypavif", "AVIF"),
+        (b"\0\0\0\x1cftypavis", "AVIF"),
+        *((b"\0\0\0\x18ftyp" + brand, "HEIC") for brand in (b"heic", b"heix", b"mif1")),
+        (b"\0\0\0\x18ftypisom", ""),
+        (b"GIF87a", "GIF"),
+        (b"GIF88a", ""),
+        (b"MM\0*", "TIFF"),
+        (b"BM\n\n\n\n\0\0\0\0", "BMP"),
+        (b"RIFF\n\n\n\nWEBP", "WebP"),
+        (b"", ""),
+    ],
+)
+def test_the_first_bytes_of_what_has_an_ending_that_nobody_knows_are_looked_at(tmp_path, start, looks):
+    for name in ("a.odd", "a.XMP", "a.Mov", "noending"):
+        touch(tmp_path / name, start)
+    names = [str(tmp_path / name) for name in ("a.odd", "a.XMP", "a.Mov", "noending", "gone.odd")]
+    assert [(one.ending, one.looks) for one in passed_over(names)] == [
+        (".odd", looks),
+        (".xmp", ""),
+        (".mov", ""),
+        ("", looks),
+        (".odd", ""),
+    ]
+
+
+def test_an_ending_is_what_stands_behind_the_last_dot_of_a_name_that_has_a_stem(tmp_path):
+    endings = {"a.b.JPG": ".jpg", "a.": ".", "a": "", ".jpg": "", "a.jpg/b": "", "x.y/.z": ""}
+    assert {path: one.ending for path, one in zip(endings, passed_over(endings), strict=True)} == endings

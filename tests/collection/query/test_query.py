@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from diptych.collection import query as language
 from diptych.collection.query import (
@@ -130,6 +131,7 @@ def test_not_excludes_the_following_term_altogether():
         ('has("shot by")', Has(Field("shot by", True))),
         ("near(48.85, 2.35, 20km)", Near(48.85, 2.35, 20.0)),
         ("near(-48.85,-2.35,500 m)", Near(-48.85, -2.35, 0.5)),
+        ("near(90, -180, 0km)", Near(90.0, -180.0, 0.0)),
         ("year = 1 OR year = 2 AND year = 3", AnyOf((year("=", 1), AllOf((year("=", 2), year("=", 3)))))),
         ("(year = 1 OR year = 2) year = 3", AllOf((AnyOf((year("=", 1), year("=", 2))), year("=", 3)))),
         ("NOT (year = 1 AND tag:a)", Not(AllOf((year("=", 1), tagged("a"))))),
@@ -206,7 +208,16 @@ def test_a_value_ends_where_no_one_can_take_the_next_word_for_a_part_of_it(writt
         ("0:dog", 'column 1: expected a weight above 0, found "0"'),
         ("dog + 2:", "column 9: expected words, a picture or an item after the weight, found the end"),
         ("NOT 2:dog", "column 5: expected no weight after NOT, which excludes altogether, found 2"),
-        ("#99999999999999999999", 'column 1: expected an item id below 2^63, found "#99999999999999999999"'),
+        ('"0:dog"', 'column 2: expected a weight above 0, found "0"'),
+        ("dog NOT", "column 8: expected words, a picture, an item or a filter after NOT, found the end"),
+        (
+            "(NOT tag:a NOT dog)",
+            "column 16: expected a filter such as year >= 2020 within ( ) (a text with parentheses "
+            'goes in quotes), found "dog"',
+        ),
+        ("()", 'column 2: expected a filter, found ")"'),
+        ("(tag:a OR)", 'column 10: expected a filter, found ")"'),
+        ("#9223372036854775808", 'column 1: expected an item id below 2^63, found "#9223372036854775808"'),
         ("year ~ 20", 'column 6: expected =, !=, <, <=, > or >= after year, found "~"'),
         ("taken > 2020-02-30", 'column 9: expected a date such as 2020-05-01 after >, found "2020-02-30"'),
         ("taken > 2020-W01-1", 'column 9: expected a date such as 2020-05-01 after >, found "2020-W01-1"'),
@@ -227,6 +238,8 @@ def test_a_value_ends_where_no_one_can_take_the_next_word_for_a_part_of_it(writt
         ("near(95, 2, 3km)", 'column 6: expected a latitude from -90 to 90, found "95"'),
         ("near(5,  east, 3km)", 'column 10: expected a longitude from -180 to 180, found "east"'),
         ("near(5, 2, 3)", 'column 12: expected a distance such as 20km, 500m or 5mi, found "3"'),
+        ("near(5, 181, 3km)", 'column 9: expected a longitude from -180 to 180, found "181"'),
+        ("near(5, 2, -1km)", 'column 12: expected a distance such as 20km, 500m or 5mi, found "-1km"'),
         ("near(5, 2)", "column 6: expected three values, as in near(48.85, 2.35, 20km), found 2"),
         ("near(5, 2, 3km", "column 15: expected a closing ) after near(, found the end"),
         ("has(caption", "column 12: expected a closing ), found the end"),
@@ -258,6 +271,8 @@ def test_a_value_ends_where_no_one_can_take_the_next_word_for_a_part_of_it(writt
         ("a" * 4001, "column 4001: expected at most 4,000 characters, found 4,001"),
         ("(" * 9 + "tag:a" + ")" * 9, "column 10: expected at most 8 levels of ( ) and NOT, found one more"),
         ("a + " * 100 + "b", "column 401: expected at most 100 terms and conditions, found one more"),
+        ("year > " + "b" * 30, f'column 8: expected a number after >, found "{"b" * 30}"'),
+        ("year > " + "b" * 31, f'column 8: expected a number after >, found "{"b" * 30}…"'),
         ("year > a\u2028b" + "c" * 40, 'column 8: expected a number after >, found "a"'),
     ],
 )
@@ -265,6 +280,33 @@ def test_an_error_names_the_column_and_what_was_expected(written, message):
     with pytest.raises(BadInput) as error:
         parse(written)
     assert str(error.value) == f"query, {message}"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["a" * LENGTH, "a + " * 99 + "b", "(" * 8 + "tag:a" + ")" * 8, "#9223372036854775807", "NOT " * 8 + "tag:a"],
+)
+def test_what_is_just_within_a_bound_is_read(written):
+    assert parse(written).text == written
+
+
+@pytest.mark.parametrize(
+    ("field", "unit", "worth"),
+    [
+        *(("size", unit, 1000**power) for power, unit in enumerate(["", "kb", "mb", "gb", "tb"])),
+        *(("size", unit, 1024**power) for power, unit in enumerate(["kib", "mib", "gib", "tib"], 1)),
+        *((field, unit, 1) for field in ("width", "height") for unit in ("", "px", "pixels")),
+    ],
+)
+def test_units_are_worth_what_they_are_everywhere(field, unit, worth):
+    for written in (f"{field} < 1.5{unit}", f"{field} < 1.5 {unit.upper()}"):
+        assert parse(written).where == Comparison(Field(field), "<", 1.5 * worth)
+    with pytest.raises(BadInput, match="expected a number after <"):
+        parse(f"year < 1.5{unit or 'mb'}")
+
+
+def test_a_distance_has_three_units():
+    assert [parse(f"near(1, 2, 3{unit})").where.km for unit in ("km", "m", "mi")] == pytest.approx([3, 0.003, 4.828032])
 
 
 def test_a_key_the_collection_has_not_is_refused_with_what_it_may_mean_else_with_all_there_are():
@@ -280,8 +322,14 @@ def test_a_key_the_collection_has_not_is_refused_with_what_it_may_mean_else_with
         parse("rating >= 4", metadata=[])
     with pytest.raises(BadInput, match=r'found "qqqq"; there are: camera, [^\n]*, and the metadata odd key$'):
         parse("qqqq = 3", metadata=["odd\nkey"])
-    with pytest.raises(BadInput, match=r"metadata k000, [^\n]*k029, …$"):
-        parse("qqqq = 3", metadata=[f"k{number:03d}" for number in range(200)])
+    for many, last in ((30, "k029"), (31, "k029, …"), (200, "k029, …")):
+        with pytest.raises(BadInput, match=rf"metadata k000, [^\n]*{last}$"):
+            parse("qqqq = 3", metadata=[f"k{number:03d}" for number in range(many)])
+    with pytest.raises(BadInput, match=r'found "DateTime"; it is called taken here$'):
+        parse("has(DateTime)", metadata=["iso"])
+    with pytest.raises(BadInput, match=r'found "I"; there are: camera, '):
+        parse("I = 3", metadata=["iso"])
+    assert parse("iso = 3").where == parse("iso = 3", refuse=True).where
 
 
 @pytest.mark.parametrize(("name", "column"), sorted(COLUMN_OF.items()))
@@ -775,7 +823,77 @@ def test_near_reaches_the_very_edge_of_its_circle():
             connection.close()
 
 
+def test_the_fields_of_a_filter_are_all_it_asks_about():
+    where = parse("(iso = 3 OR NOT (has(tag) year > 2)) NOT near(1, 2, 3km) tag:a").where
+    assert list(language.fields(where)) == [Field("iso", True), Field("tag"), Field("year"), Field("tag")]
+    assert list(language.fields(None)) == []
+
+
+# -------------------------------------------------------------------------------------------------- what programs ask
+
+
+@pytest.mark.parametrize(
+    ("thing", "kind", "value"),
+    [
+        ("2:dog", "text", "2:dog"),
+        (Path("a/b"), "picture", "a/b"),
+        (0, "item", "0"),
+        (np.int8(7), "item", "7"),
+        (2**63 - 1, "item", str(2**63 - 1)),
+        ([1, 2], "vector", ""),
+        (np.array([0.5], np.float16), "vector", ""),
+        (np.zeros((1, 1, 3), np.uint8), "open picture", ""),
+        (Image.new("L", (2, 2)), "open picture", ""),
+    ],
+)
+def test_what_a_program_looks_for_becomes_a_term(thing, kind, value):
+    term = Term.of(thing, 2)
+    assert (term.weight, term.kind, term.value) == (2.0, kind, value) and type(term.weight) is float
+    assert str(term) == ("2:<" + kind + ">" if term.data is not None else str(Term(2.0, kind, value)))
+    assert (term.data is None) == (kind in ("text", "picture", "item"))
+    assert term == Term.of(thing, 2) and "data" not in repr(term)
+
+
+@pytest.mark.parametrize(
+    ("thing", "why"),
+    [
+        *((thing, "give a text, a picture, an id or a vector") for thing in (None, True, -1, 2**63, 1.5, b"x", {})),
+        (np.zeros((2, 2)), r"array of shape \(2, 2\) of float64 .*give a vector \(d,\) or pixels"),
+        (np.zeros((2, 2, 3)), "of float64 .*pixels"),
+        (np.zeros((2, 2, 4), np.uint8), r"\(2, 2, 4\) of uint8 .*pixels"),
+        (np.zeros((0, 2, 3), np.uint8), "pixels"),
+        (np.zeros(3, bool), "of bool .*give a vector"),
+        (np.zeros(2, complex), "of complex128"),
+        ([], r"shape \(0,\)"),
+        (["a"], "give a vector"),
+        ([[1, 2], [3]], "of object .*give a vector"),
+    ],
+)
+def test_what_nobody_can_look_for_is_refused_with_what_can_be(thing, why):
+    with pytest.raises(BadInput, match=f"is nothing to look for; .*{why}" if why.startswith("give") else why):
+        Term.of(thing)
+
+
+@pytest.mark.parametrize("weight", [0, 0.0, True, math.inf, -math.inf, math.nan, "2", None])
+def test_a_weight_is_a_number_that_is_not_0(weight):
+    with pytest.raises(BadInput, match=r"^weight: .*; give a number that is not 0$"):
+        Term.of("dog", weight)
+
+
 # ----------------------------------------------------------------------------------------------------------------- docs
+
+
+def test_every_name_that_is_promised_is_there():
+    there: dict[str, object] = {}
+    exec("from diptych.collection.query import *", there)
+    assert set(language.__all__) == there.keys() - {"__builtins__"}
+
+
+def test_every_column_holds_what_the_page_says():
+    page = (Path(__file__).parents[3] / "docs/reference/query-language.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \| (?:a )?(number|date|text)s? \|", page, re.MULTILINE)
+    said = {name: kind for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
+    assert said == {name: column.holds for name, column in COLUMNS.items()}
 
 
 def test_every_example_of_the_page_is_what_it_says():

@@ -27,3 +27,11 @@ def test_all_notes_are_told_and_too_many_words_are_one():
     found = joined([About(notes=("one",)), About(tags=tuple(map(str, range(MAX_WORDS + 1))), notes=("two", "one"))])
     assert len(found.tags) == MAX_WORDS
     assert found.notes == ("one", "two", "words left out: more than 10,000 captions or tags")
+
+
+def test_as_many_words_as_may_be_are_all_kept_without_a_note():
+    words = tuple(map(str, range(10_000)))
+    found = joined([About(captions=words[:5_000]), About(captions=words[5_000:], tags=words)])
+    assert (found.captions, found.tags, found.notes) == (words, words, ())
+    found = joined([About(captions=(*words, "more"))])
+    assert found.captions == words and found.notes == ("words left out: more than 10,000 captions or tags",)

@@ -190,3 +190,27 @@ def test_the_packet_of_a_gif_ends_where_it_ends():
     block = b"\x21\xff\x0bXMP DataXMP" + packet("a") + bytes([1, *range(255, -1, -1), 0])
     assert read(data[:at] + block + data[at:]) == About(tags=("a",))
     assert read(data) == About() and xmp.MAX_BYTES > 0
+
+
+def test_a_tiff_keeps_the_resources_of_photoshop_in_a_tag():
+    iptc = b"\x1c\x02\x19\0\x03dog"
+    block = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "TIFF", tiffinfo={0x8649: block})
+    assert read(file.getvalue()) == About(tags=("dog",))
+
+
+def test_resources_of_photoshop_go_on_in_the_next_segment():
+    iptc = b"\x1c\x02\x19\0\x03dog"
+    block = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc
+    parts = [(0xED, b"Photoshop 3.0\0" + part) for part in (block[:9], block[9:])]
+    assert read(jpeg(*parts)) == About(tags=("dog",))
+    assert read(jpeg((0xED, block))) == About(), "which has to say that it is one"
+
+
+def test_of_many_damaged_chunks_three_are_named():
+    with Image.open(io.BytesIO(png(Title="a"))) as picture:
+        picture.load()
+        picture.info[pictures.LEFT_OUT] = ["tEXt", "pHYs", "tEXt", "iCCP", "gAMA"]
+        found = joined(embedded.read(picture, io.BytesIO()))
+    assert found == About(("a",), notes=tuple(f"{name} left out: damaged" for name in ("tEXt", "pHYs", "iCCP")))

@@ -81,6 +81,12 @@ def test_what_stands_behind_a_zero_is_left_over():
     assert read(detail={COMMENT: b"UNICODE\0" + "a boat\0of\1".encode("utf-16-le")}).captions == ("a boat",)
 
 
+def test_texts_that_are_declared_as_bytes_are_read_alike():
+    block = Image.Exif()
+    block.update({DESCRIPTION: b"a boat\0of an older", 0x010F: b"FUJIFILM\0old", 0x0110: b"\0"})
+    assert exif.read(block) == About(("a boat",), camera="FUJIFILM")
+
+
 def test_what_belongs_into_the_folder_of_details_may_stand_in_the_first():
     found = read({TAKEN: "2020:05:01 12:30:15", DIGITISED: "2021", COMMENT: b"ASCII\0\0\0a boat"})
     assert found == About(("a boat",), taken="2020-05-01T12:30:15", digitised="2021")
@@ -133,7 +139,10 @@ def test_a_comment_whose_order_nothing_tells_has_the_order_of_its_block():
 
 def test_keywords_of_windows_are_parted_and_end_at_a_zero():
     assert read({KEYWORDS: "key one;湖\0junk".encode("utf-16-le")}).tags == ("key one", "湖")
-    assert read({0x9C9B: "T\0".encode("utf-16-le"), 0x9C9C: "C".encode("utf-16-le")}).captions == ("T", "C")
+    wide = {tag: (text + "\0").encode("utf-16-le") for tag, text in ((0x9C9B, "T"), (0x9C9C, "C"), (0x9C9F, "S"))}
+    assert read(wide).captions == ("T", "S", "C")
+    assert read({KEYWORDS: tuple("a;湖".encode("utf-16-le"))}).tags == ("a", "湖"), "as numbers of one byte"
+    assert read({KEYWORDS: b""}) == About()
 
 
 def test_blocks_of_other_kinds_are_handed_on():
@@ -180,3 +189,31 @@ def test_no_bytes_make_it_raise(data, at, change):
         except Exception:  # PIL's own; `embedded` says so
             continue
         assert isinstance(exif.read(block), About)
+
+
+@pytest.mark.parametrize(
+    ("value", "wide"),
+    [
+        (tuple(b"a\0"), "a"),
+        ((97, 256), ""),
+        ((97, -1), ""),
+        (("a",), ""),
+        ("a", ""),
+        (None, ""),
+        (b"a\0b", "a"),
+        (97, ""),
+    ],
+)
+def test_what_windows_writes_is_bytes_or_numbers_of_one_byte(value, wide):
+    block = Image.Exif()
+    block[KEYWORDS] = value
+    assert exif.read(block).tags == ((wide,) if wide else ())
+
+
+@pytest.mark.parametrize(
+    ("side", "degrees"),
+    [("N", 48.5), ("n", 48.5), (" North", 48.5), (b"N\0", 48.5), ("S", -48.5), ("s", -48.5), ("E", None), ("", None)],
+)
+def test_the_hemisphere_is_told_by_its_first_letter(side, degrees):
+    found = read(gps={1: side, 2: (48.0, 30.0, 0.0), 3: "E", 4: (2.0, 0.0, 0.0)})
+    assert found.lat == degrees and found.lon == (None if degrees is None else 2.0)

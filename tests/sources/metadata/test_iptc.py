@@ -68,3 +68,24 @@ def test_the_block_is_found_among_the_resources_of_photoshop():
     assert iptc.in_photoshop(before + resource(block) + resource(b"x" * 9, 0x040F)) == block
     assert iptc.in_photoshop(resource(block[:5]) + resource(block[5:])) == block
     assert iptc.in_photoshop(before) == b"" and iptc.in_photoshop(b"8BIM\x04\x04") == b""
+
+
+def test_only_the_second_record_is_of_the_picture_and_the_times_are_of_their_days():
+    other = dataset(25, b"no", record=1) + dataset(120, b"no", record=3)
+    digitised = dataset(62, b"20100102") + dataset(63, b"030405")
+    assert iptc.read(other + dataset(25, b"yes") + digitised) == About(tags=("yes",), digitised="2010-01-02T03:04:05")
+    assert iptc.read(dataset(62, b"20100102") + dataset(60, b"030405")).digitised == "2010-01-02"
+    assert iptc.read(dataset(55, b"20100102") + dataset(55, b"20200102")).taken == "2010-01-02"
+
+
+def test_as_much_as_may_be_is_read():
+    assert iptc.read(dataset(25, b"") * iptc.MAX_DATASETS).notes == ()
+    assert iptc.read(bytes(iptc.MAX_BYTES)) == About()
+    assert iptc.read(dataset(25, b"a") + b"\x1c\x02\x19\0").notes == ("IPTC left out in part: damaged at byte 6 of 10",)
+
+
+def test_a_resource_has_a_name_and_both_are_filled_up_to_an_even_length():
+    block = dataset(25, b"dog")
+    for name in (b"", b"a", b"ab", b"abc"):
+        for data in (b"", b"1", b"12"):
+            assert iptc.in_photoshop(resource(data, 0x03ED, name) + resource(block, name=name)) == block

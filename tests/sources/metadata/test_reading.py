@@ -74,6 +74,12 @@ def test_zeros_before_a_text_hide_nothing(encoding):
     assert decoded_file(bytes(3) + "<ü>".encode()).lstrip("\0") == "<ü>"
 
 
+@pytest.mark.parametrize("text", ["a", "ab", "abc", "ü", "<"])
+def test_a_text_of_few_letters_is_no_wider_than_it_is(text):
+    assert decoded_file(text.encode()) == text
+    assert decoded_file(b"\xef\xbb\xbf" + text.encode()) == text
+
+
 def test_what_is_no_utf_8_is_the_latin_of_windows_byte_by_byte():
     assert decoded("“Zürich” €".encode("cp1252")) == "“Zürich” €"
     assert decoded("Zürich ".encode() + "Zürich".encode("latin-1")) == "Zürich Zürich"
@@ -102,6 +108,18 @@ def test_any_bytes_give_some_text(data):
 def test_a_plain_text_is_one_line_of_what_can_be_seen():
     assert plain(" a\0b\x0bc\n  d\ufeff \x85 ") == "a b c d"
     assert plain("Zu\u0308rich \ud800") == "Zürich"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("NIKON DIGITAL STILL CAMERA", "DIGITAL CAMERA", "MINOLTA DSC", "KONICA MINOLTA", "DCIM\\100GOPRO\\G1.JPG"),
+        *("Exif_JPEG_PICTURE", "My beautiful picture", "<KENOX S630>", "Digimax S500", "USER COMMENT", "USER COMMENTS"),
+        "charset=Ascii binary",
+    ],
+)
+def test_what_programs_write_is_told_from_words_too(text):
+    assert by_people([text, f"{text}?" if text.startswith("My") else f"see {text}"])[0] != text
 
 
 @pytest.mark.parametrize("text", ["OLYMPUS DIGITAL CAMERA         ", "KONICA MINOLTA DIGITAL CAMERA", "SONY DSC"])

@@ -38,3 +38,10 @@ def test_an_empty_file_and_zeros_at_the_end_are_nothing_to_say(tmp_path):
     for data, captions in ((b"", ()), (b"a dog\n\0\0", ("a dog", "\0\0"))):
         (tmp_path / "a.txt").write_bytes(data)
         assert sidecar.read(str(tmp_path / "a.txt")) == About(captions)
+
+
+def test_as_much_as_may_be_is_read(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a dog".ljust(sidecar.MAX_TEXT))
+    (tmp_path / "a.xmp").write_bytes(XMP.encode().ljust(xmp.MAX_BYTES))
+    assert sidecar.read(str(tmp_path / "a.txt")).captions[0].strip() == "a dog"
+    assert sidecar.read(str(tmp_path / "a.xmp")) == About(tags=("Zürich",))

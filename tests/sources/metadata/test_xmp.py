@@ -127,6 +127,70 @@ def test_every_language_and_every_caption_is_read():
     assert found.captions == ("Two dogs at the sea", "Zwei Hunde", "Holiday", "Head", "yes", "Dogs run", "c")
 
 
+PROPERTIES = {  # -> what of a picture it is, and the name of its space as the standard or its program has it
+    "description": ("captions", "http://purl.org/dc/elements/1.1/"),
+    "title": ("captions", "http://purl.org/dc/elements/1.0/"),
+    "Headline": ("captions", "http://ns.adobe.com/photoshop/1.0/"),
+    "ImageDescription": ("captions", "http://ns.adobe.com/tiff/1.0/"),
+    "UserComment": ("captions", "http://ns.adobe.com/exif/1.0/"),
+    "AltTextAccessibility": ("captions", "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"),
+    "ExtDescrAccessibility": ("captions", "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"),
+    "caption": ("captions", "http://ns.acdsee.com/iptc/1.0/"),
+    "subject": ("tags", "http://purl.org/dc/elements/1.1/"),
+    "LastKeywordIPTC": ("tags", "http://ns.microsoft.com/photo/1.0/"),
+    "keywords": ("tags", "http://ns.acdsee.com/iptc/1.0/"),
+    "PersonInImage": ("tags", "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"),
+    "People": ("tags", "http://ns.iview-multimedia.com/mediapro/1.0/"),
+    "hierarchicalSubject": ("tags", "http://ns.adobe.com/lightroom/1.0/"),
+    "CatalogSets": ("tags", "http://ns.iview-multimedia.com/mediapro/1.0/"),
+    "TagsList": ("tags", "http://www.digikam.org/ns/1.0/"),
+    "LastKeywordXMP": ("tags", "http://ns.microsoft.com/photo/1.0/"),
+    "PersonDisplayName": ("tags", "http://ns.microsoft.com/photo/1.2/t/Region#"),
+    "Model": ("camera", "http://ns.adobe.com/tiff/1.0/"),
+    "Make": ("camera", "http://ns.adobe.com/tiff/1.0/"),
+    "DateCreated": ("taken", "http://ns.adobe.com/photoshop/1.0/"),
+    "DateTimeOriginal": ("taken", "http://ns.adobe.com/exif/1.0/"),
+    "DateTimeDigitized": ("digitised", "http://ns.adobe.com/exif/1.0/"),
+    "CreateDate": ("digitised", "http://ns.adobe.com/xap/1.0/"),
+}
+
+
+@pytest.mark.parametrize(("name", "fact"), PROPERTIES.items(), ids=PROPERTIES)
+def test_every_property_is_known_by_its_space_whatever_its_prefix(name, fact):
+    kind, space = fact
+    value = "2020" if kind in ("taken", "digitised") else "dog"
+    wanted = (value,) if kind in ("captions", "tags") else value
+    if name == "PersonDisplayName":
+        bodies = [f"<p:x><p:{name}>{value}</p:{name}></p:x>", f"<p:x p:{name}='{value}'/>"]
+    else:
+        bodies = [f"<p:{name}>{value}</p:{name}>", bag(f"p:{name}", value)]
+    for body in bodies:
+        data = f"<r:RDF xmlns:r='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><r:Description xmlns:p='{space}'>"
+        data = data.replace("r:", "rdf:").replace("xmlns:r=", "xmlns:rdf=") + body + "</rdf:Description></rdf:RDF>"
+        found = xmp.read(data.encode())
+        assert joined([About(tags=found.tags)]).tags == wanted if kind == "tags" else getattr(found, kind) == wanted
+        other = xmp.read(data.replace(space, "http://elsewhere/").encode())
+        assert not any((other.captions, "".join(other.tags), other.camera, other.taken, other.digitised))
+
+
+def test_a_mark_has_a_thousand_attributes_and_what_stands_behind_is_passed_over():
+    many = " ".join(f"a{n}='x'" for n in range(997))  # besides the name of the element
+    assert read(f"<dc:subject {many} rdf:value='dog' rdf:more='cat'/>").tags == ("dog",)
+    assert read(f"<dc:subject {many} a='x' b='x' rdf:value='dog'/>").tags == ()
+
+
+def test_names_of_a_tree_are_cut_and_a_place_of_a_thousand_digits_is_none():
+    name = "x" * 201
+    inside = (
+        f'<mwg-kw:Keywords><rdf:li mwg-kw:Keyword="{name}"><rdf:li mwg-kw:Keyword="leaf"/></rdf:li></mwg-kw:Keywords>'
+    )
+    assert xmp.read(packet(inside).encode()).tags == ("leaf", f"{name[:-1]}/leaf")
+    categories = f'&lt;Categories>&lt;Category Assigned="1">{name}&lt;/Category>&lt;/Categories>'
+    assert xmp.read(packet(f"<acdsee:categories>{categories}</acdsee:categories>").encode()).tags == (name[:-1],) * 2
+    long = f"<exif:GPSLatitude>{'0' * 199}1</exif:GPSLatitude><exif:GPSLongitude>2</exif:GPSLongitude>"
+    assert (read(long).lat, read(long.replace("<exif:GPSLatitude>0", "<exif:GPSLatitude>00")).lat) == (1.0, None)
+
+
 def test_a_path_is_its_last_name_and_the_whole():
     inside = bag("lr:hierarchicalSubject", "Places|Italy|Rome", "dog", "Places| Italy |Rome", "|")
     inside += bag("digiKam:TagsList", "People/Ann", kind="Seq") + bag("MicrosoftPhoto:LastKeywordXMP", "Sea/Lake")
@@ -242,6 +306,16 @@ def test_what_is_left_out_is_said(monkeypatch):
     ):
         assert [why in note for note in xmp.read(data).notes] == [True], why
     assert xmp.read(b"") == xmp.read(b"\0 \n") == xmp.read(packet().encode()) == About()
+
+
+def test_as_much_as_may_be_is_read(monkeypatch):
+    for deeper, notes in ((61, ()), (62, ("XMP left out in part: more than 64 elements in each other",))):
+        assert read(DOG + "<a>" * deeper + "</a>" * deeper).notes == notes  # in three of the packet
+    marks = sum(1 for _ in xmp._marks(packet(DOG)))
+    for most, notes in ((marks, ()), (marks - 1, (f"XMP left out in part: more than {marks - 1} marks",))):
+        monkeypatch.setattr(xmp, "MAX_MARKS", most)
+        found = read(DOG)
+        assert found.notes == notes and found.tags == ("dog",)
 
 
 def test_the_marks_read_grow_with_the_bytes_and_not_faster():
