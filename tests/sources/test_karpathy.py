@@ -35,6 +35,18 @@ def test_where_a_picture_stands_and_where_a_file_breaks_is_told(tmp_path):
     assert [(row.image, row.split, row.texts, row.where) for row in karpathy.rows(path)] == [
         ("a.jpg", "val", (), f"{path}, image {number}") for number in (0, 1)
     ]
+    path.write_bytes(b'{"images": ["\xff"]}')
+    with pytest.raises(BadInput, match=r"json: not UTF-8; fetch the file again"):
+        karpathy.rows(path)
+    for odd in (
+        '{"images": ["a"]}',
+        '{"images": 5}',
+        "[]",
+        '{"images": [{"filename": "a", "split": "val", "sentences": [5]}]}',
+    ):
+        path.write_text(odd)
+        with pytest.raises(BadInput, match="not one of Karpathy's files"):
+            karpathy.rows(path)
     path.write_text("\n\n[")
     with pytest.raises(BadInput, match=r"json, line 3: not JSON \(.*\); fetch the file again"):
         karpathy.rows(path)

@@ -33,5 +33,7 @@ def rows(path: Path) -> list[Row]:
         ]
     except json.JSONDecodeError as error:
         raise BadInput(f"{path}, line {error.lineno}: not JSON ({error.msg}); fetch the file again") from None
-    except (KeyError, TypeError) as error:
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: not UTF-8; fetch the file again") from None
+    except (AttributeError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: not one of Karpathy's files ({error!r} in `images`)") from None
