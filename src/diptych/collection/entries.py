@@ -159,9 +159,9 @@ def _ids(store: Store, entries: Sequence[Entry]) -> list[int | None]:
     ids = [next(others if entry.row is None else with_row) for entry in entries]
     if len({_kept(entry) if id is None else id for entry, id in zip(entries, ids, strict=True)}) < len(ids):
         raise BadInput("one item stands twice among the entries; join them into one")
-    for entry, id in zip(entries, ids, strict=True):
-        if entry.row is None and id is None:
-            raise BadInput(f"{entry.key}: not in the collection, so it needs a row; or add its file")
+    missing = next((entry for entry, id in zip(entries, ids, strict=True) if id is None and entry.row is None), None)
+    if missing is not None:
+        raise BadInput(f"{missing.key}: not in the collection, so it needs a row; or add its file")
     return ids
 
 

@@ -534,14 +534,15 @@ class Store:
 
     def _keyed(self, keys: Sequence[str]) -> dict[str, int]:
         """key -> id of those that are there; a file before an item that was given under its path."""
-        kept = {key: self.kept_path(key) for key in keys if os.path.isabs(key)}  # noqa: PTH117 - "" and "." stay as they are
+        paths = [key for key in keys if os.sep in key and os.path.isabs(key)]  # noqa: PTH117 - "" and "." stay as they are
+        kept = {key: self.kept_path(key) for key in paths}
         found: dict[tuple[str, int], int] = {}
         for some in batches(list({*keys, *kept.values()}), 500):
             marks = ",".join("?" * len(some))
             sql = f"SELECT path, size IS NULL, id FROM items WHERE path IN ({marks})"
             found.update(((path, row), id) for path, row, id in self.rows(sql, some))
         ids = {}
-        for key in keys:
+        for key in keys if found else ():
             file = found.get((kept[key], 0)) if key in kept and self.full_path(kept[key]) == key else None
             if (id := file or found.get((key, 1))) is not None:
                 ids[key] = id
