@@ -277,7 +277,7 @@ class Descent(Method):
             checkpoint = parts.checkpoints.Checkpoint(keep, {**identity, "data": parts.checkpoints.digest(train)})
 
         with torch.random.fork_rng(range(torch.cuda.device_count())):
-            torch.manual_seed(self.seed)
+            _seed(self.seed)
             net = self.network(facts).to(device)
             steps = partial(parts.steps.AdamW, momentum=self.momentum, decay=self.decay)
             game = [(player, steps(player.parameters)) for player in self._players(net)]
@@ -295,7 +295,7 @@ class Descent(Method):
                     if epoch - state["chosen"] > self.patience:
                         ended = "no better epoch"
                         break
-                    torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
+                    _seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
                     self.epoch_start(net, learned, epoch)
                     record = self._epoch(net, game, learned, state["epochs"], progress)
                     self.epoch_end(net, learned, epoch)
@@ -465,6 +465,15 @@ def _device() -> Any:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def _seed(seed: int) -> None:
+    """`torch.manual_seed` where something is drawn: for devices that are not there it keeps, at length, who asked."""
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
+
+
 def _sliceable(items: Any) -> Any:
     """Items that give some of their rows: of sparse ones, CSR."""
     return items.tocsr() if hasattr(items, "tocsr") else items
@@ -482,7 +491,7 @@ def _run(encoder: Any, items: Any) -> Any:
     """An encoder's outputs, as float32; inside it, training on CUDA is in bfloat16."""
     import torch
 
-    halved = encoder.training and any(parameter.is_cuda for parameter in encoder.parameters())
+    halved = encoder.training and next((parameter.is_cuda for parameter in encoder.parameters()), False)
     with torch.autocast("cuda", torch.bfloat16) if halved else nullcontext():
         outputs = encoder(items)
     return outputs.float() if isinstance(outputs, torch.Tensor) else outputs

@@ -8,7 +8,7 @@ from scipy import linalg, sparse
 
 from diptych.kinds import BadInput
 from diptych.parts import algebra
-from diptych.parts.algebra import Moments, bilinear, ridged, sum_rows, top_eigen, top_svd
+from diptych.parts.algebra import Moments, bilinear, ridged, sum_rows, top_eigen, top_svd, unit
 
 
 def covariances(X, Y):
@@ -208,3 +208,18 @@ def test_top_eigen_is_the_top_of_eigh():
     np.testing.assert_allclose(values, np.linalg.eigvalsh(M)[::-1][:4])
     np.testing.assert_allclose(M @ vectors, vectors * values, atol=1e-12)
     assert top_eigen(M, 99)[1].shape == (9, 9)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+def test_unit_rows_are_those_of_scikit_learn_and_nothing_is_written_on(kind):
+    from sklearn.preprocessing import normalize
+
+    rows = (5 * np.random.default_rng(0).standard_normal((40, 30))).astype(kind)
+    rows[3], rows[:, 7] = 0, 0
+    for given_rows in (rows, sparse.csr_matrix(rows), sparse.csc_array(rows), rows[:0], sparse.csr_matrix(rows[:0])):
+        found = unit(given_rows)
+        dense, given_dense = (x.toarray() if sparse.issparse(x) else x for x in (found, given_rows))
+        assert sparse.issparse(found) == sparse.issparse(given_rows)
+        np.testing.assert_array_equal(given_dense, rows[: len(given_dense)])
+        expected = normalize(rows.astype(np.float64))[: len(dense)]
+        np.testing.assert_allclose(dense, expected, rtol=1e-15, atol=0)

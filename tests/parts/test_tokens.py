@@ -29,13 +29,17 @@ def test_every_token_asks_for_its_best_match_from_both_sides(both):
         np.testing.assert_allclose(table.numpy(), sets.score(asking, offered), atol=1e-6)
 
 
-def test_query_by_query_is_all_at_once(both):
-    found = parts.tokens.query_by_query(lambda *told: parts.tokens.best_matches(*told)[0], *both)
+@pytest.mark.parametrize("block", [1, 150, parts.tokens.BLOCK])  # one query at a time, two, all
+def test_by_blocks_is_all_at_once(both, block, monkeypatch):
+    def near(*told):
+        return parts.tokens.best_matches(*told)[0]
+
+    monkeypatch.setattr(parts.tokens, "BLOCK", block)
+    found = parts.tokens.by_blocks(near, *both)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, sets.score(*both), atol=1e-6)
-    assert parts.tokens.query_by_query(
-        lambda *told: parts.tokens.best_matches(*told)[0], both[0][:0], both[1]
-    ).shape == (0, 4)
+    assert parts.tokens.by_blocks(near, both[0][:0], both[1]).shape == (0, 4)
+    assert parts.tokens.by_blocks(near, both[0], both[1][:0]).shape == (5, 0)
 
 
 def test_attention_is_a_softmax_over_what_is_offered(both):

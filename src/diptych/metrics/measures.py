@@ -115,7 +115,10 @@ def ndcg(ranking: Ranking, k: int) -> Floats:
 def reciprocal_rank(ranking: Ranking, k: int) -> Floats:
     """mrr: 1 / rank of the first relevant item when it is in the first k, else 0."""
     value = np.zeros(ranking.n_queries)
-    for g in ranking.first[ranking.above[ranking.first] < k]:
+    first = ranking.first[ranking.above[ranking.first] < k]
+    certain = ranking.size[first] == ranking.hits[first]  # its first is relevant, in whatever order it stands
+    value[ranking.query[first[certain]]] = 1 / (ranking.above[first[certain]] + 1)
+    for g in first[~certain]:
         query, above, size, hits, _ = _group(ranking, g)
         place = np.arange(1, min(size - hits + 1, k - above) + 1)
         chance = np.exp(_log_choose(size - place, hits - 1) - _log_choose(size, np.array(hits)))

@@ -250,3 +250,18 @@ def top_eigen(M: Array, k: int) -> tuple[Array, Array]:
     k = int((values > values[-1] * len(M) * np.finfo(np.float64).eps).sum())
     values, vectors = values[::-1][:k], vectors[:, ::-1][:, :k]
     return values, vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)])
+
+
+def unit(rows: Any) -> Any:
+    """Rows, dense or sparse, scaled to length 1, as float64; rows of zeros stay."""
+    if not hasattr(rows, "tocsr"):
+        rows = np.asarray(rows, dtype=np.float64)
+        return rows / _length(np.einsum("ij,ij->i", rows, rows))[:, None]
+    rows = rows.tocsr().astype(np.float64)
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    rows.data /= _length(np.bincount(row, rows.data**2, minlength=rows.shape[0]))[row]
+    return rows
+
+
+def _length(squares: Array) -> Array:
+    return np.where(squares > 0, np.sqrt(squares), 1.0)

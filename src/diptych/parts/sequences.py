@@ -162,8 +162,10 @@ class Transformer(nn.Module):
 
     def heard(self, states: Tensor, real: Tensor) -> Tensor:
         """What the layers make of tokens (b, t, dims) that hear all others of their row."""
-        for layer in self.layers if len(states) else ():  # torch has no mask for no sequences
-            states = layer(states, src_key_padding_mask=~real)
+        # Torch has no mask for no sequences; in training it loads a library for algebra to look at one.
+        mask = None if self.training and real.all() else ~real
+        for layer in self.layers if len(states) else ():
+            states = layer(states, src_key_padding_mask=mask)
         left: Tensor = self.leave(states)
         return left
 

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from diptych.kinds import Array
 
+BLOCK = 1 << 16
+"""Pairs of tokens compared at a time: they stay in the cache of a processor."""
+
 
 def best_matches(u: Tensor, v: Tensor, real: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """(n, m) mean over the tokens of a set of u of their best inner product with a token of one of v; and of v with u.
@@ -41,13 +44,14 @@ def attention(asking: Tensor, offered: Tensor, sharpness: float) -> Tensor:
     return near.masked_fill(~is_token(offered)[..., None, :], torch.finfo(near.dtype).min).softmax(dim=-1)
 
 
-def query_by_query(near: Callable[[Tensor, Tensor, Tensor], Tensor], queries: Array, items: Array) -> Array:
-    """(n_q, n_d) float32 of near(query, items, which of their rows are tokens), one query at a time.
+def by_blocks(near: Callable[[Tensor, Tensor, Tensor], Tensor], queries: Array, items: Array) -> Array:
+    """(n_q, n_d) float32 of near(queries, items, which rows of items are tokens), a few queries at a time.
 
-    The tokens of all pairs at once would fill the memory.
+    The tokens of all pairs at once would fill the memory, and those of too few would not be worth the call.
     """
     stored, scores = torch.from_numpy(np.ascontiguousarray(items)), np.empty((len(queries), len(items)), np.float32)
     real = is_token(stored)
-    for row, query in enumerate(queries):
-        scores[row] = near(torch.from_numpy(query[None]), stored, real)[0]
+    few = max(1, BLOCK // max(1, stored.shape[:2].numel() * queries.shape[1]))
+    for start in range(0, len(queries), few):
+        scores[start : start + few] = near(torch.from_numpy(queries[start : start + few]), stored, real)
     return scores

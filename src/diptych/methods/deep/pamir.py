@@ -12,8 +12,9 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 
-from diptych.kinds import Array, Pairs, count, dot
+from diptych.kinds import Array, Pairs, dot
 from diptych.method import Method, check, dense, featured, project
+from diptych.parts.algebra import unit
 from diptych.parts.fitted import Above, AtLeast
 
 
@@ -61,13 +62,6 @@ def passive_aggressive(q: Array, apart: Array, score: float, most: float) -> Arr
     size = (q @ q) * (apart @ apart)
     pace = min(most, max(0.0, 1.0 - score) / size) if size > 0 else 0.0
     return np.outer(pace * q, apart)
-
-
-def unit(rows: Any) -> Any:
-    """Rows, dense or sparse, scaled to length 1; rows of zeros stay."""
-    from sklearn.preprocessing import normalize
-
-    return normalize(rows) if count(rows) else rows
 
 
 def words(rows: Any) -> list[tuple[Array, Array]]:

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 from diptych import parts
 from diptych.kinds import Array, Pairs
 from diptych.method import Batch, Descent, featured
-from diptych.parts.algebra import Moments, bilinear, ridged
+from diptych.parts.algebra import Moments, bilinear, ridged, unit
 from diptych.parts.fitted import Above, AtLeast, Below
 
 
@@ -58,12 +58,11 @@ class DCCA(Descent):
 
     def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
         import torch
-        from sklearn.preprocessing import normalize
 
         if epoch:
             return
         images, texts = featured(train.images, "images"), featured(train.texts, "texts")
-        moments = Moments().add(normalize(images), normalize(texts), train.owner)
+        moments = Moments().add(unit(images), unit(texts), train.owner)
         M_x, M_y = ridged(moments.c_xx, self.noise), ridged(moments.c_yy, self.noise)
         A, B, _ = bilinear(moments.c_xy, M_x, M_y, self.dims)
         for side, mean, directions in ((net.images, moments.mean_x, A), (net.texts, moments.mean_y, B)):

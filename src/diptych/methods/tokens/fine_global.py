@@ -30,7 +30,7 @@ class WholeAndTokens(Sets):
     """Sets as `Sets` keeps them, the first token being the whole: the mean of coarse and fine similarity."""
 
     def score(self, queries: Array, items: Array) -> Array:
-        fine = parts.tokens.query_by_query(mutual, queries[:, 1:], items[:, 1:])
+        fine = parts.tokens.by_blocks(mutual, queries[:, 1:], items[:, 1:])
         return np.asarray((cosine.score(queries[:, 0], items[:, 0]) + fine) / 2)
 
 

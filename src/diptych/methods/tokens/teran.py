@@ -43,7 +43,7 @@ class WordsAsk(Space):
         def near(query: Any, items: Any, real: Any) -> Any:
             return parts.tokens.best_matches(query, items, real)[items_ask]
 
-        return parts.tokens.query_by_query(near, queries[..., :-1], items[..., :-1])
+        return parts.tokens.by_blocks(near, queries[..., :-1], items[..., :-1])
 
 
 @dataclass
