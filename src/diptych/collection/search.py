@@ -698,6 +698,8 @@ def _open(picture: Any) -> Any:
     try:
         if isinstance(picture, np.ndarray):
             return Image.fromarray(picture)
+        if 0 in picture.size:
+            raise ValueError("it has no pixels")
         return pictures.upright(picture)
     except (OSError, ValueError, SyntaxError) as error:  # it was closed, or what it is read from is damaged
         raise BadInput(f"query: the picture that was given does not open ({error})") from None
