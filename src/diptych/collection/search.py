@@ -369,7 +369,7 @@ class Search:
         return joined
 
     def _weights(self, terms: Sequence[Term]) -> Floats:
-        """Those of the terms; in the space `cosine`, where only their ratio tells, they are brought to 1 at the most."""
+        """Those of the terms; in the space `cosine`, where only their ratio tells, at most 1."""
         weights = np.array([term.weight for term in terms], dtype=np.float64)
         return weights / np.abs(weights).max() if self.vectors.space.name == "cosine" else weights
 
