@@ -88,4 +88,4 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*(name for name in globals() if name.startswith("__")), *_HOME})

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import diptych.datasets
 import diptych.methods
-from diptych.kinds import BadInput, Card, Pairs, nearest
+from diptych.kinds import BadInput, Card, Pairs, nearest, place, shown
 from diptych.method import Method
 from diptych.parts.plugins import DATASETS, METHODS, distribution, loaded, plugins
 from diptych.sources import cache
@@ -108,6 +108,10 @@ class Dataset:
     card: Card
     read: Callable[[str], Pairs]
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.card, Card) or not callable(self.read):
+            raise BadInput(f"Dataset({shown(self.card)}, {shown(self.read)}): give a Card, and what reads a split")
+
 
 def datasets() -> list[str]:
     """The names of the datasets there are files for, here and in plug-ins."""
@@ -120,6 +124,7 @@ def dataset(name: str | Path) -> Dataset:
 
     Raises BadInput with the nearest name there is, and for a plug-in that brings no dataset.
     """
+    place(name)
     ours = _own_datasets()
     theirs = _plugged(DATASETS, ours)
     if str(name) in ours or str(name) in theirs:

@@ -41,6 +41,11 @@ class Encoder(Fitted):
         method          a method, of this package or your own
         Raises BadInput for an unknown feature or setting, and for a feature of the other side.
         """
+        if not isinstance(method, Method):
+            raise BadInput(f"method: {shown(method)} is none; give one that is made: Class()")
+        for features in (images, texts):
+            if not isinstance(features, str | Composition):
+                raise BadInput(f"{shown(features)} names no features; give a text, such as tfidf@words=2000")
         encoder = cls()
         encoder.images_ = composition.read(images, "image") if isinstance(images, str) else images
         encoder.texts_ = composition.read(texts, "text") if isinstance(texts, str) else texts

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,6 +45,27 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def shown(thing: Any) -> str:
     """Anything as a message shows it: on one line, and short."""
     return " ".join(repr(thing).split())[:60]
+
+
+def place(path: Any) -> Path:
+    """A path; BadInput for what is none on any system: other calls would stumble on it, each in its own way."""
+    if not isinstance(path, str | os.PathLike):
+        raise BadInput(f"{shown(path)} is no path; name a file or a folder")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise BadInput(f"{shown(text)} is no path: it is empty, no text, or holds a zero byte")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise BadInput(f"{shown(text)} is no path: it holds half of a character") from None
+    return Path(text)
+
+
+def named(value: Any, what: str) -> str:
+    """A name as it stands; BadInput for what is no text, before it is looked up."""
+    if not isinstance(value, str):
+        raise BadInput(f"{what}: {shown(value)} is no text; give a name")
+    return value
 
 
 def take(items: Any, rows: Array | Sequence[int] | slice) -> Any:
@@ -101,6 +123,10 @@ class Pairs:
     text_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for side, items in (("images", self.images), ("texts", self.texts)):
+            is_several = bool(items.shape) if hasattr(items, "shape") else hasattr(items, "__len__")
+            if not is_several or isinstance(items, str | bytes | Mapping | type):
+                raise BadInput(f"Pairs: {side}: {shown(items)} is no list; give an array of rows, or several in [ ]")
         n_images, n_texts = count(self.images), count(self.texts)
         owner = np.arange(n_texts) if self.owner is None else np.asarray(self.owner)
         if owner.size and owner.dtype.kind not in "iu":
@@ -133,7 +159,7 @@ class Pairs:
         object.__setattr__(self, "owner", owner)
         object.__setattr__(self, "labels", labels)
         for name, n in (("image_ids", n_images), ("text_ids", n_texts)):
-            ids = tuple(map(str, getattr(self, name))) or tuple(map(str, range(n)))
+            ids = tuple(map(str, listed(getattr(self, name), name, "names"))) or tuple(map(str, range(n)))
             if len(ids) != n:
                 raise BadInput(f"{name}: {len(ids)} ids for {n} rows")
             if len(set(ids)) != n:
@@ -157,10 +183,16 @@ class Pairs:
         return None if self.labels is None else self.labels[self.owner]
 
     def select(self, images: Array | Sequence[int]) -> Pairs:
-        """These rows of images in this order, with the texts that belong to them. Raises BadInput for one twice."""
-        keep = np.asarray(images, dtype=np.int64)
-        if len(np.unique(keep)) != len(keep):
+        """These rows of images in this order, with the texts that belong to them.
+
+        Raises BadInput for one twice, and for what is no row.
+        """
+        keep = np.asarray(listed(images, "select", "rows of images"))
+        keep = keep.astype(np.int64) if keep.dtype.kind in "iu" or not keep.size else keep
+        if keep.dtype != np.int64 or keep.ndim != 1 or len(np.unique(keep)) != len(keep):
             raise BadInput("select wants the rows of images, each at most once; of a mask take np.flatnonzero first")
+        if keep.size and not (keep.min() >= 0 and keep.max() < self.n_images):
+            raise BadInput(f"select: rows from {keep.min()} to {keep.max()}; there are 0 to {self.n_images - 1}")
         new_row = np.full(self.n_images, -1)
         new_row[keep] = np.arange(len(keep))
         texts = np.flatnonzero(new_row[self.owner] >= 0)
@@ -636,7 +668,7 @@ class Card:
 
     def protocol(self, name: str = "") -> Protocol:
         """The protocol of this name; the first one when no name is given. Raises BadInput with the nearest name."""
-        if not name:
+        if not named(name, "protocol"):
             return self.protocols[0]
         for protocol in self.protocols:
             if protocol.name == name:
@@ -692,13 +724,17 @@ class Report:
         return json.dumps(asdict(self), indent=None, ensure_ascii=False)
 
     def save(self, path: str | Path) -> None:
-        """Write it as JSON to this file."""
-        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+        """Write it as JSON to this file. Raises BadInput where none can be."""
+        file = place(path)
+        try:
+            file.write_text(self.to_json() + "\n", encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"{file}: not written ({error.strerror})") from None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a report written by `save`; a folder means its `report.json`. Raises BadInput for anything else."""
-        file = Path(path)
+        file = place(path)
         file = file / "report.json" if file.is_dir() else file
         try:
             return cls(**json.loads(file.read_text(encoding="utf-8")))

@@ -185,10 +185,46 @@ def test_several_folders_are_named_one_by_one(collection, tmp_path):
     {"key": ""}, {"key": 5}, {"key": None}, {"key": b"x"}, {"tags": "dog"}, {"captions": "a dog"}, {"captions": [1]},
     {"metadata": "x"}, {"metadata": {"a": {"b": 1}}}, {"width": -1}, {"width": 1.5}, {"width": True}, {"lat": "x"},
     {"lat": float("nan")}, {"taken": 5}, {"camera": b"x"}, {"metadata": {"a": float("inf")}},
+    {"lat": 91}, {"lon": -361}, {"taken": ""}, {"taken": "yesterday"}, {"taken": "2020-13-01"}, {"taken": "2021-02-29"},
 ])  # fmt: skip
 def test_an_entry_is_looked_at_when_it_is_made(arguments):
     with pytest.raises(BadInput):
         Entry(**{"key": "k", **arguments})
+
+
+def test_a_time_is_kept_as_filters_compare_it(tmp_path):
+    with Collection.open(tmp_path / "c", space=cosine, width=2, write=True) as collection:
+        times = ["2020-05-01 10:30:15", "2020-05-01T10:30:15.250+02:00", "2020-05-01T10:30:15", "2020"]
+        for at, taken in enumerate(times):
+            collection.put([Entry(f"{at}", [1.0, 0.0], taken=taken)])
+        found = collection.search("taken >= 2020-05-01T10:30", k=9, fields=True).results
+        assert {(hit.key, hit.item.taken) for hit in found} == {(f"{at}", "2020-05-01T10:30:15") for at in range(3)}
+        assert collection.counts("taken") == {"2020-05-01T10:30:15": 3, "2020": 1}
+
+
+def test_a_row_that_is_no_array_is_refused_by_its_key(tmp_path):
+    class Learning:
+        """As a tensor that still learns."""
+
+        shape = (2,)
+
+        def __len__(self) -> int:
+            return 2
+
+        def __array__(self, *_: object, **__: object) -> Any:
+            raise RuntimeError("call detach() first")
+
+    with (
+        Collection.open(tmp_path / "c", space=cosine, width=2, write=True) as collection,
+        pytest.raises(BadInput, match=r"k: .*detach"),
+    ):
+        collection.put([Entry("k", Learning())])
+
+
+def test_a_picture_without_pixels_is_refused(collection):
+    for odd in (Image.new("RGB", (0, 0)), Image.new("L", (0, 5))):
+        with pytest.raises(BadInput, match="no pixels"):
+            collection.search(odd)
 
 
 def test_a_closed_collection_says_so_whatever_is_asked(collection):

@@ -119,6 +119,17 @@ def test_an_export_names_a_form_it_can_write(many, tmp_path):
     assert (tmp_path / "new" / "folders" / "ALL.JSONL").stat().st_size
 
 
+@pytest.mark.parametrize("row", [[1.7, 2], [1, 256], [-1, 2], ["1", "2"], [True, False]])
+def test_packed_bits_are_bytes_and_nothing_is_cut_to_one(tmp_path, row):
+    (tmp_path / "all.jsonl").write_text(json.dumps({"key": "sound", "vector": [1, 255]}) + "\n")
+    (tmp_path / "odd.jsonl").write_text(json.dumps({"key": "odd", "vector": row}) + "\n")
+    with Collection.open(tmp_path / "c", space="hamming", width=2, write=True) as collection:
+        assert collection.import_(tmp_path / "all.jsonl") == 1
+        assert collection._vectors.of(collection.ids("sound")).tolist() == [[1, 255]]
+        with pytest.raises(BadInput, match=r"odd(:|\.jsonl, line 1)"):
+            collection.import_(tmp_path / "odd.jsonl")
+
+
 ROW = [0.25] * 16
 
 

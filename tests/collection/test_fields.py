@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,37 @@ def test_values_are_counted_under_a_filter(shop):
     )
     assert shop.counts("nothing") == {} and shop.counts("tag", where="nothing = 1") == {}
     assert shop.counts("TAG") == shop.counts("tag")
+
+
+def test_what_is_equal_in_python_is_counted_as_one_value(shop):
+    values = [1, True, 1.0, [1, True], False, 0, True, "true", "1"]
+    for at, value in enumerate(values):
+        shop.annotate(f"sku-{at}", metadata={"v": value})
+    assert shop.counts("v") == {1: 5, 0: 2, "true": 1, "1": 1}
+    assert shop.counts("v", where='name = "sku-1" OR name = "sku-6" OR name = "sku-4"') == {True: 2, False: 1}
+    assert not any(isinstance(value, bool) for value in shop.counts("v"))
+    assert all(isinstance(value, bool) for value in shop.counts("v", where='name = "sku-1" OR name = "sku-4"'))
+
+
+def test_metadata_that_is_called_as_a_column_is_counted_by_its_name_in_quotes(shop):
+    shop.annotate("sku-1", metadata={"size": "M", "width": 7, 'a "b" \\': 1})
+    assert shop.counts('"size"') == {"M": 1} and shop.counts("size") == {}
+    assert shop.counts('"size"', where='"size" = M') == {"M": 1}
+    assert [step.count for step in shop.histogram('"width"', bins=1)] == [1]
+    assert shop.counts('a "b" \\') == {1: 1} == shop.counts('"a \\"b\\" \\\\"')
+
+
+@pytest.mark.parametrize("values", [
+    [1.7e18], [10**17, 10**17 + 16], [2**53, 2**53 + 1], [5e-324, 1e-323], [-1e308, 1e308], [1.7e308],
+])  # fmt: skip
+@pytest.mark.parametrize("steps", [1, 10, np.int64(1000)])
+def test_a_histogram_holds_every_number_there_may_be(shop, values, steps):
+    for at, value in enumerate(values):
+        shop.annotate(f"sku-{at}", metadata={"v": value})
+    bins = shop.histogram("v", steps)
+    assert sum(step.count for step in bins) == len(values) and len(bins) in (1, steps)
+    assert bins[0].low <= min(values) and float(max(values)) <= bins[-1].high
+    assert all(step.high == after.low for step, after in pairwise(bins))
 
 
 def test_a_number_and_a_date_have_histograms(shop):

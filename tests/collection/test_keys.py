@@ -83,6 +83,14 @@ def test_the_key_of_a_picture_is_its_path_in_full(collection, mixed, tmp_path, m
     assert collection.get(relative).key == str(mixed[0]) == collection.get(str(relative)).key
     (tmp_path / "link").symlink_to(tmp_path / "photos")
     assert collection.ids(tmp_path / "link" / relative) == collection.ids(mixed[0])
+    (tmp_path / "photos" / "link.png").symlink_to(mixed[0])
+    for link in ("link.png", "./link.png", tmp_path / "photos" / "link.png", tmp_path / "link" / "link.png"):
+        assert collection.get(link).key == str(mixed[0])
+        assert collection.annotate(link, tags=["linked"]).tags == ("linked",)
+        assert mixed[0] not in [Path(hit.key) for hit in collection.similar(link, k=99).results]
+    (tmp_path / "photos" / "loop").symlink_to(tmp_path / "photos" / "loop")
+    with pytest.raises(BadInput, match="has no item 'loop'"):
+        collection.get("loop")
 
 
 def test_a_row_of_the_name_that_a_picture_has_inside_is_another_item(collection, mixed, tmp_path, monkeypatch):

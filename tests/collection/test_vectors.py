@@ -109,6 +109,19 @@ def test_vectors_are_weighed_beside_items_and_each_other(items):
     assert keys(items.search([Term.of(one), Term.of(item)], k=5)) == joined
 
 
+@pytest.mark.parametrize("size", [1e308, 1e39, 1e20, 1e-320])
+def test_weights_of_any_size_tell_by_their_ratio(items, size, tmp_path):
+    one, other = random()[:2]
+    usual = items.search([Term.of(one), Term.of(other, -0.5)], k=5)
+    answer = items.search([Term.of(one, size), Term.of(other, -size / 2)], k=5)
+    assert keys(answer) == keys(usual)
+    assert [hit.score for hit in answer.results] == pytest.approx([hit.score for hit in usual.results], abs=1e-3)
+    with Collection.open(tmp_path / "dot", space=dot, width=WIDTH, write=True) as collection:
+        collection.put([Entry("k", one)])
+        with pytest.raises(BadInput, match="too large"):
+            collection.search([Term.of(one, 1e308), Term.of(other, 1e308)])
+
+
 def test_words_need_an_encoder_and_the_line_says_the_way_out(items, tmp_path):
     for ask in (
         lambda: items.search("red shoes"),

@@ -13,6 +13,7 @@ import numpy as np
 
 from diptych.collection.items import Scalar, Value
 from diptych.kinds import BadInput, listed, shown
+from diptych.kinds import place as place
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,6 @@ class Number(int):
         number = cls(n)
         number.normalised = normalised
         return number
-
-
-def place(path: Any) -> Path:
-    """A path; BadInput for what is none on any system: other calls would stumble on it, each in its own way."""
-    if not isinstance(path, str | os.PathLike):
-        raise BadInput(f"{shown(path)} is no path; name a file or a folder")
-    text = os.fspath(path)
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise BadInput(f"{shown(text)} is no path: it is empty, no text, or holds a zero byte")
-    try:
-        os.fsencode(text)
-    except UnicodeEncodeError:
-        raise BadInput(f"{shown(text)} is no path: it holds half of a character") from None
-    return Path(text)
 
 
 def name(thing: Any) -> int | str | Path:

@@ -725,7 +725,8 @@ class Collection:
     def counts(self, field: str, where: str | Filter | None = None) -> dict[Any, int]:
         """How many items have each value of a field, the most frequent first; of lists, captions and tags each counts.
 
-        field   a field of the query language, such as "tag", "camera" or "year", or the name of metadata
+        field   a field of the query language, such as "tag", "camera" or "year", or the name of metadata; in quotes
+                always that: '"size"'
         where   a filter of the query language that the items pass
         """
         with self._reading():
@@ -734,6 +735,7 @@ class Collection:
     def histogram(self, field: str, bins: int | str | None = None, where: str | Filter | None = None) -> list[Bin]:
         """How many values of a number lie in each of some equal steps, or of the date `taken` in each month.
 
+        field  as in `counts`
         bins   how many steps, 10 by default; of a date "year", "month" or "day"
         where  as in `counts`
         """

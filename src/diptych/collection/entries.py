@@ -20,6 +20,7 @@ from diptych.collection.vectors import Vectors
 from diptych.collection.writing import Written, begin, encoded_texts, write
 from diptych.kinds import Array, BadInput, shown
 from diptych.sources.metadata.about import Words
+from diptych.sources.metadata.reading import moment
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Entry:
     key     what it is called: any text that no other item has, kept as it is; or the Path of a picture that is there
     row     its vector, in the collection's space; None leaves the one it has
     captions, tags, metadata   in the place of those given before; None leaves them
+    taken   local time, as far as it is known: `2020`, `2020-05-01`, `2020-05-01T12:30:15`; a zone is left away
 
     Raises BadInput for what can be told to be wrong without a collection.
     """
@@ -57,12 +59,17 @@ class Entry:
         for name in ("width", "height"):
             if (value := getattr(self, name)) is not None:
                 settled[name] = arguments.whole(value, name, 0, 2**31, "give pixels")
-        for name in ("lat", "lon"):
+        for name, most in (("lat", 90), ("lon", 360)):
             if (value := getattr(self, name)) is not None:
-                settled[name] = arguments.number(value, name, -360, 360, "give degrees") + 0.0
+                so = f"give degrees from -{most} to {most}"
+                settled[name] = arguments.number(value, name, -most, most, so) + 0.0
         for name in ("taken", "camera"):
             if not isinstance(getattr(self, name), str | None):
                 raise BadInput(f"{name}: {shown(getattr(self, name))} is no text")
+        if self.taken is not None and (time := moment(self.taken)) != self.taken:
+            if time is None:
+                raise BadInput(f"taken: {shown(self.taken)}; give a local time, such as 2020, 2020-05-01T12:30:15")
+            settled["taken"] = time
         for name, value in settled.items():
             object.__setattr__(self, name, value)
 

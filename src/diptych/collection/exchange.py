@@ -278,13 +278,23 @@ def _entry(vectors: Vectors, where: str, fields: dict[str, Any]) -> Entry:
     metadata = fields.get("metadata")
     try:
         metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
-        row = None if fields.get("vector") is None else np.asarray(fields["vector"], dtype=vectors.identity.dtype)
+        row = None if fields.get("vector") is None else _row(fields["vector"], vectors.identity.dtype)
         plain: dict[str, Any] = {
             name: kind(fields[name]) for name, kind in _PLAIN.items() if fields.get(name) is not None
         }
         return Entry(key, row, captions, fields.get("tags"), metadata, **plain)
     except (TypeError, ValueError, OverflowError) as error:  # BadInput is a ValueError
         raise BadInput(f"{where}: {error}") from None
+
+
+def _row(numbers: Any, kind: np.dtype[Any]) -> Array:
+    """As it was written, packed bits as bytes: whatever is no byte stays as it is, and is refused as such."""
+    row = np.asarray(numbers)
+    if row.dtype.kind not in "fiu":
+        raise ValueError("vector: not a list of numbers")
+    if kind.kind == "u" and row.dtype.kind == "i" and row.size and row.min() >= 0 and row.max() <= 255:
+        return row.astype(kind)
+    return row
 
 
 def _from_parquet(vectors: Vectors, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

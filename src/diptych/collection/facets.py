@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from diptych.collection import arguments
 from diptych.collection.query import COLUMNS, Field
+from diptych.collection.query.tokens import unquoted
 from diptych.collection.store import Store
 from diptych.kinds import BadInput, Ints, shown
 
@@ -26,20 +28,30 @@ class Bin:
 
 
 def field(name: str) -> Field:
-    """A column of the query language by its name in any case; else a metadata key."""
+    """A column of the query language by its name in any case; else a metadata key, as one in quotes always is."""
+    if len(name) > 2 and name[0] == name[-1] == '"':
+        return Field(unquoted(name), metadata=True)
     return Field(name.lower()) if name.lower() in COLUMNS else Field(name, metadata=True)
 
 
 def counts(store: Store, of: Field, among: Ints | None) -> dict[Any, int]:
-    """How many of these items (None: of all) have each value, the most frequent first. Of a list each value counts."""
+    """How many of these items (None: of all) have each value, the most frequent first. Of a list each value counts.
+
+    What is equal in Python is one key: 1, 1.0 and True count as one value, and come as a truth where all are one.
+    """
     value, source, values = _source(of, among)
-    kind = "kind LIKE '%bool'" if of.metadata else "0"
-    sql = f"SELECT {value}, {kind}, count(DISTINCT items.id) AS n {source} GROUP BY 1, 2 ORDER BY n DESC, 1"
-    return {(found == "true" if is_bool else found): n for found, is_bool, n in store.rows(sql, values)}
+    is_bool = "0"
+    if of.metadata:
+        is_bool = "kind LIKE '%bool'"
+        value = f"CASE WHEN {is_bool} THEN {value} = 'true' ELSE {value} END"
+    sql = f"SELECT {value}, min({is_bool}), count(DISTINCT items.id) AS n {source} GROUP BY 1 ORDER BY n DESC, 1"
+    return {(bool(found) if all_bool else found): n for found, all_bool, n in store.rows(sql, values)}
 
 
 def histogram(store: Store, of: Field, bins: int | str, among: Ints | None) -> list[Bin]:
     """How many values of these items (None: of all) lie in each equal step, or of a date in each year, month or day.
+
+    Numbers too near to each other for so many steps are one.
 
     Raises BadInput for a field that holds neither.
     """
@@ -53,13 +65,18 @@ def histogram(store: Store, of: Field, bins: int | str, among: Ints | None) -> l
         return [Bin(found, found, n) for found, n in store.rows(sql, values)]
     if of.holds == "text":
         raise BadInput(f"{of.name} is a text, which has no histogram; counts({of.name!r}) tells how often each stands")
-    if not isinstance(bins, int) or isinstance(bins, bool) or not 1 <= bins <= 1000:
-        raise BadInput(f"bins: {shown(bins)}; {of.name} is a number: give 1 to 1,000 steps")
+    steps = arguments.whole(bins, "bins", 1, 1000, f"{of.name} is a number: give 1 to 1,000 steps")
     number = f"diptych_number({value})" if of.metadata else value
     found = np.array([n for (n,) in store.rows(f"SELECT {number} {source} AND {number} IS NOT NULL", values)], float)
     if not len(found):
         return []
-    held, edges = np.histogram(found, bins)
+    low, high = float(found.min()), float(found.max())
+    scale = 4.0 if max(high, -low) > 1e307 else 1.0  # exact, and the range of what is that large is a number, too
+    try:
+        held, edges = np.histogram(found / scale, steps)
+    except ValueError:  # no number lies between its steps
+        return [Bin(low, high, len(found))]
+    edges *= scale
     return [Bin(float(low), float(high), int(n)) for low, high, n in zip(edges, edges[1:], held, strict=False)]
 
 

@@ -411,8 +411,16 @@ class Search:
             return rows[:1]
         if self.vectors.space.name not in ("cosine", "dot"):
             raise BadInput(f"query: rows of the space {self.vectors.space!r} have no sum; ask for one thing at a time")
+        with np.errstate(over="ignore"):
+            joined = self.vectors.space.normalise((self._weights(terms) @ rows)[None])
+        if not np.isfinite(joined).all():
+            raise BadInput("query: its weights are too large to be added up; give smaller ones")
+        return joined
+
+    def _weights(self, terms: Sequence[Term]) -> Floats:
+        """Those of the terms; in the space `cosine`, where only their ratio tells, at most 1."""
         weights = np.array([term.weight for term in terms], dtype=np.float64)
-        return self.vectors.space.normalise((weights @ rows)[None])
+        return weights / np.abs(weights).max() if self.vectors.space.name == "cosine" else weights
 
     def passing(self, where: Filter | None) -> Passing:
         """The items that a filter lets pass; None: all that can be found.
@@ -662,7 +670,7 @@ class Search:
             best, each = "none", ["none"] * len(on_page)
         elif words and calibration.text and len(absent.rows):  # a move to another encoder may have been stopped
             thresholds, null = self._thresholds(query, rows, never, words, among, without)
-            weights = [terms[place].weight for place in words]
+            weights = self._weights([terms[place] for place in words])
             by = float(np.average(absent.raised(rows[words]), weights=weights))
             searched = len(self.nearest.current()) if among is None else len(among.ids)
             best, each = self._of_words(thresholds, null, ids, scores, by, n, on_page, judge.best_of(searched))
@@ -702,7 +710,7 @@ class Search:
         items = items[can_answer]
         usual = calibration.usual or np.zeros(len(null))  # of a collection that was measured without it
         turned = [np.roll(usual, turn) for turn in range(len(words))]  # as `_in_place` puts them
-        raised = np.average(turned, axis=0, weights=[terms[place].weight for place in words])
+        raised = np.average(turned, axis=0, weights=self._weights([terms[place] for place in words]))
         thresholds = judge.of_absent(self.vectors.space, null, items, raised, calibration.points)
         if (len(self.nearest.current()) if among is None else len(among.ids)) > len(some):
             thresholds = thresholds.raised(calibration.shift)
@@ -750,7 +758,7 @@ class Search:
         """(k, d) the query with other rows at these places, each time others of the (k, d) that are given."""
         if len(terms) == 1 and terms[0].weight > 0:
             return others
-        weights = [term.weight for term in terms]
+        weights = self._weights(terms)
         fixed = sum((weights[place] * rows[place] for place in range(len(terms)) if place not in places), 0.0)
         put = sum(weights[place] * np.roll(others, turn, axis=0) for turn, place in enumerate(places))
         return self.vectors.space.normalise(fixed + put)
@@ -796,6 +804,8 @@ def _open(picture: Any) -> Any:
     try:
         if isinstance(picture, np.ndarray):
             return Image.fromarray(picture)
+        if 0 in picture.size:
+            raise ValueError("it has no pixels")
         return pictures.upright(picture)
     except (OSError, ValueError, SyntaxError) as error:  # it was closed, or what it is read from is damaged
         raise BadInput(f"query: the picture that was given does not open ({error})") from None

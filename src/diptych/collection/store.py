@@ -523,13 +523,15 @@ class Store:
         """The id of each item that is called so, whatever its status; None where there is none.
 
         A text is a key, and only where no item has it the path of a file, as a Path always is: from the working
-        directory, and through links to the folder it is in. exactly: a text is a key and nothing else
+        directory, and through links to the folder it is in; a link to a file that is no item itself is the file.
+        exactly: a text is a key and nothing else
         """
         found: dict[str | Path, int] = dict(self._keyed([name for name in names if isinstance(name, str)]).items())
         paths = [name for name in names if name not in found and not (exactly and isinstance(name, str))]
-        full_paths = {name: full(name) for name in paths}
-        files = self._keyed(list(full_paths.values()))
-        found.update((name, files[place]) for name, place in full_paths.items() if place in files)
+        for place in (full, _real):
+            places = {name: place(name) for name in paths if name not in found}
+            files = self._keyed(list(places.values()))
+            found.update((name, files[path]) for name, path in places.items() if path in files)
         return [found.get(name) for name in names]
 
     def _keyed(self, keys: Sequence[str]) -> dict[str, int]:
@@ -694,6 +696,14 @@ def full(name: str | Path) -> str:
     try:
         return os.path.join(os.path.realpath(place), file)  # noqa: PTH118
     except ValueError:  # a zero byte, or half of a character: it is no path
+        return str(name)
+
+
+def _real(name: str | Path) -> str:
+    """The path of a file under its own name, whatever links lead to it."""
+    try:
+        return os.path.realpath(name)
+    except ValueError:  # as in `full`
         return str(name)
 
 

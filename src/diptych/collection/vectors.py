@@ -121,6 +121,8 @@ class Vectors:
             rows = np.asarray(rows)
         except ValueError:
             raise BadInput("rows are of different lengths; give as many numbers in each") from None
+        except (TypeError, RuntimeError) as error:  # a tensor that still learns, or lies on a GPU
+            raise BadInput(f"a row is no array ({error})") from None
         shape = (n, self.identity.width)
         is_float = self.identity.dtype.kind == "f"
         if rows.shape != shape or not (rows.dtype.kind in "fi" if is_float else rows.dtype == self.identity.dtype):

@@ -14,7 +14,7 @@ from diptych.encoders import hub
 from diptych.encoders.dual import DualEncoder
 from diptych.encoders.hub import Transformers
 from diptych.encoders.pair import CARD, FILES, OnnxPair
-from diptych.kinds import BadInput, Progress, nearest
+from diptych.kinds import BadInput, Progress, nearest, place
 from diptych.parts.fitted import Fitted
 
 DEFAULT = "mini"
@@ -139,6 +139,7 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
 
 def _folder(name: str | Path) -> Path:
     """Where an encoder lies. Raises BadInput where it is not here."""
+    place(name)
     shelf = {model.name: model for model in _SHELF} if isinstance(name, str) else {}
     if model := shelf.get(str(name)):
         if found := model.here:

@@ -34,7 +34,9 @@ from diptych.kinds import (
     Report,
     Run,
     Space,
+    listed,
     nearest,
+    shown,
 )
 from diptych.method import Method
 from diptych.metrics import measures, ranking, statistics
@@ -145,7 +147,7 @@ def evaluate(
     if isinstance(method, Path):
         method = str(method)
     if not isinstance(method, str | Method | Encoder | DualEncoder):
-        raise BadInput(f"method: {method!r:.60} is neither a name nor a method or encoder made of a class of diptych")
+        raise BadInput(f"method: {shown(method)} is neither a name nor a method or encoder made of a class of diptych")
     known = catalogue.methods()
     if isinstance(method, str) and not (method in known or shelf.is_encoder(method)):
         raise BadInput(
@@ -192,6 +194,7 @@ def measure(
 
     metrics   names as in `metrics.measures`; ties as in `metrics.ranking`
     """
+    metrics = listed(metrics, "metrics", "names")
     for metric in metrics:
         measures.known(metric)
     policy = ranking.policy(ties)

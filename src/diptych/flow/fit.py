@@ -9,7 +9,7 @@ from diptych import __version__, catalogue
 from diptych.catalogue import Dataset
 from diptych.encoder import Encoder
 from diptych.flow.prepare import Prepared, prepare, seeded
-from diptych.kinds import BadInput
+from diptych.kinds import BadInput, shown
 from diptych.method import Method
 
 
@@ -43,6 +43,8 @@ def fit(
 
 def leaf(method: str | Method, settings: dict[str, str] | None = None) -> Method:
     """A method that has not learned yet: by name and settings, or with the settings of this one."""
+    if not isinstance(method, str | Method):
+        raise BadInput(f"method: {shown(method)} is neither a name nor a method; of a class make one: Class()")
     if not isinstance(method, Method):
         return catalogue.method(method).configured(settings)
     if settings:

@@ -11,12 +11,25 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from diptych import catalogue
 from diptych.catalogue import Dataset
 from diptych.features import composition
 from diptych.features.composition import Composition
 from diptych.features.feature import has_word
-from diptych.kinds import BadInput, Listed, Pairs, Progress, Protocol, Qrels, SharedLabels
+from diptych.kinds import (
+    BadInput,
+    Listed,
+    Pairs,
+    Progress,
+    Protocol,
+    Qrels,
+    SharedLabels,
+    named,
+    nearest,
+    shown,
+)
 from diptych.parts.fitted import Fitted
 
 
@@ -43,7 +56,13 @@ class Prepared:
     def pairs(self, split: str) -> Pairs:
         """Pictures and strings of a split, as the dataset has them."""
         if split not in self._pairs:
-            self._pairs[split] = self.dataset.read(split)
+            try:
+                self._pairs[split] = self.dataset.read(split)
+            except KeyError as error:
+                if error.args != (split,):
+                    raise
+                card = self.dataset.card
+                raise BadInput(f"{card.name} has no split {split!r}{nearest(split, card.splits)}") from None
         return self._pairs[split]
 
     def items(self, split: str) -> Pairs:
@@ -136,9 +155,12 @@ def prepare(
     """
     found = dataset if isinstance(dataset, Dataset) else catalogue.dataset(dataset)
     rules = found.card.protocol(protocol)
-    if not 0 <= seed < 2**32:
-        raise BadInput(f"seed {seed}: a seed is a whole number from 0 to {2**32 - 1}")
-    if split and (rules.query, rules.database) != (split, split):
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise BadInput(f"seed {shown(seed)}: a seed is a whole number from 0 to {2**32 - 1}")
+    for what, features in (("image_features", image_features), ("text_features", text_features)):
+        if not isinstance(features, str | Composition):
+            raise BadInput(f"{what}: {shown(features)} names no features; give a text, such as tfidf@words=2000")
+    if named(split, "split") and (rules.query, rules.database) != (split, split):
         rules = replace(rules, name=f"{rules.name}@{split}", query=split, database=split)
     images, texts = image_features or found.card.image_features, text_features or found.card.text_features
     learned = isinstance(images, Composition)

@@ -31,7 +31,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from diptych.kinds import Array, BadInput, Floats, Ints, Qrels, nearest
+from diptych.kinds import Array, BadInput, Floats, Ints, Qrels, named, nearest
 from diptych.metrics.ranking import Ranking, distance_histograms
 
 Longs = npt.NDArray[np.longdouble]
@@ -161,7 +161,7 @@ WHOLE: dict[str, Callable[[Ranking], Floats]] = {
 
 def known(name: str) -> str:
     """The name, if a measure has it. Raises BadInput with the nearest one there is."""
-    _read(name)
+    _read(named(name, "metrics"))
     return name
 
 

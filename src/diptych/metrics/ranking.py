@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from diptych.kinds import Array, BadInput, Floats, Ints, Qrels, Run, Space, count, nearest, words
+from diptych.kinds import Array, BadInput, Floats, Ints, Qrels, Run, Space, count, named, nearest, words
 
 Ties = Literal["expected", "stable", "optimistic", "pessimistic"]
 TIES: tuple[Ties, ...] = ("expected", "stable", "optimistic", "pessimistic")
@@ -23,6 +23,7 @@ TIES: tuple[Ties, ...] = ("expected", "stable", "optimistic", "pessimistic")
 
 def policy(name: str) -> Ties:
     """The tie policy of this name. Raises BadInput with the nearest one there is."""
+    named(name, "ties")
     for known in TIES:
         if known == name:
             return known

@@ -16,7 +16,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from diptych.kinds import BadInput, nearest
+from diptych.kinds import BadInput, listed, nearest, place, shown
 from diptych.parts.plugins import METHODS, loaded, plugins
 
 # A field declares what its values are besides their type: `dims: Annotated[int, AtLeast(1)] = 512`. Of a tuple, a bound
@@ -142,6 +142,8 @@ class Fitted:
         Raises BadInput for a name that is no hyper-parameter, and for a value that does not read as its type or is out
         of its bounds.
         """
+        if not isinstance(settings, Mapping | None):
+            raise BadInput(f"settings: {shown(settings)} is no mapping; give a dict of names and values")
         hints = typing.get_type_hints(cls)
         values = {}
         for key, text in (settings or {}).items():
@@ -192,8 +194,11 @@ class Fitted:
 
         if "." in type(self).__qualname__:
             raise BadInput(f"{type(self).__qualname__} stands inside another thing; move the class to its module's top")
-        home = Path(folder)
-        home.mkdir(parents=True, exist_ok=True)
+        home = place(folder)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"{home}: no folder can be made there ({error.strerror}); name another") from None
         arrays: dict[str, np.ndarray] = {}
         plain: dict[str, Any] = {}
         parts: list[str] = []
@@ -226,8 +231,9 @@ class Fitted:
                   and the modules that are imported already: `["my_package.methods"]`. Nothing else is imported
         Raises BadInput for a folder that is none of ours, damaged, or of another version.
         """
-        home = Path(folder)
+        home = place(folder)
         config, arrays = _config(home), _arrays(home)
+        modules = listed(modules, "modules", "names")  # of a text, any part of it would pass for one
         found = _class(home, config["class"], modules)
         name = config["class"].partition(":")[2]
         if not (isinstance(found, type) and issubclass(found, cls)):

@@ -45,9 +45,14 @@ def tokens(text: str) -> list[Token]:
             raise BadInput(f'query, column {at + 1}: expected a closing " for the one here, found the end')
         kind, piece = str(match.lastgroup), match.group()
         if kind == "quoted":
-            piece = re.sub(r'\\(["\\])', r"\1", piece[1:-1])
+            piece = unquoted(piece)
         if kind != "space":
             found.append(Token(piece if kind == "parenthesis" else kind, piece, at, glued))
         glued = kind != "space"
         at = match.end()
     return [*found, Token("end", "", len(text), False)]
+
+
+def unquoted(piece: str) -> str:
+    """What stands between the quotes of a piece."""
+    return re.sub(r'\\(["\\])', r"\1", piece[1:-1])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from diptych.flow.evaluate import DIRECTIONS
-from diptych.kinds import BadInput, Report
+from diptych.kinds import BadInput, Report, shown
 from diptych.metrics import statistics
 
 
@@ -45,6 +45,9 @@ def compare(first: Report, *others: Report) -> list[Difference]:
     Scandinavian Journal of Statistics 1979). Raises BadInput without others, and when two reports did not ask the same
     queries of the same database under the same protocol and ties.
     """
+    for report in (first, *others):
+        if not isinstance(report, Report):
+            raise BadInput(f"compare: {shown(report)} is no report; give reports one by one, compare(a, b, c)")
     if not others:
         raise BadInput("one report has nothing to be compared with; give two or more")
     rows = [row for place, other in enumerate(others, 1) for row in _differences(first, other, place)]
