@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from diptych.collection import Locked as Locked
     from diptych.collection import Marks as Marks
     from diptych.collection import OtherEncoder as OtherEncoder
+    from diptych.collection import TooLong as TooLong
     from diptych.collection import interleave as interleave
     from diptych.collection.query import Query as Query
     from diptych.collection.query import Term as Term
@@ -60,7 +61,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "catalogue": "Dataset",
     "collection": "Allowed Answer Bin Collection Comparison Damaged Entry Event Experiment Feedback Hit Ingested "
-    "Interleaved Item Learned Locked Marks OtherEncoder interleave",
+    "Interleaved Item Learned Locked Marks OtherEncoder TooLong interleave",
     "collection.query": "Query Term",
     "encoder": "Encoder load",
     "flow.evaluate": "Evaluation evaluate",

@@ -44,14 +44,15 @@ CALLS: dict[str, dict[str, Any]] = {
     "get": {"item": 1},
     "ids": {"key": None},
     "search": {"query": "red", "k": 3, "offset": 0, "diverse": 0, "keywords": 0.5, "regions": False, "where": None,
-        "fields": False, "language": "query", "pictures": Allowed.ANYTHING, "marks": None, "user": None},
+        "fields": False, "language": "query", "pictures": Allowed.ANYTHING, "marks": None, "user": None,
+        "learned": True},
     "region": {"picture": 1, "query": "red", "pictures": Allowed.ANYTHING},
     "similar": {"picture": 1, "k": 3, "offset": 0, "diverse": 0, "where": None, "fields": False},
     "captions": {"picture": 1, "k": 3, "among": None},
     "counts": {"field": "tag", "where": None},
     "histogram": {"field": "year", "bins": None, "where": None},
     "duplicates": {"threshold": 0.9, "workers": 1, "progress": None},
-    "failures": {}, "status": {}, "close": {},
+    "failures": {}, "status": {}, "close": {}, "within": {"seconds": 5},
     "verify": {"contents": False, "progress": None},
 }  # fmt: skip
 
@@ -232,7 +233,7 @@ def test_a_closed_collection_says_so_whatever_is_asked(collection):
     collection.export("all.jsonl")
     collection.close()
     collection.close()
-    usual = {name: {**arguments} for name, arguments in CALLS.items() if name not in ("close", "watch")}
+    usual = {name: {**arguments} for name, arguments in CALLS.items() if name not in ("close", "watch", "within")}
     usual["put"] = {"entries": [Entry("k")]}
     usual["import_"] = {"path": "all.jsonl"}
     usual["export"] = {"path": "other.jsonl"}
@@ -243,6 +244,8 @@ def test_a_closed_collection_says_so_whatever_is_asked(collection):
         len(collection)
     with pytest.raises(BadInput, match="is closed"):
         next(iter(collection.watch()))
+    with pytest.raises(BadInput, match="is closed"), collection.within(5):
+        pass
 
 
 @pytest.mark.parametrize("odd", [None, 5, b"x", "", object(), ["x"], Palette])

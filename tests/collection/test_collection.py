@@ -16,7 +16,7 @@ import pytest
 from collection_world import COLOURS, Palette, Refusing, album, paint
 from PIL import Image
 
-from diptych.collection import Collection, Entry, Locked, OtherEncoder, ingest, store
+from diptych.collection import Collection, Entry, Locked, OtherEncoder, TooLong, ingest, store
 from diptych.collection.search import Hit
 from diptych.kinds import BadInput, cosine
 from diptych.sources import decoders
@@ -652,3 +652,20 @@ def test_given_rows_are_checked(tmp_path, palette):
         with pytest.raises(BadInput, match="stands twice"):
             collection.put([Entry("a", np.ones(16, np.float32))] * 2)
         assert len(collection) == 0
+
+
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+def test_what_takes_too_long_is_stopped_and_the_next_query_is_answered(tmp_path):
+    album(tmp_path / "pictures", 3)
+    with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
+        collection.add(tmp_path / "pictures")
+        with pytest.raises(TooLong, match="takes too long; ask for less"), collection.within(0.01):
+            collection._store.rows(ENDLESS)
+        with collection.within(60):
+            assert len(collection.search("red").results) == 3
+        assert len(collection.search("red", where="width > 1").results) == 3, "no limit stays behind"
+        with pytest.raises(BadInput, match="closed"), collection.within(60):
+            collection.close()
+            collection.search("red")

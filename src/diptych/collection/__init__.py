@@ -15,7 +15,7 @@ from diptych.collection.ingest import Ingested
 from diptych.collection.items import Item
 from diptych.collection.query import Query, Term
 from diptych.collection.search import Answer, Hit
-from diptych.collection.store import Damaged, Locked, OtherEncoder
+from diptych.collection.store import Damaged, Locked, OtherEncoder, TooLong
 from diptych.collection.verdict import Calibration, Thresholds
 from diptych.collection.waiting import Waiting
 
@@ -46,6 +46,7 @@ __all__ = [
     "Query",
     "Term",
     "Thresholds",
+    "TooLong",
     "Waiting",
     "interleave",
 ]

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -159,6 +159,11 @@ class Collection:
     def close(self) -> None:
         """Let others write."""
         self._store.close()
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """A block in which nothing may be waited for longer than so many seconds: what is raises TooLong."""
+        arguments.number(seconds, "seconds", 0, 1e9, "how long an answer may take")
+        return self._store.within(seconds)
 
     def __len__(self) -> int:
         """Pictures that can be found."""

@@ -12,6 +12,7 @@ import errno
 import os
 import shlex
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -141,6 +142,7 @@ it is besides what is made of it, which SQLite before 3.41 would fetch.
 
 _APPLICATION = 0x44697074  # "Dipt", by which `file` and other programs know the format
 _TOGETHER, _VALUES = (6000, 1500, 50), 32_766  # rows of one statement; values that SQLite takes in one
+_LOOKS = 2000  # steps of a statement, some tens of microseconds, between two looks at the clock
 _OF_ITEMS = {"items": "id", "captions": "item", "tags": "item", "metadata": "item", "words": "rowid"}
 
 
@@ -150,6 +152,10 @@ class Damaged(BadInput):
 
 class Locked(BadInput):
     """Another process is writing to the collection."""
+
+
+class TooLong(BadInput):
+    """What was asked for took longer than it may."""
 
 
 class OtherEncoder(BadInput):
@@ -310,6 +316,17 @@ class Store:
     # ----------------------------------------------------------------------------------------------------- transactions
 
     @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """A statement of the block that is still at work after so many seconds is stopped, and raises TooLong."""
+        end = time.monotonic() + seconds
+        self._connection.set_progress_handler(lambda: time.monotonic() > end, _LOOKS)
+        try:
+            yield
+        finally:
+            if (connection := self.__dict__.get("_connection")) is not None:
+                connection.set_progress_handler(None, 0)
+
+    @contextmanager
     def _typed(self, where: str = "") -> Iterator[None]:
         """Errors of SQLite as BadInput that names the file and the way out; where: what else may be full."""
         try:
@@ -325,6 +342,8 @@ class Store:
                 raise BadInput(f"{self.file}: the key is not that of this collection, or the file is damaged") from None
             elif "not a database" in text:
                 raise self.damaged(f"{text}; if it is encrypted, {secret.FILE_VARIABLE} has to name its key") from None
+            elif "interrupted" in text:
+                raise TooLong("the answer takes too long; ask for less, or with fewer conditions") from None
             elif "locked" in text or "busy" in text:
                 raise Locked(f"{self.file}: another process is writing to it; try again when it is done") from None
             else:

@@ -144,7 +144,8 @@ class Served:
         try:
             if collection is None:
                 collection = Collection.open(self.folder, self._encoder)
-            yield collection
+            with collection.within(self._seconds):
+                yield collection
         except BadInput as error:
             raise type(error)(str(error).replace(str(self.folder), self.name)) from None
         finally:

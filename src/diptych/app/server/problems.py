@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from diptych.collection import Damaged, Locked
+from diptych.collection import Damaged, Locked, TooLong
 from diptych.kinds import BadInput
 
 MEDIA_TYPE = "application/problem+json"
@@ -70,6 +70,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(BadInput)
     async def _bad_input(_: Request, error: BadInput) -> JSONResponse:
+        if isinstance(error, TooLong):
+            return _response(503, str(error))
         if isinstance(error, Locked):
             return _response(503, str(error), {"Retry-After": "5"})
         return _response(500 if isinstance(error, Damaged) else 400, str(error))

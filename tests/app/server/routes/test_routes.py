@@ -261,6 +261,20 @@ def raw(server: Served, method: str, path: str) -> tuple[int, bytes]:
     return int(answer.split(b" ", 2)[1]), answer.partition(b"\r\n\r\n")[2]
 
 
+def test_a_question_that_takes_too_long_is_stopped_and_said(http, server, monkeypatch):
+    def endless(collection, field, where):
+        collection._store.rows(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+        )
+
+    with monkeypatch.context() as slow:
+        slow.setattr(Collection, "counts", endless)
+        slow.setattr(server.library.get("", "album"), "_seconds", 0.01)
+        answer = http.get(f"{C}/facets")
+    assert answer.status_code == 503 and "takes too long; ask for less" in answer.json()["detail"]
+    assert http.get(f"{C}/facets").json()["total"] > 0
+
+
 # ----------------------------------------------------------------------------------------------------------------- jobs
 
 
