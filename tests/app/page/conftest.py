@@ -1,4 +1,5 @@
-"""A server with an album, and a browser before it; both for the whole run, since it is they that take long to start."""
+"""A server with an album, for the whole run, since it takes long to start; and a browser before it, for each module: as
+long as Playwright is there, nothing else in its process can run an event loop."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 PICTURES = 140
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's chromium; tests are skipped where it or Playwright is missing."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -121,6 +122,8 @@ def opened(browser: Any, server: Running) -> Iterator[Opened]:
 
     yield open_page
     for context in contexts:
+        for page in context.pages:
+            page.unroute_all(behavior="ignoreErrors")  # a route that is still under way would fail in the next test
         context.close()
     for name in ("album", "few"):  # marks are there when the next test asks the same
         httpx2.delete(f"{server.address}v1/collections/{name}/feedback").raise_for_status()
