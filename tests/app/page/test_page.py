@@ -380,6 +380,42 @@ def test_all_that_is_kept_of_a_person_is_forgotten_after_one_question(opened: An
         assert not list(collection.feedback.events("owner"))
 
 
+def test_what_was_forgotten_does_not_come_back_with_the_history(opened: Any, album: Path) -> None:
+    page = opened("?q=a+boat")
+    settled(page)
+    some = ids(page)[3:5]
+    for n, one in enumerate(some, 1):
+        page.locator(f".tile[data-id='{one}']").hover()
+        page.locator(f".tile[data-id='{one}'] .mark.yes").click()
+        settled(page)
+        until_standing(page, "a+boat", n, 0)
+    page.click("#menu")
+    page.click(".popover .option:has-text('Forget my marks')")
+    page.click("#sheet button:has-text('Forget them')")
+    until_standing(page, "a+boat", 0, 0)
+    settled(page)
+    for step in ("back", "reload"):
+        page.go_back() if step == "back" else page.reload()
+        until(page, "history.state.asked.yes.length < 2")
+        settled(page)
+        assert page.locator(".mark[aria-pressed=true]").count() == 0, step
+    page.click("#menu")  # what was done since is on the disk before the answer to this
+    with page.expect_response("**/jobs"):
+        page.click(".popover .option:has-text('Look for new pictures')")
+    with Collection.open(album / ".diptych") as collection:
+        assert not list(collection.feedback.events("owner"))
+
+
+def test_a_menu_holds_what_can_be_chosen_and_no_stray_letters(opened: Any) -> None:
+    page = opened("?in=few")  # in which all files could be read
+    settled(page)
+    page.click("#menu")
+    page.locator(".popover .option").first.wait_for()
+    assert not page.evaluate(
+        "[...document.querySelector('#popover').childNodes[1].childNodes].some((one) => one.nodeType === 3)"
+    )
+
+
 def test_what_was_learned_is_said_when_it_is(opened: Any) -> None:
     page = opened("?q=a+boat")
     settled(page)
