@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from diptych.app.server.access.caller import Caller, Forbidden, Unauthorised, including
+from diptych.app.server.access.keys import Keys
 from diptych.app.server.access.shares import Shares
 from diptych.kinds import BadInput
 
@@ -37,6 +38,21 @@ def test_a_link_is_over_at_its_time_and_when_it_is_taken_back(shares: Shares, cl
     with pytest.raises(Unauthorised, match="not open anything"):
         shares.check(two.token)
     assert shares.of("anna") == []
+
+
+def test_a_link_lasts_no_longer_than_the_key_that_made_it(shares: Shares, database, clock) -> None:
+    keys = Keys(database, clock)
+    one, two = (keys.create(name, "write", "anna", seconds=DAY) for name in ("one", "two"))
+    links = [shares.create(keys.check(key.token), "pictures", key.key.name, 9 * DAY, query="dog") for key in (one, two)]
+    assert [link.share.expires for link in links] == [one.key.expires, two.key.expires]
+    keys.revoke("one", "anna")
+    with pytest.raises(Unauthorised, match="not open anything"):
+        shares.check(links[0].token)
+    assert [share.name for share in shares.of("anna")] == ["two"]
+    assert shares.check(links[1].token).name == "two"
+    clock.now += DAY
+    with pytest.raises(Unauthorised, match="not open anything"):
+        shares.check(links[1].token)
 
 
 def test_a_tenant_neither_sees_nor_takes_back_the_links_of_another(shares: Shares) -> None:
