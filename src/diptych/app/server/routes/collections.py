@@ -47,8 +47,7 @@ def make_collection(request: Request, new: shapes.NewCollection) -> shapes.Colle
 def delete_collection(request: Request, collection: str) -> None:
     """Delete one that was made here, with everything that was uploaded into it. A person's folder is not touched."""
     library: Library = request.app.state.library
-    settings: Settings = request.app.state.settings
-    library.delete(settings.home, served(request, collection))
+    library.delete(served(request, collection))
 
 
 @routes.get("/collections/{collection}/failures", **needs("read"))
