@@ -117,7 +117,7 @@ class Served:
 
     def __init__(self, name: str, folder: Path, secret: bytes, readers: int, seconds: float, tenant: str = "") -> None:
         self.name, self.folder, self.tenant, self._seconds = name, folder, tenant, seconds
-        self.opaque = OpaqueIds(secret, tenant, name)
+        self.opaque = OpaqueIds(secret, tenant, self.place)  # browsers keep thumbnails by their ids for a day
         self.inbox = folder.parent / "uploads" if folder.name == HIDDEN else folder / "pictures"
         with Collection.open(folder) as first:
             at, is_encrypted = first.status()["encoder"]["folder"], first.is_encrypted
@@ -132,6 +132,11 @@ class Served:
         self.against: Against | None = None
         self.drafts = Drafts()
         self.thumbnails = Thumbnails(None if is_encrypted else folder)
+
+    @property
+    def place(self) -> str:
+        """Where it lies, which tells it from all others: names are given anew each time that the server starts."""
+        return str(self.folder.resolve())
 
     @property
     def is_writable(self) -> bool:
@@ -262,6 +267,10 @@ class Library:
 
     def get(self, tenant: str, name: str) -> Served | None:
         return self._served.get((tenant, name))
+
+    def at(self, tenant: str, place: str) -> Served | None:
+        """The one that lies there."""
+        return next((served for served in self.of(tenant) if served.place == place), None)
 
     def of(self, tenant: str) -> Sequence[Served]:
         """Those of a tenant: the ones that were named, in that order, and then those made here, by name."""

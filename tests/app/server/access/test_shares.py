@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from diptych.app.server.access.caller import Caller, Forbidden, Unauthorised, including
+from diptych.app.server.access.database import Database
 from diptych.app.server.access.keys import Keys
 from diptych.app.server.access.shares import Shares
 from diptych.kinds import BadInput
@@ -102,3 +103,25 @@ def test_a_link_is_not_kept_and_not_shown(shares: Shares, tmp_path: Path) -> Non
 def test_bad_input_is_told(shares: Shares, arguments, named: str) -> None:
     with pytest.raises(BadInput, match=named):
         shares.create(ANNA, "pictures", "one", **arguments)
+
+
+def test_links_of_an_older_file_open_nothing_and_keys_stay(tmp_path: Path, clock) -> None:
+    """Of the first version nobody knows which collection a link was for."""
+    with Database(tmp_path / "old") as database:
+        key = Keys(database, clock).create("anna").token
+        link = Shares(database, clock).create(ANNA, "pictures", "one", DAY, query="dog", place="/pictures").token
+        database.change("ALTER TABLE shares DROP COLUMN place")
+        database.change("PRAGMA user_version = 1")
+    with Database(tmp_path / "old") as database:
+        assert Keys(database, clock).check(key).name == "anna"
+        assert Shares(database, clock).check(link).place == ""
+
+
+def test_links_to_a_collection_are_taken_back_together(shares: Shares) -> None:
+    here, there = (shares.create(ANNA, "pictures", "one", DAY, query="dog", place=place) for place in ("/a", "/b"))
+    shares.revoke_all("ben", "/a")
+    assert shares.check(here.token).place == "/a"
+    shares.revoke_all("anna", "/a")
+    with pytest.raises(Unauthorised):
+        shares.check(here.token)
+    assert shares.check(there.token).place == "/b"

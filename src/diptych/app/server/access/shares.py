@@ -34,7 +34,8 @@ _SHAPE = re.compile(r"([0-9a-f]{12})-([0-9a-f]{64})", re.ASCII)
 class Share:
     """What a link opens: the answer of `query`, or `items` by their ids; the other is None. Times: seconds since 1970.
 
-    by   the id of the key that made it; "" of the owner
+    by      the id of the key that made it; "" of the owner
+    place   where the collection lies: under its name another one may be served some day
     """
 
     id: str
@@ -47,6 +48,7 @@ class Share:
     created: int
     expires: int
     revoked: int | None
+    place: str
 
     @property
     def caller(self) -> Caller:
@@ -76,6 +78,7 @@ class Shares:
         seconds: float,
         query: str | None = None,
         items: Iterable[int] | None = None,
+        place: str = "",
     ) -> NewShare:
         """A new link to what a query finds, or to these items. seconds: how long it lasts, and no longer than its key.
 
@@ -96,9 +99,9 @@ class Shares:
         expires = min([int(now + seconds), *(row["expires"] for row in key)])
         id, secret = secrets.token_hex(6), secrets.token_hex(32)
         self._database.change(
-            "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
             *(id, name, by.tenant, collection, query, ids and json.dumps(ids)),
-            *(_digest(secret), by.key, now, expires),
+            *(_digest(secret), by.key, now, expires, place),
         )
         return NewShare(_share(self._row(id)), f"{id}-{secret}")
 
@@ -125,6 +128,11 @@ class Shares:
         statement = "UPDATE shares SET revoked = coalesce(revoked, ?) WHERE id = ? AND tenant = ?"
         if not self._database.change(statement, int(self._clock()), id, tenant):
             raise BadInput(f"there is no link {shown(id)}")
+
+    def revoke_all(self, tenant: str, place: str) -> None:
+        """Take back every link to a collection that is deleted."""
+        statement = "UPDATE shares SET revoked = coalesce(revoked, ?) WHERE tenant = ? AND place = ?"
+        self._database.change(statement, int(self._clock()), tenant, place)
 
     def _row(self, id: str) -> sqlite3.Row | None:
         return next(iter(self._database.rows("SELECT * FROM shares WHERE id = ?", id)), None)
