@@ -16,6 +16,8 @@ from album import paint
 from PIL import Image
 from running_server import Running
 
+from diptych.app.server.access.database import Database
+from diptych.app.server.access.keys import Keys
 from diptych.collection import Collection
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -414,6 +416,28 @@ def test_a_menu_holds_what_can_be_chosen_and_no_stray_letters(opened: Any) -> No
     assert not page.evaluate(
         "[...document.querySelector('#popover').childNodes[1].childNodes].some((one) => one.nodeType === 3)"
     )
+
+
+def test_a_browser_signs_in_finds_what_it_asked_for_and_signs_out(opened: Any, album: Path, tmp_path: Path) -> None:
+    """No client but a browser says of a form where it comes from."""
+    running = Running([album], tmp_path / "home", keys=True)
+    running.start()
+    with Database(tmp_path / "home") as database:
+        key = Keys(database).create("anna").token
+    page = opened("?q=a+boat", at=running.address, allowed="401")
+    page.fill("input[name=key]", "dpt_wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=not known")
+    page.fill("input[name=key]", key)
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.input_value("#words") == "a boat" and ids(page)
+    page.click("#menu")
+    page.click(".popover .option:has-text('Sign out')")
+    page.wait_for_selector("input[name=key]")
+    assert page.context.cookies() == []
+    page.context.close()
+    running.stop()
 
 
 def test_what_was_learned_is_said_when_it_is(opened: Any) -> None:
