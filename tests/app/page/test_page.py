@@ -432,10 +432,12 @@ def test_a_browser_signs_in_finds_what_it_asked_for_and_signs_out(opened: Any, a
     page.keyboard.press("Enter")
     settled(page)
     assert page.input_value("#words") == "a boat" and ids(page)
+    until(page, "localStorage.asked === '[\"a boat\"]'")
     page.click("#menu")
     page.click(".popover .option:has-text('Sign out')")
     page.wait_for_selector("input[name=key]")
     assert page.context.cookies() == []
+    assert page.evaluate("localStorage.asked") is None, "whoever is next at this browser learns nothing"
     page.context.close()
     running.stop()
 

@@ -597,7 +597,7 @@ function mainMenu(box) {
     option("Keys", false, showKeys),
     document.getElementById("reports-link") && el("a", { class: "option", href: "/reports" }, "Reports"),
     collection()?.experiment && el("p", { class: "soft" }, "An experiment compares two orders here."),
-    token && el("form", { method: "post", action: "/sign-out" }, el("input", { type: "hidden", name: "csrf", value: token }),
+    token && el("form", { method: "post", action: "/sign-out", onsubmit: () => localStorage.removeItem("asked") }, el("input", { type: "hidden", name: "csrf", value: token }),
       el("button", { class: "option" }, "Sign out"))),
     el("h2", {}, "Light"), el("div", { class: "options in-line" },
       ["auto", "light", "dark"].map((name) => option(name, (localStorage.theme ?? "auto") === name, () => themed(name)))),
