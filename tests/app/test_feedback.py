@@ -84,6 +84,7 @@ def test_a_person_is_forgotten_and_no_other(run: Run, album: Path) -> None:
     with Collection.open(album / ".diptych") as collection:
         assert [event.user for event in collection.feedback.events()] == ["owner"]
     assert b"a red card" not in b"".join(file.read_bytes() for file in (album / ".diptych").glob("diptych.db*"))
+    assert run(album).stdout.startswith("1 event of one person: 1 yes")
     assert run(album, "--forget", "nobody").stdout.startswith("0 events of nobody")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -35,6 +36,21 @@ def test_a_folder_that_may_not_be_written_into_is_called_by_its_name(tmp_path: P
         serve(library, tmp_path / "Holidays")
         (found,) = library.all()
         assert found.name == "Holidays" and found.folder.is_relative_to(tmp_path / "cache")
+
+
+def test_what_was_named_comes_before_what_was_once_made_over_http(collection: Path, tmp_path: Path):
+    """The page shows the first."""
+    from diptych.app.server.library import Library
+    from diptych.app.server.running import serve
+
+    with Library(bytes(32), 1, 30) as library:
+        for name in ("zebras", "aardvarks"):
+            library.make(tmp_path / "home", "", name)
+    with Library(bytes(32), 1, 30) as library:
+        library.add_made(tmp_path / "home")
+        for name in ("people", "birds"):
+            serve(library, shutil.copytree(collection, tmp_path / name))
+        assert [one.name for one in library.of("")] == ["people", "birds", "aardvarks", "zebras"]
 
 
 def test_the_address_that_is_printed_can_be_called_at_once(collection: Path, tmp_path: Path):

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 class Running:
     """A server in a thread of its own, that can be stopped and started again on the same port."""
 
-    def __init__(self, places: list[Path], home: Path, reports: Path | None = None) -> None:
+    def __init__(self, places: list[Path], home: Path, reports: Path | None = None, keys: bool = False) -> None:
         from diptych.app.server.settings import Settings
 
         self._places = [("", place) for place in places]
-        self._settings = Settings(port=0, home=home, reports="" if reports is None else str(reports), rate=100_000)
+        shown = "" if reports is None else str(reports)
+        self._settings = Settings(port=0, home=home, reports=shown, keys=keys, rate=100_000)
         self.address = ""
 
     def start(self) -> None:

@@ -57,7 +57,8 @@ def feedback(
         print_json({"collection": str(found.folder), **numbers, "learned": _facts(learned[None]), "people": told})
         return
     counted = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
-    print_line(f"{_number(len(events), 'event')} of {len(people)} people{f': {counted}' * bool(counted)}")
+    whose = "one person" if len(people) == 1 else f"{len(people)} people"
+    print_line(f"{_number(len(events), 'event')} of {whose}{f': {counted}' * bool(counted)}")
     for user, found_out in learned.items():
         who = "for all" if user is None else f"{user}, {_number(people[user], 'event')}"
         print_line(who, "nothing learned yet; --learn" if found_out is None else str(found_out))

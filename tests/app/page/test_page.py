@@ -16,6 +16,8 @@ from album import paint
 from PIL import Image
 from running_server import Running
 
+from diptych.app.server.access.database import Database
+from diptych.app.server.access.keys import Keys
 from diptych.collection import Collection
 
 pytestmark = pytest.mark.xdist_group("page")
@@ -378,6 +380,66 @@ def test_all_that_is_kept_of_a_person_is_forgotten_after_one_question(opened: An
     assert ids(page) == before and page.locator(".mark[aria-pressed=true]").count() == 0
     with Collection.open(album / ".diptych") as collection:
         assert not list(collection.feedback.events("owner"))
+
+
+def test_what_was_forgotten_does_not_come_back_with_the_history(opened: Any, album: Path) -> None:
+    page = opened("?q=a+boat")
+    settled(page)
+    some = ids(page)[3:5]
+    for n, one in enumerate(some, 1):
+        page.locator(f".tile[data-id='{one}']").hover()
+        page.locator(f".tile[data-id='{one}'] .mark.yes").click()
+        settled(page)
+        until_standing(page, "a+boat", n, 0)
+    page.click("#menu")
+    page.click(".popover .option:has-text('Forget my marks')")
+    page.click("#sheet button:has-text('Forget them')")
+    until_standing(page, "a+boat", 0, 0)
+    settled(page)
+    for step in ("back", "reload"):
+        page.go_back() if step == "back" else page.reload()
+        until(page, "history.state.asked.yes.length < 2")
+        settled(page)
+        assert page.locator(".mark[aria-pressed=true]").count() == 0, step
+    page.click("#menu")  # what was done since is on the disk before the answer to this
+    with page.expect_response("**/jobs"):
+        page.click(".popover .option:has-text('Look for new pictures')")
+    with Collection.open(album / ".diptych") as collection:
+        assert not list(collection.feedback.events("owner"))
+
+
+def test_a_menu_holds_what_can_be_chosen_and_no_stray_letters(opened: Any) -> None:
+    page = opened("?in=few")  # in which all files could be read
+    settled(page)
+    page.click("#menu")
+    page.locator(".popover .option").first.wait_for()
+    assert not page.evaluate(
+        "[...document.querySelector('#popover').childNodes[1].childNodes].some((one) => one.nodeType === 3)"
+    )
+
+
+def test_a_browser_signs_in_finds_what_it_asked_for_and_signs_out(opened: Any, album: Path, tmp_path: Path) -> None:
+    """No client but a browser says of a form where it comes from."""
+    running = Running([album], tmp_path / "home", keys=True)
+    running.start()
+    with Database(tmp_path / "home") as database:
+        key = Keys(database).create("anna").token
+    page = opened("?q=a+boat", at=running.address, allowed="401")
+    page.fill("input[name=key]", "dpt_wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=not known")
+    page.fill("input[name=key]", key)
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.input_value("#words") == "a boat" and ids(page)
+    until(page, "localStorage.asked === '[\"a boat\"]'")
+    page.click("#menu")
+    page.click(".popover .option:has-text('Sign out')")
+    page.wait_for_selector("input[name=key]")
+    assert page.context.cookies() == []
+    assert page.evaluate("localStorage.asked") is None, "whoever is next at this browser learns nothing"
+    page.context.close()
+    running.stop()
 
 
 def test_what_was_learned_is_said_when_it_is(opened: Any) -> None:

@@ -227,6 +227,31 @@ def test_guests_see_what_a_link_opens_and_nothing_of_what_is_known(server):
         assert client.get(made["address"]).status_code == 404 and client.get(small[0]).status_code == 404
 
 
+def test_a_link_opens_nothing_of_another_collection_that_has_the_name_now(pictures, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (60, 40), "white").save(other / "private.jpg")
+    with Collection.open(other / ".diptych", "mini", write=True) as collection:
+        assert collection.add(other, workers=1).added == 1
+    home, links = tmp_path / "home", []
+    with running(pictures, home) as (url, _), httpx2.Client(base_url=url) as client:
+        first = min(client.get(f"{COLLECTION}/items").json()["items"], key=lambda one: one["name"])["id"]
+        for what in ({"items": [first]}, {"query": "year >= 0"}):
+            made = client.post(f"{COLLECTION}/shares", json={"name": "For guests", **what}).json()
+            links.append(made["address"])
+        assert client.get(links[0]).text.count("<img") == 1
+    with running(other, home) as (url, _), httpx2.Client(base_url=url) as client:
+        assert client.get(f"{COLLECTION}/items/{first}").status_code == 404, "or a browser shows thumbnails it has kept"
+        assert [client.get(link).status_code for link in links] == [404, 404]
+        assert client.get(f"{COLLECTION}/shares").json()["shares"] == []
+    both = {("", "anna"): other / ".diptych", ("", "moved"): pictures / ".diptych"}
+    with served_in(home, both) as (url, _), httpx2.Client(base_url=url) as client:
+        page = client.get(links[0])
+        assert page.text.count("<img") == 1, "it has another name now, and is the same one"
+        assert client.get(page.text.split('src="')[1].partition('"')[0]).status_code == 200
+        assert len(client.get("/v1/collections/moved/shares").json()["shares"]) == 2
+
+
 def test_a_link_to_a_query_is_of_what_is_a_match(server):
     url, admission = server
     owner = bearer(admission.keys.create("sharer-of-queries", "write").token)
@@ -272,10 +297,19 @@ def test_a_collection_is_made_filled_and_deleted(server, pictures):
         assert item["name"] == "evil name.jpg" and Path(item["path"]).read_bytes() == file
         assert client.delete(f"/v1/collections/new/items/{item['id']}", headers=admin).status_code == 204
         assert not Path(item["path"]).exists()
+        stored = client.post("/v1/collections/new/items", files={"files": ("a.jpg", file)}, headers=admin).json()
+        about = {"name": "x", "items": [stored["items"][0]["id"]]}
+        link = client.post("/v1/collections/new/shares", json=about, headers=admin).json()["address"]
+        assert client.get(link).status_code == 200
         assert client.delete("/v1/collections/anna", headers=admin).status_code == 400
         assert client.delete("/v1/collections/new", headers=admin).status_code == 204
         assert client.get("/v1/collections/new", headers=admin).status_code == 404
         assert not Path(item["path"]).parents[1].exists()
+        assert client.post("/v1/collections", json={"name": "new"}, headers=admin).status_code == 201
+        for name in ("b.jpg", "c.jpg"):
+            client.post("/v1/collections/new/items", files={"files": (name, file)}, headers=admin)
+        assert client.get(link).status_code == 404, "what was shared is gone, whatever is there now"
+        assert client.delete("/v1/collections/new", headers=admin).status_code == 204
 
 
 def test_a_server_calls_nobody(pictures, tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ def _opened(request: Request, token: str) -> tuple[Share, Served, OpaqueIds]:
         share = admission.guest(request, token)
     except Unauthorised as error:
         raise Problem(404, str(error)) from None
-    found = library.get(share.tenant, share.collection)
+    found = library.at(share.tenant, share.place)
     if found is None:
         raise Problem(404, "what this link opened is not here any more")
     return share, found, library.opaque("share", share.id)

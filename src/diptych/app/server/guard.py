@@ -35,7 +35,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" browsers send forms as if from elsewhere: Origin: null
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": (
@@ -149,7 +149,8 @@ def _to_sign_in(request: Request) -> Response | None:
     """Who opens a page in a browser and is nobody is asked who they are."""
     if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
         return None
-    return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", 303)
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/sign-in?{urlencode({'next': asked})}", 303)
 
 
 class GuardedRoute(APIRoute):

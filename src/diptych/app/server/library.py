@@ -110,11 +110,14 @@ def _done(work: Callable[[Collection], Any], future: Future[Any], collection: Co
 
 
 class Served:
-    """One collection. name: of its address; tenant: who owns it."""
+    """One collection. name: of its address; tenant: who owns it.
+
+    is_made   over HTTP, and not of a person's own folder
+    """
 
     def __init__(self, name: str, folder: Path, secret: bytes, readers: int, seconds: float, tenant: str = "") -> None:
         self.name, self.folder, self.tenant, self._seconds = name, folder, tenant, seconds
-        self.opaque = OpaqueIds(secret, tenant, name)
+        self.opaque = OpaqueIds(secret, tenant, self.place)  # browsers keep thumbnails by their ids for a day
         self.inbox = folder.parent / "uploads" if folder.name == HIDDEN else folder / "pictures"
         with Collection.open(folder) as first:
             at, is_encrypted = first.status()["encoder"]["folder"], first.is_encrypted
@@ -125,9 +128,15 @@ class Served:
         self.writer = Writer(folder)
         self.jobs = Jobs(self.writer)
         self.tally = Tally()
+        self.is_made = False
         self.against: Against | None = None
         self.drafts = Drafts()
         self.thumbnails = Thumbnails(None if is_encrypted else folder)
+
+    @property
+    def place(self) -> str:
+        """Where it lies, which tells it from all others: names are given anew each time that the server starts."""
+        return str(self.folder.resolve())
 
     @property
     def is_writable(self) -> bool:
@@ -232,17 +241,22 @@ class Library:
         if (tenant, name) in self._served or folder.exists():
             raise BadInput(f"name: there is a collection {name} already; choose another")
         Collection.open(folder, write=True).close()
-        return self.add(folder, name, tenant)
+        return self._add_made(folder, name, tenant)
 
     def add_made(self, home: Path) -> None:
         """Serve what `make` made when the server ran before."""
         for file in sorted(_made_in(home).glob(f"*/*/{FILE}")):
             owner = file.parents[1].name
-            self.add(file.parent, file.parent.name, "" if owner == OWN else owner)
+            self._add_made(file.parent, file.parent.name, "" if owner == OWN else owner)
 
-    def delete(self, home: Path, served: Served) -> None:
+    def _add_made(self, folder: Path, name: str, tenant: str) -> Served:
+        served = self.add(folder, name, tenant)
+        served.is_made = True
+        return served
+
+    def delete(self, served: Served) -> None:
         """Delete a collection that `make` made, with what was uploaded. Raises BadInput for one of a person's own."""
-        if _made_in(home) not in served.folder.parents:
+        if not served.is_made:
             raise BadInput(f"{served.name} lies in a folder of its own; delete it there")
         del self._served[served.tenant, served.name]
         served.close()
@@ -255,9 +269,14 @@ class Library:
     def get(self, tenant: str, name: str) -> Served | None:
         return self._served.get((tenant, name))
 
+    def at(self, tenant: str, place: str) -> Served | None:
+        """The one that lies there."""
+        return next((served for served in self.of(tenant) if served.place == place), None)
+
     def of(self, tenant: str) -> Sequence[Served]:
-        """Those of a tenant, by name."""
-        return [served for (owner, _), served in sorted(self._served.items()) if owner == tenant]
+        """Those of a tenant: the ones that were named, in that order, and then those made here, by name."""
+        some = [served for served in self._served.values() if served.tenant == tenant]
+        return sorted(some, key=lambda one: (one.is_made, one.name if one.is_made else ""))
 
     def all(self) -> Sequence[Served]:
         return list(self._served.values())

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from diptych.app.server.access.caller import Caller, Forbidden, Unauthorised, including
+from diptych.app.server.access.database import Database
+from diptych.app.server.access.keys import Keys
 from diptych.app.server.access.shares import Shares
 from diptych.kinds import BadInput
 
@@ -37,6 +39,21 @@ def test_a_link_is_over_at_its_time_and_when_it_is_taken_back(shares: Shares, cl
     with pytest.raises(Unauthorised, match="not open anything"):
         shares.check(two.token)
     assert shares.of("anna") == []
+
+
+def test_a_link_lasts_no_longer_than_the_key_that_made_it(shares: Shares, database, clock) -> None:
+    keys = Keys(database, clock)
+    one, two = (keys.create(name, "write", "anna", seconds=DAY) for name in ("one", "two"))
+    links = [shares.create(keys.check(key.token), "pictures", key.key.name, 9 * DAY, query="dog") for key in (one, two)]
+    assert [link.share.expires for link in links] == [one.key.expires, two.key.expires]
+    keys.revoke("one", "anna")
+    with pytest.raises(Unauthorised, match="not open anything"):
+        shares.check(links[0].token)
+    assert [share.name for share in shares.of("anna")] == ["two"]
+    assert shares.check(links[1].token).name == "two"
+    clock.now += DAY
+    with pytest.raises(Unauthorised, match="not open anything"):
+        shares.check(links[1].token)
 
 
 def test_a_tenant_neither_sees_nor_takes_back_the_links_of_another(shares: Shares) -> None:
@@ -86,3 +103,25 @@ def test_a_link_is_not_kept_and_not_shown(shares: Shares, tmp_path: Path) -> Non
 def test_bad_input_is_told(shares: Shares, arguments, named: str) -> None:
     with pytest.raises(BadInput, match=named):
         shares.create(ANNA, "pictures", "one", **arguments)
+
+
+def test_links_of_an_older_file_open_nothing_and_keys_stay(tmp_path: Path, clock) -> None:
+    """Of the first version nobody knows which collection a link was for."""
+    with Database(tmp_path / "old") as database:
+        key = Keys(database, clock).create("anna").token
+        link = Shares(database, clock).create(ANNA, "pictures", "one", DAY, query="dog", place="/pictures").token
+        database.change("ALTER TABLE shares DROP COLUMN place")
+        database.change("PRAGMA user_version = 1")
+    with Database(tmp_path / "old") as database:
+        assert Keys(database, clock).check(key).name == "anna"
+        assert Shares(database, clock).check(link).place == ""
+
+
+def test_links_to_a_collection_are_taken_back_together(shares: Shares) -> None:
+    here, there = (shares.create(ANNA, "pictures", "one", DAY, query="dog", place=place) for place in ("/a", "/b"))
+    shares.revoke_all("ben", "/a")
+    assert shares.check(here.token).place == "/a"
+    shares.revoke_all("anna", "/a")
+    with pytest.raises(Unauthorised):
+        shares.check(here.token)
+    assert shares.check(there.token).place == "/b"

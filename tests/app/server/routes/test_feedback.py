@@ -296,5 +296,9 @@ def test_in_an_encrypted_collection_none_of_it_can_be_read(tmp_path, monkeypatch
         httpx2.post(f"{at}/feedback", json=body).raise_for_status()
         assert httpx2.get(f"{at}/feedback", params={"query": "a secret wish"}).json()["yes"] == [item["id"]]
         assert httpx2.get(f"{at}/feedback/export").status_code == 409
+        small = httpx2.get(f"{at}/items/{item['id']}/thumbnails/small").content
+        assert small.startswith(b"\xff\xd8") and len(small) > 300
         files = [file for file in tmp_path.rglob("*") if file.is_file()]
-        assert len(files) > 3 and not [file for file in files if b"secret wish" in file.read_bytes()]
+        assert len(files) > 3
+        for secret in (b"secret wish", small[-100:]):  # a thumbnail begins as every JPEG does
+            assert not [file for file in files if secret in file.read_bytes()]

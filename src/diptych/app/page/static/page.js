@@ -205,6 +205,15 @@ function fromAddress() {
   };
 }
 
+// Steps of the browser's history say how often marks had been forgotten by then: older ones bring no marks back.
+const timesForgotten = () => Number(localStorage.forgotten) || 0;
+const step = (more) => ({ asked: state.asked, forgotten: timesForgotten(), ...more });
+
+function recalled(step) {
+  const asked = step?.asked ?? fromAddress();
+  return (step?.forgotten ?? 0) === timesForgotten() ? asked : { ...asked, yes: [], no: [] };
+}
+
 /** Ask something else. Of a burst of letters only the first is a step to go back to. */
 function change(what, { burst = false, wait = 0, undone = false } = {}) {
   const asked = { ...state.asked, ...what };
@@ -219,7 +228,7 @@ function change(what, { burst = false, wait = 0, undone = false } = {}) {
   keepMarks(state.asked, asked);
   state.asked = asked;
   if (moved) entered();
-  history[goesOn ? "replaceState" : "pushState"]({ asked }, "", addressed(asked));
+  history[goesOn ? "replaceState" : "pushState"](step(), "", addressed(asked));
   renderQuestion();
   ask(wait);
 }
@@ -243,7 +252,7 @@ addEventListener("popstate", (event) => {
   change.burst = false;
   const before = state.asked;
   const { collection } = before;
-  state.asked = event.state?.asked ?? fromAddress();
+  state.asked = recalled(event.state);
   state.asked.collection ||= state.collections?.[0]?.name ?? "";
   keepMarks(before, state.asked);
   if (state.asked.collection !== collection) entered();
@@ -284,7 +293,7 @@ async function askNow() {
     let [answer, marks] = await Promise.all([search(), standingMarks(asked, signal)]);
     if (marks) {
       asked = state.asked = { ...asked, ...marks };
-      history.replaceState({ ...history.state, asked }, "");
+      history.replaceState({ ...history.state, ...step() }, "");
       answer = await search();
     }
     const same = state.answer && written(asked) === state.answer.query;
@@ -584,11 +593,11 @@ function mainMenu(box) {
     option("Look for new pictures", false, () => startJob("index")),
     option("Add pictures …", false, () => $("add-files").click()),
     keeps() && option("Forget my marks …", false, showForgetting),
-    collection()?.failed && option(`${plural(collection().failed, "file")} could not be read …`, false, showFailures),
+    collection()?.failed > 0 && option(`${plural(collection().failed, "file")} could not be read …`, false, showFailures),
     option("Keys", false, showKeys),
     document.getElementById("reports-link") && el("a", { class: "option", href: "/reports" }, "Reports"),
     collection()?.experiment && el("p", { class: "soft" }, "An experiment compares two orders here."),
-    token && el("form", { method: "post", action: "/sign-out" }, el("input", { type: "hidden", name: "csrf", value: token }),
+    token && el("form", { method: "post", action: "/sign-out", onsubmit: () => localStorage.removeItem("asked") }, el("input", { type: "hidden", name: "csrf", value: token }),
       el("button", { class: "option" }, "Sign out"))),
     el("h2", {}, "Light"), el("div", { class: "options in-line" },
       ["auto", "light", "dark"].map((name) => option(name, (localStorage.theme ?? "auto") === name, () => themed(name)))),
@@ -1053,7 +1062,8 @@ function showForgetting() {
       const { events } = await (await call("DELETE", at("/feedback"))).json();
       state.past = [];
       state.asked = { ...state.asked, yes: [], no: [] };
-      history.replaceState({ ...history.state, asked: state.asked }, "");
+      localStorage.forgotten = timesForgotten() + 1;
+      history.replaceState({ ...history.state, ...step() }, "");
       renderQuestion();
       ask();
       toast(events ? `${plural(events, "mark or click", "marks and clicks")} forgotten.` : "There was nothing to forget.");
@@ -1178,7 +1188,7 @@ async function show(id, { push = true } = {}) {
   if (push) {
     const turns = Boolean(was) || !id;
     const looking = id ? !turns || history.state?.looking : false;
-    history[turns ? "replaceState" : "pushState"]({ asked: state.asked, looking }, "", addressed(state.asked) + (id ? `&at=${id}` : ""));
+    history[turns ? "replaceState" : "pushState"](step({ looking }), "", addressed(state.asked) + (id ? `&at=${id}` : ""));
   }
   if (!id) return shut(was);
   looking = new AbortController();
@@ -1744,7 +1754,7 @@ function lastChipAway() {
 async function start() {
   document.documentElement.dataset.theme = localStorage.theme ?? "auto";
   listen();
-  state.asked = history.state?.asked ?? fromAddress();
+  state.asked = recalled(history.state);
   renderQuestion();
   if (wideEnough.matches) $("words").focus(); // on a phone it would bring up the keyboard
   try {
@@ -1762,7 +1772,7 @@ async function start() {
   if (!state.collections.some((one) => one.name === state.asked.collection)) state.asked.collection = state.collections[0].name;
   $("collection").replaceChildren(...state.collections.map(({ name }) => el("option", { value: name }, name)));
   $("collection").hidden = state.collections.length < 2;
-  history.replaceState({ asked: state.asked }, "", location.href);
+  history.replaceState(step(), "", location.href);
   await Promise.all([askNow(), lookForJobs()]);
   const open = new URLSearchParams(location.search).get("at");
   if (open) show(open, { push: false });

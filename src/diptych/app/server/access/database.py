@@ -19,8 +19,8 @@ from diptych.kinds import BadInput
 FILE = "access.db"
 
 _APPLICATION = 0x44697041  # "DipA"
-_VERSION = 1
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE keys (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, tenant TEXT NOT NULL, scope TEXT NOT NULL, collections TEXT,
     digest BLOB NOT NULL, created INTEGER NOT NULL, expires INTEGER, used INTEGER, revoked INTEGER, takes_all TEXT);
@@ -30,7 +30,11 @@ CREATE TABLE ended (session TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT RO
 CREATE TABLE shares (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, tenant TEXT NOT NULL, collection TEXT NOT NULL, query TEXT, items TEXT,
     digest BLOB NOT NULL, by TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL, revoked INTEGER);
-"""
+""",
+    # Where the collection of a link lies. Of an older link nobody knows it, so that it opens nothing.
+    "ALTER TABLE shares ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+)
+"""What each version adds to the one before."""
 # In `epochs` and `shares.by`, "" stands for the owner of the machine, as in `Caller.key`.
 
 
@@ -89,12 +93,13 @@ class Database:
             version, application = (
                 connection.execute(f"PRAGMA {what}").fetchone()[0] for what in ("user_version", "application_id")
             )
-            if version == 0 and application == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-            elif application != _APPLICATION:
+            is_new = not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            if application != (0 if is_new else _APPLICATION) or (is_new and version):
                 raise BadInput(f"{self.file} is a file of another program; name another folder for the server")
-            elif version != _VERSION:
-                raise BadInput(f"{self.file} has version {version}, this Diptych knows {_VERSION}; update it")
+            if version > len(_SCHEMA):
+                raise BadInput(f"{self.file} has version {version}, this Diptych knows {len(_SCHEMA)}; update it")
+            for step in _SCHEMA[version:]:
+                for statement in step.split(";"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {len(_SCHEMA)}")

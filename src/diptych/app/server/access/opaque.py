@@ -20,7 +20,7 @@ _BLOCK, _NUMBER = 16, 8
 
 
 class OpaqueIds:
-    """The ids of one collection. of: what tells it from all others, such as tenant and collection, or a link to it."""
+    """The ids of one collection. of: what tells it from all others, such as tenant and place, or a link to it."""
 
     def __init__(self, secret: bytes, *of: str) -> None:
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes

@@ -23,6 +23,10 @@ LONGEST = 366 * 86_400
 MOST = 10_000
 """Items that a link may name."""
 
+_OPEN = """revoked IS NULL AND expires > ?
+    AND NOT EXISTS (SELECT 1 FROM keys WHERE keys.id = shares.by AND keys.revoked IS NOT NULL)"""
+"""Whoever got hold of a key cannot keep a door open behind it."""
+
 _SHAPE = re.compile(r"([0-9a-f]{12})-([0-9a-f]{64})", re.ASCII)
 
 
@@ -30,7 +34,8 @@ _SHAPE = re.compile(r"([0-9a-f]{12})-([0-9a-f]{64})", re.ASCII)
 class Share:
     """What a link opens: the answer of `query`, or `items` by their ids; the other is None. Times: seconds since 1970.
 
-    by   the id of the key that made it; "" of the owner
+    by      the id of the key that made it; "" of the owner
+    place   where the collection lies: under its name another one may be served some day
     """
 
     id: str
@@ -43,6 +48,7 @@ class Share:
     created: int
     expires: int
     revoked: int | None
+    place: str
 
     @property
     def caller(self) -> Caller:
@@ -72,8 +78,9 @@ class Shares:
         seconds: float,
         query: str | None = None,
         items: Iterable[int] | None = None,
+        place: str = "",
     ) -> NewShare:
-        """A new link to what a query finds, or to these items. seconds: how long it lasts.
+        """A new link to what a query finds, or to these items. seconds: how long it lasts, and no longer than its key.
 
         Raises Forbidden where the caller may not write, and Unauthorised where they do not see the collection.
         """
@@ -88,11 +95,13 @@ class Shares:
         if ids is not None and not (0 < len(ids) <= MOST and all(type(id) is int for id in ids)):
             raise BadInput(f"items: give 1 to {MOST} ids")
         now = int(self._clock())
+        key = self._database.rows("SELECT expires FROM keys WHERE id = ? AND expires IS NOT NULL", by.key)
+        expires = min([int(now + seconds), *(row["expires"] for row in key)])
         id, secret = secrets.token_hex(6), secrets.token_hex(32)
         self._database.change(
-            "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
             *(id, name, by.tenant, collection, query, ids and json.dumps(ids)),
-            *(_digest(secret), by.key, now, int(now + seconds)),
+            *(_digest(secret), by.key, now, expires, place),
         )
         return NewShare(_share(self._row(id)), f"{id}-{secret}")
 
@@ -100,16 +109,15 @@ class Shares:
         """What this link opens. Raises Unauthorised, in the same words whether it never was, is over or was revoked."""
         match = _SHAPE.fullmatch(token) if isinstance(token, str) else None
         id, secret = match.groups() if match else ("", "")
-        row = self._row(id)
-        right = hmac.compare_digest(row["digest"] if row else bytes(32), _digest(secret))
-        if right and row and row["revoked"] is None and self._clock() < row["expires"]:
+        row = next(iter(self._database.rows(f"SELECT * FROM shares WHERE id = ? AND {_OPEN}", id, self._clock())), None)
+        if hmac.compare_digest(row["digest"] if row else bytes(32), _digest(secret)) and row:
             return _share(row)
         raise Unauthorised("this link does not open anything any more; ask whoever sent it for a new one")
 
     def of(self, tenant: str) -> list[Share]:
         """The links of a tenant that open something, the oldest first."""
         rows = self._database.rows(
-            "SELECT * FROM shares WHERE tenant = ? AND revoked IS NULL AND expires > ? ORDER BY created, rowid",
+            f"SELECT * FROM shares WHERE tenant = ? AND {_OPEN} ORDER BY created, rowid",
             tenant,
             self._clock(),
         )
@@ -120,6 +128,11 @@ class Shares:
         statement = "UPDATE shares SET revoked = coalesce(revoked, ?) WHERE id = ? AND tenant = ?"
         if not self._database.change(statement, int(self._clock()), id, tenant):
             raise BadInput(f"there is no link {shown(id)}")
+
+    def revoke_all(self, tenant: str, place: str) -> None:
+        """Take back every link to a collection that is deleted."""
+        statement = "UPDATE shares SET revoked = coalesce(revoked, ?) WHERE tenant = ? AND place = ?"
+        self._database.change(statement, int(self._clock()), tenant, place)
 
     def _row(self, id: str) -> sqlite3.Row | None:
         return next(iter(self._database.rows("SELECT * FROM shares WHERE id = ?", id)), None)

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Query, Request
 
 from diptych.app.server import shapes
+from diptych.app.server.admission import Admission
 from diptych.app.server.experiment import running
 from diptych.app.server.guard import caller_of, needs, router, served
 from diptych.app.server.library import Library, Served
@@ -47,8 +48,12 @@ def make_collection(request: Request, new: shapes.NewCollection) -> shapes.Colle
 def delete_collection(request: Request, collection: str) -> None:
     """Delete one that was made here, with everything that was uploaded into it. A person's folder is not touched."""
     library: Library = request.app.state.library
-    settings: Settings = request.app.state.settings
-    library.delete(settings.home, served(request, collection))
+    admission: Admission | None = request.app.state.admission
+    found = served(request, collection)
+    place = found.place
+    library.delete(found)
+    if admission is not None:  # one that is made there anew is none of the guests' business
+        admission.shares.revoke_all(found.tenant, place)
 
 
 @routes.get("/collections/{collection}/failures", **needs("read"))

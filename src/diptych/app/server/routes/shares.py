@@ -47,7 +47,7 @@ class Links(shapes.Shape):
 def list_shares(request: Request, collection: str) -> Links:
     """The links that open something of this collection."""
     found = served(request, collection)
-    return Links(shares=[_told(one) for one in _shares(request).of(found.tenant) if one.collection == found.name])
+    return Links(shares=[_told(one) for one in _shares(request).of(found.tenant) if one.place == found.place])
 
 
 @routes.post("", status_code=201, **needs("write"))
@@ -58,7 +58,8 @@ def share(request: Request, collection: str, link: NewLink) -> Link:
         items = None if link.items is None else [found.opened(reader, id) for id in link.items]
         # What cannot be asked is told to who makes the link, and not to guests.
         query = None if link.query is None else str(read(found, reader, link.query))
-    made = _shares(request).create(caller_of(request), found.name, link.name, link.days * DAY, query, items)
+    about = query, items, found.place
+    made = _shares(request).create(caller_of(request), found.name, link.name, link.days * DAY, *about)
     return _told(made.share).model_copy(update={"address": f"/shared/{made.token}"})
 
 
@@ -66,7 +67,7 @@ def share(request: Request, collection: str, link: NewLink) -> Link:
 def take_back(request: Request, collection: str, share: str) -> None:
     """From now on it opens nothing."""
     found = served(request, collection)
-    if share not in {one.id for one in _shares(request).of(found.tenant) if one.collection == found.name}:
+    if share not in {one.id for one in _shares(request).of(found.tenant) if one.place == found.place}:
         raise Problem(404, f"there is no link {share!r}; GET …/shares lists them")
     _shares(request).revoke(found.tenant, share)
 
