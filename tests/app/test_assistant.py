@@ -96,7 +96,7 @@ def data(result: CallToolResult) -> Any:
 
 
 def test_pictures_are_searched_looked_at_and_compared(ask, home):
-    assert data(ask("collections")) == [{"collection": "books", "pictures": 4}, {"collection": "cards", "pictures": 40}]
+    assert data(ask("collections")) == [{"collection": "cards", "pictures": 40}, {"collection": "books", "pictures": 4}]
     found = data(ask("search", query="a dog on the beach", k=3, collection="cards"))
     assert len(found["pictures"]) == 3 and found["passing_the_filter"] == 40 and found["verdict"] == "match"
     best = found["pictures"][0]

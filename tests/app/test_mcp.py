@@ -40,7 +40,7 @@ def test_a_running_server_is_asked_with_the_key_of_the_environment(server: Serve
 
     assert found("read") == (
         False,
-        '<data>[{"collection":"album","pictures":4},{"collection":"cards","pictures":40}]</data>',
+        '<data>[{"collection":"cards","pictures":40},{"collection":"album","pictures":4}]</data>',
     )
     assert found("blinkered") == (False, '<data>[{"collection":"album","pictures":4}]</data>')
     is_error, text = found("nothing")
