@@ -89,3 +89,11 @@ def album(folder: Path, n: int = 24) -> list[Path]:
             path.with_suffix(".txt").write_text(f"a {colour} card number {number}\nsomething {colour}\n")
         paths.append(path)
     return paths
+
+
+FOUR = ("red", "green", "blue", "yellow")
+
+
+def ids_of_four(collection: Any) -> list[int]:
+    """Of the pictures of these colours, each in a file of its name."""
+    return [collection.ids(collection.folder.parent / f"{colour}.png")[0] for colour in FOUR]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diptych.app.find import _opened
+from diptych.app.find import opened
 from diptych.app.shell import JsonOption, app, print_json, print_line
 from diptych.kinds import BadInput
 
@@ -31,7 +31,7 @@ def experiment(
     as_json: JsonOption = False,
 ) -> None:
     """Tell which of two orders people chose, since `diptych serve --against` shows both as one."""
-    with _opened(place, write=end) as found:
+    with opened(place, write=end) as found:
         running = found.experiment.running
         if running is None:
             raise BadInput(f"{found.folder}: no experiment; begin one: diptych serve FOLDER --against keywords=0.2")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from diptych.app.find import _number, _opened
+from diptych.app.find import number, opened
 from diptych.app.shell import JsonOption, app, print_json, print_line
 from diptych.kinds import BadInput
 
@@ -34,14 +34,14 @@ def feedback(
     """
     if sum(map(bool, (learn, export, forget is not None))) > 1:
         raise BadInput("--learn, --export, --forget: one at a time")
-    with _opened(place, write=learn or forget is not None) as found:
+    with opened(place, write=learn or forget is not None) as found:
         if forget is not None:
             n = found.feedback.forget(forget)
-            _tell({"events": n}, f"{_number(n, 'event')} of {forget} deleted, and what was learned", as_json)
+            _tell({"events": n}, f"{number(n, 'event')} of {forget} deleted, and what was learned", as_json)
             return
         if export is not None:
             n = found.feedback.export(export)
-            _tell({"pictures": n}, f"{export}: marks of {_number(n, 'picture')}", as_json)
+            _tell({"pictures": n}, f"{export}: marks of {number(n, 'picture')}", as_json)
             return
         events = list(found.feedback.events())
         people = Counter(event.user for event in events)
@@ -58,9 +58,9 @@ def feedback(
         return
     counted = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
     whose = "one person" if len(people) == 1 else f"{len(people)} people"
-    print_line(f"{_number(len(events), 'event')} of {whose}{f': {counted}' * bool(counted)}")
+    print_line(f"{number(len(events), 'event')} of {whose}{f': {counted}' * bool(counted)}")
     for user, found_out in learned.items():
-        who = "for all" if user is None else f"{user}, {_number(people[user], 'event')}"
+        who = "for all" if user is None else f"{user}, {number(people[user], 'event')}"
         print_line(who, "nothing learned yet; --learn" if found_out is None else str(found_out))
 
 

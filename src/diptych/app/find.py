@@ -143,12 +143,10 @@ def _facts(report: Ingested, show_passed: bool) -> dict[str, Any]:
 def _report(report: Ingested, items: int, where: Path, captions: Path | None, show_passed: bool) -> None:
     """What one run did, for people: a line of numbers, and one for everything that was left out."""
     counted_of = ("added", "updated", "renamed", "removed", "unchanged", "failed")
-    counted = [f"{number} {what}" for what in counted_of if (number := getattr(report, what))]
-    print_line(f"{_number(items, 'picture')} in {where}: {', '.join(counted) or 'none found'}; {report.seconds:.1f} s")
+    counted = [f"{n} {what}" for what in counted_of if (n := getattr(report, what))]
+    print_line(f"{number(items, 'picture')} in {where}: {', '.join(counted) or 'none found'}; {report.seconds:.1f} s")
     if report.reread:
-        print_line(
-            f"{_number(report.reread, 'file')} of an older Diptych read again, since this one reads more of them"
-        )
+        print_line(f"{number(report.reread, 'file')} of an older Diptych read again, since this one reads more of them")
     if report.words_waiting:
         n = report.words_waiting
         again = _command(where, "forget")
@@ -162,12 +160,12 @@ def _report(report: Ingested, items: int, where: Path, captions: Path | None, sh
     for path, why in report.notes:
         print_line(f"note: {quoted(path)}: {why}")
     if captions:
-        print_line(f"{captions}: words for {_number(report.captioned, 'picture')} are new or changed")
+        print_line(f"{captions}: words for {number(report.captioned, 'picture')} are new or changed")
     if images := report.unmatched_images:
-        print_line(f"{_number(len(images), 'picture')} of {captions} not in the collection: {_some(images)}")
+        print_line(f"{number(len(images), 'picture')} of {captions} not in the collection: {_some(images)}")
     hint = "" if show_passed else " (--show-passed names them)"
     if report.passed:
-        print_line(f"{_number(len(report.passed), 'file')} passed over: {_kinds(report.passed)}{hint}")
+        print_line(f"{number(len(report.passed), 'file')} passed over: {_kinds(report.passed)}{hint}")
     if report.left_out:
         print_line(f"{len(report.left_out)} left out by patterns{hint}")
     if show_passed:
@@ -193,7 +191,7 @@ def _most_first(numbers: Counter[str]) -> list[tuple[str, int]]:
     return sorted(numbers.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
-def _number(n: int, what: str) -> str:
+def number(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
 
 
@@ -244,7 +242,7 @@ def search(
     """Find pictures: words, `dog + beach - people`, ./like-this.jpg, NOT people, year >= 2020 AND tag:family."""
     from diptych.collection import Marks
 
-    with _opened(collection) as found:
+    with opened(collection) as found:
         marks = Marks([_item(picture) for picture in yes or ()], [_item(picture) for picture in no or ()])
         answer = found.search(query, top, offset, diverse, keywords, regions, marks=marks)
         _show(answer, found.folder, paths, print0, html, preview, as_json)
@@ -263,7 +261,7 @@ def similar(
     as_json: JsonOption = False,
 ) -> None:
     """Find the pictures most like one."""
-    with _opened(collection) as found:
+    with opened(collection) as found:
         answer = found.similar(_item(picture), top, 0, diverse)
         _show(answer, found.folder, paths, print0, html, preview, as_json)
 
@@ -278,7 +276,7 @@ def captions(
 ) -> None:
     """Find the texts that tell a picture best: of the collection's own captions, or of a list."""
     texts = _texts(among) if among else None
-    with _opened(collection) as found:
+    with opened(collection) as found:
         best = found.captions(_item(picture), top, texts)
     if not best:
         print_note("no picture here has a caption; give texts to choose from with --among FILE")
@@ -298,12 +296,12 @@ def duplicates(
     as_json: JsonOption = False,
 ) -> None:
     """List pictures of which one is enough, exact, near and bursts: which to keep and why. Deletes nothing."""
-    with _opened(collection) as opened, progress() as on_progress:
-        found = opened.duplicates(threshold, progress=on_progress)
+    with opened(collection) as kept, progress() as on_progress:
+        found = kept.duplicates(threshold, progress=on_progress)
     if as_json:
         unread = [{"path": path, "why": why} for path, why in found.unread]
         groups = [_group_facts(group) for group in found.groups]
-        print_json({"collection": str(opened.folder), "groups": groups, "unread": unread})
+        print_json({"collection": str(kept.folder), "groups": groups, "unread": unread})
         return
     for group in found.groups:
         print_line(group.kind, "keep", quoted(group.keep.path), "; ".join(group.keep.why))
@@ -323,7 +321,7 @@ def _group_facts(group: Group) -> dict[str, Any]:
 @app.command()
 def status(collection: CollectionOption = None, as_json: JsonOption = False) -> None:
     """Tell what a collection holds, how it was measured and what could not be read."""
-    with _opened(collection) as found:
+    with opened(collection) as found:
         facts = found.status()
         reasons = {"failures": found.failures(), "notes": found.notes()}
     if as_json:
@@ -357,10 +355,10 @@ def forget(
     if place is None:
         if forever:
             raise BadInput("--forever: name the folder or the file that is to stay forgotten")
-        with _opened(collection) as found:
+        with opened(collection) as found:
             words, removed, returns = found.waiting(), 0, False
     else:
-        with _opened(collection, write=True) as found:
+        with opened(collection, write=True) as found:
             forgotten = found.forget(place, words=not keep_words, forever=forever)
             words, removed = list(forgotten.words), forgotten.removed
             folders = map(Path, found.status()["folders"])
@@ -372,7 +370,7 @@ def forget(
         said = [*some.given.captions, *(f"tag:{tag}" for tag in some.given.tags)]
         print_line(quoted(some.path), *said, *(f"{key} = {value}" for key, value in some.metadata.items()))
     if place is not None:
-        print_line(f"{_number(removed, 'picture')} forgotten, and the words given to {len(words)}")
+        print_line(f"{number(removed, 'picture')} forgotten, and the words given to {len(words)}")
     if returns:
         print_note(f"{place} lies in a folder that is indexed, and comes back with it; --forever keeps it out")
 
@@ -389,7 +387,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check a collection from the database to the index; exit code 1 when something is wrong."""
-    with _opened(collection) as found, progress() as on_progress:
+    with opened(collection) as found, progress() as on_progress:
         problems = found.verify(contents, on_progress)
     if as_json:
         print_json(problems)
@@ -414,7 +412,7 @@ def reindex(
     for name, value, unit in (("--memory", memory, "megabytes"), ("--latency", latency, "milliseconds")):
         if value is not None and not value > 0:
             raise BadInput(f"{name}: {value:g}; give {unit} above 0")
-    with _opened(collection, write=True) as found, progress() as on_progress:
+    with opened(collection, write=True) as found, progress() as on_progress:
         found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress)
         facts = found.status()
     if as_json:
@@ -436,7 +434,7 @@ def export(
     ] = None,
 ) -> None:
     """Write all items, with captions, tags, metadata and vectors."""
-    with _opened(collection) as found:
+    with opened(collection) as found:
         if anonymous is not None:
             print_line(f"{found.export_anonymous(path, anonymous)} records without names written to {path}")
             return
@@ -455,7 +453,7 @@ def _texts(file: Path) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def _opened(collection: Path | None, write: bool = False) -> Collection:
+def opened(collection: Path | None, write: bool = False) -> Collection:
     """One that is there. write: to change it, which is done to none that nobody is near or has named."""
     from diptych.collection import Collection
 

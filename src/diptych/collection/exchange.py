@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -136,19 +136,23 @@ def export(vectors: Vectors, path: Path, with_vectors: bool) -> int:
 
 def export_anonymous(vectors: Vectors, path: Path, k: int) -> int:
     """Write to a `.jsonl` file what may be told to strangers (see `anonymous`); how many records."""
+    return write_lines(path, lambda: anonymous.lines([item for some, _ in _blocks(vectors, _ROWS) for item in some], k))
+
+
+def write_lines(path: Path, made: Callable[[], Iterable[Any]]) -> int:
+    """Write a new `.jsonl` file; how many lines. made: asked for them once the file can be there."""
     if path.suffix.lower() != ".jsonl":
         raise BadInput(f"{path}: name a .jsonl file")
     if path.exists():
         raise BadInput(f"{path} is there already; name another")
-    items = [item for some, _ in _blocks(vectors, _ROWS) for item in some]
-    told = anonymous.lines(items, k)
+    lines = list(made())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in told)
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     except OSError as error:
         raise BadInput(f"{path}: not written ({error.strerror})") from None
-    return len(items)
+    return len(lines)
 
 
 def _blocks(vectors: Vectors, size: int) -> Iterator[tuple[list[Item], Array]]:

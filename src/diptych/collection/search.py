@@ -21,7 +21,7 @@ from diptych.collection.feedback import learning, reranker
 from diptych.collection.feedback import marks as marking
 from diptych.collection.feedback.learning import Learned
 from diptych.collection.feedback.preferences import Preferences
-from diptych.collection.feedback.reranker import FIRST, Candidates
+from diptych.collection.feedback.reranker import FIRST, RANK, Candidates
 from diptych.collection.identity import EncoderProtocol
 from diptych.collection.items import Item, Value
 from diptych.collection.nearest import Nearest
@@ -34,9 +34,6 @@ from diptych.index.ivf import IVF
 from diptych.kinds import Array, BadInput, Floats, Ints, batches, shown
 
 T = TypeVar("T")
-
-RANK = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009)."""
 
 KEYWORDS = 0.5
 """What keywords weigh against vectors where nobody says."""

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from collection_world import Palette, paint
+from collection_world import ids_of_four as ids
 from scipy import stats
 
 from diptych.collection import Collection
 from diptych.kinds import BadInput
 
-COLOURS = ("red", "green", "blue", "yellow")
-
 
 @pytest.fixture
-def collection(tmp_path: Path) -> Iterator[Collection]:
-    for number, colour in enumerate(COLOURS):
-        paint(tmp_path / "P" / f"{colour}.png", colour, number)
-    with Collection.open(tmp_path / "P" / ".diptych", Palette(), write=True) as found:
-        found.add(tmp_path / "P")
-        found.experiment.begin("keywords=0.2")
-        yield found
-
-
-def ids(collection: Collection) -> list[int]:
-    return [collection.ids(collection.folder.parent / f"{colour}.png")[0] for colour in COLOURS]
+def collection(collection: Collection) -> Collection:
+    """The one of all tests here, while an experiment runs."""
+    collection.experiment.begin("keywords=0.2")
+    return collection
 
 
 def numbers(collection: Collection) -> tuple[int, int, int]:

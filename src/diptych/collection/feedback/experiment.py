@@ -78,8 +78,7 @@ class Experiment:
         with self._store.transaction(heard=False):
             event = self._feedback.record(user, query, item, kind, rank=rank, shown=shown)
             if kind in ("click", "yes") and self.running is not None:
-                ((id,),) = self._store.rows("SELECT max(id) FROM events")
-                self._store.put_rows("credits", [(id, team)])
+                self._store.put_rows("credits", [(event.id, team)])
         return event
 
     def result(self) -> Comparison:

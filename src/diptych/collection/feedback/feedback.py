@@ -65,8 +65,7 @@ class Feedback:
         """
         new = log.event(user, query, self._one(item).id, kind, value, rank, shown, at)
         with self._store.transaction(heard=False):
-            log.write(self._store, new)
-        return new
+            return log.write(self._store, new)
 
     def marks(self, user: str, query: str) -> Marks:
         """The marks of a person that stand, of the answers to a query as it was written: of each item the latest."""

@@ -10,7 +10,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from diptych.collection import arguments
@@ -105,9 +105,11 @@ def _shown(ids: Any) -> tuple[int, ...]:
     return found
 
 
-def write(store: Store, new: Event) -> None:
-    """Keep it, inside a transaction."""
+def write(store: Store, new: Event) -> Event:
+    """Keep it, inside a transaction; the same with its id."""
     store.change(f"INSERT INTO events ({_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [new._row()])
+    ((id,),) = store.rows("SELECT last_insert_rowid()")
+    return replace(new, id=id)
 
 
 def events(store: Store, where: str = "1", values: Sequence[Any] = ()) -> Iterator[Event]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from diptych.collection.exchange import write_lines
 from diptych.collection.feedback import log
 from diptych.collection.query import Query
 from diptych.collection.store import Store
@@ -18,18 +18,7 @@ def export(store: Store, read: Callable[[str], Query], path: Path, user: str | N
 
     What one person marks yes and another no for the same words is in both fields.
     """
-    if path.suffix.lower() != ".jsonl":
-        raise BadInput(f"{path}: name a .jsonl file")
-    if path.exists():
-        raise BadInput(f"{path} is there already; name another")
-    found = _lines(store, read, user)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in found)
-    except OSError as error:
-        raise BadInput(f"{path}: not written ({error.strerror})") from None
-    return len(found)
+    return write_lines(path, lambda: _lines(store, read, user))
 
 
 def _lines(store: Store, read: Callable[[str], Query], user: str | None) -> list[dict[str, Any]]:

@@ -28,8 +28,8 @@ newer           0 for the item that came first, to 1 for the last
 RIDGE = 1.0
 """Of the weights, in pairs."""
 
-RRF = 60
-"""As `search.RANK`."""
+RANK = 60
+"""The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009)."""
 
 _STEPS = 20
 
@@ -51,8 +51,8 @@ class Candidates:
 
     def weighed(self, keywords: float) -> Ints:
         """(n,) the order, as places, with another weight of keywords against vectors."""
-        by_word = np.where(self.keywords >= 0, 1 / (RRF + 1 + self.keywords), 0.0)
-        fused = (1 - keywords) / (RRF + 1 + self.vector) + keywords * by_word
+        by_word = np.where(self.keywords >= 0, 1 / (RANK + 1 + self.keywords), 0.0)
+        fused = (1 - keywords) / (RANK + 1 + self.vector) + keywords * by_word
         return np.lexsort((self.ids, -fused))
 
 

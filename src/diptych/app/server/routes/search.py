@@ -198,8 +198,8 @@ def numbered(found: Served, reader: Collection, text: str) -> tuple[str, set[str
     known: set[str] = set()
 
     def number(match: re.Match[str]) -> str:
-        known.add(str(found.opened(reader, match[1])))
-        return f"#{found.opened(reader, match[1])}"
+        known.add(id := str(found.opened(reader, match[1])))
+        return f"#{id}"
 
     return _ITEM.sub(number, text), known
 
