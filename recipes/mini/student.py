@@ -1,8 +1,9 @@
 """The picture tower of `mini`: a small network that learns to see what two larger ones see.
 
-Every step shows the same parts of the same pictures, in the same light, to the student and to its teachers (Beyer et
-al., CVPR 2022), and the student learns their maps at three scales: the whole view, its places, and the places of a
-layer further down (Romero et al., "FitNets", ICLR 2015). A head that was trained between the teachers' view and
+The student is shown the same parts of the same pictures, in the same light, as its teachers were (Beyer et al., CVPR
+2022), and learns their maps at three scales: the whole view, its places, and the places of a layer further down
+(Romero et al., "FitNets", ICLR 2015). Looking costs the teachers several times what learning costs the student, so
+what they saw of some thousand views is kept, and learned from more than once. A head that was trained between the teachers' view and
 captions says what in a view captions speak of; the student learns to give that head what the teachers give it.
 """
 
@@ -121,10 +122,11 @@ def centred(view: Tensor, mean: Tensor) -> Tensor:
 # --------------------------------------------------------------------------------------------------------- the views
 
 
-def views(pictures: Tensor, side: int, whole: float) -> Tensor:
+def views(pictures: Tensor, side: int, whole: float, mixed: float = 0) -> Tensor:
     """(b, 3, side, side) in 0..255 of (b, H, W, 3) bytes: a part of each picture, mirrored or not, in other light.
 
     whole   how many of them are shown whole, from 0 to 1
+    mixed   how many have the view before them laid over them (mixup: Zhang et al., ICLR 2018)
     """
     pixels = pictures.permute(0, 3, 1, 2).float()
     n, new = len(pixels), pixels.new_empty
@@ -134,7 +136,9 @@ def views(pictures: Tensor, side: int, whole: float) -> Tensor:
     seen = grey + new(n, 1, 1, 1).uniform_(0.7, 1.3) * (seen - grey)
     middle = seen.mean(dim=(2, 3), keepdim=True)
     light = middle + 14 * new(n, 1, 1, 1).normal_() + 5 * new(n, 3, 1, 1).normal_()
-    return (light + new(n, 1, 1, 1).uniform_(0.75, 1.25) * (seen - middle)).clamp(0, 255)
+    seen = (light + new(n, 1, 1, 1).uniform_(0.75, 1.25) * (seen - middle)).clamp(0, 255)
+    over = new(n, 1, 1, 1).uniform_() * (new(n, 1, 1, 1).uniform_() < mixed)
+    return seen.lerp(seen.roll(1, 0), over)
 
 
 def _boxes(pictures: Tensor, whole: float) -> Tensor:
@@ -147,20 +151,6 @@ def _boxes(pictures: Tensor, whole: float) -> Tensor:
     theta[:, 0, 0], theta[:, 1, 1] = half[:, 0] * new(n).uniform_(-1, 1).sign(), half[:, 1]
     theta[:, :, 2] = new(n, 2).uniform_(-1, 1) * (1 - half)
     return theta
-
-
-def parts(times: int, whole: float, view: Tensor, *maps: Tensor) -> list[Tensor]:
-    """So many parts of each view, and of the maps that teachers made of it, read off between their places.
-
-    One look of the teachers serves several of the student, where looking is dear.
-    """
-    boxes = _boxes(view.repeat_interleave(times, 0), whole)
-    found = []
-    for rows in (view, *maps):
-        rows = rows.float().repeat_interleave(times, 0)
-        grid = F.affine_grid(boxes, list(rows.shape), align_corners=False)
-        found.append(F.grid_sample(rows, grid, padding_mode="border", align_corners=False))
-    return found
 
 
 def enlarged(pictures: Tensor, side: int) -> Tensor:
@@ -233,15 +223,50 @@ def _ranked(ours: Tensor, theirs: Tensor, temperature: float = 0.07) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Looked:
+    """Views, and what the teachers see of them, of the places that the student sees.
+
+    views    (n, 3, side, side) bytes
+    maps     (n, teachers * width, side / 32, side / 32) float16
+    middle   (n, channels, side / 16, side / 16) float16
+    """
+
+    views: Tensor
+    maps: Tensor
+    middle: Tensor
+
+    @classmethod
+    def at(cls, view: Tensor, teachers: nn.Module) -> Looked:
+        """Of (n, 3, 2 * side, 2 * side) in 0..255, as the teachers are shown it."""
+        maps, middle, _ = look(teachers, view)
+        small = F.avg_pool2d(view, 2).round().byte()
+        return cls(small, F.avg_pool2d(maps, 2).half(), F.avg_pool2d(middle, 2).half())
+
+    @classmethod
+    def all(cls, some: Sequence[Looked]) -> Looked:
+        return cls(*(torch.cat(rows) for rows in zip(*((one.views, one.maps, one.middle) for one in some), strict=True)))
+
+    def __getitem__(self, rows: Tensor) -> Looked:
+        return Looked(self.views[rows], self.maps[rows], self.middle[rows])
+
+    def mirrored(self) -> Looked:
+        """Each of them mirrored or not, by chance: what is seen is then mirrored, too."""
+        turn = torch.rand(len(self.views), 1, 1, 1, device=self.views.device) < 0.5
+        return Looked(*(torch.where(turn, rows.flip(3), rows) for rows in (self.views, self.maps, self.middle)))
+
+
+@dataclass(frozen=True)
 class Course:
     """How the student is trained.
 
     passes   how often the student sees each picture, where no time is given instead
     batch    views a step
-    share    views that the teachers' look at a picture serves: 1 shows both the same, more saves time
+    looks    views that the teachers look at in a round
+    again    how often the student learns from each of them before the next round
     rate     the learning rate at its height
     warm     share of the way in which the rate rises to that
     whole    how many of the views are whole pictures
+    mixed    how many have another laid over them
     sharpen  share of the way over which the terms of the head come in, and those of the maps fall to a half
     average  weight of the past in the average of weights that is kept
     """
@@ -249,11 +274,13 @@ class Course:
     shape: Shape = Shape()
     passes: float = 30
     batch: int = 64
-    share: int = 1
+    looks: int = 1024
+    again: int = 4
     rate: float = 3e-3
     decay: float = 0.05
     warm: float = 0.03
     whole: float = 0.3
+    mixed: float = 0.3
     sharpen: float = 0.5
     average: float = 0.999
     side: int = PREPROCESSING.side
@@ -309,15 +336,14 @@ class Training:
         saved = told = begun
         batches = self._batches()
         while self.done < _END:
-            rows = next(batches)
-            terms = self._step(rows)
+            terms = self._step(next(batches))
             now = time.monotonic()
             due = now - saved >= self.every
             if due or now - told >= self.every / 6 or self.steps in (1, 10, 100):
                 log(self._line(terms, (self.seen - first) / (now - begun)))
                 told = now
             if seconds is None:
-                self.done += len(rows) * self.course.share / (self.course.passes * len(self.pictures))
+                self.done = min(1.0, self.seen / (self.course.passes * len(self.pictures)))
             else:
                 self.done = start + (1 - start) * min(1, (now - begun) / seconds)
             if due or self.done >= _END:
@@ -325,19 +351,15 @@ class Training:
                 saved = now
         return self.average
 
-    def _step(self, rows: Tensor) -> dict[str, Tensor]:
+    def _step(self, seen: Looked) -> dict[str, Tensor]:
         course = self.course
-        torch.manual_seed(int(np.random.SeedSequence([course.seed, self.steps]).generate_state(1)[0]))
         for group in self.stepper.param_groups:
             group["lr"] = course.rate_at(self.done)
-        view = views(self.pictures[rows], 2 * course.side, course.whole if course.share == 1 else 1)
-        theirs = list(look(self.teachers, view)[:2])
-        if course.share > 1:
-            view, *theirs = parts(course.share, course.whole, view, *theirs)
+        view = seen.views.float()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=view.is_cuda):
-            ours, our_middle = self.net.maps(F.avg_pool2d(view, 2))
+            ours, our_middle = self.net.maps(view)
             our_middle = self.net.hint(our_middle)
-        terms = self.lesson.terms((ours.float(), our_middle.float()), theirs)
+        terms = self.lesson.terms((ours.float(), our_middle.float()), (seen.maps.float(), seen.middle.float()))
         self.stepper.zero_grad()
         head = min(1.0, self.done / course.sharpen)
         for_maps = torch.stack([by * terms[name] for name, by in MAPS.items()]).sum()
@@ -350,15 +372,36 @@ class Training:
         torch._foreach_lerp_(_floats(self.average), _floats(self.net), 1 - past)
         return terms
 
-    def _batches(self) -> Iterator[Tensor]:
-        """Rows of pictures without end, each once in an order that is then drawn anew."""
-        n, size = len(self.pictures), min(self.course.batch // self.course.share, len(self.pictures))
-        a_pass = n // size
+    def _batches(self) -> Iterator[Looked]:
+        """Without end, from where the training stands: a round of looks, then batches of them in changing order."""
+        course = self.course
+        size = min(course.batch, course.looks)
+        a_turn = course.looks // size
         while True:
-            number, at = divmod(self.steps, a_pass)
-            order = np.random.default_rng([self.course.seed, number]).permutation(n)
-            for step in range(at, a_pass):
-                yield torch.from_numpy(order[step * size : (step + 1) * size]).to(self.device)
+            number, at = divmod(self.steps, course.again * a_turn)
+            looked = self._round(number)
+            for step in range(at, course.again * a_turn):
+                turn, place = divmod(step, a_turn)
+                order = np.random.default_rng([course.seed, number, turn]).permutation(course.looks)
+                self._draw(number, step + 1)
+                yield looked[torch.from_numpy(order[place * size : (place + 1) * size]).to(self.device)].mirrored()
+
+    def _round(self, number: int) -> Looked:
+        """What the teachers see of the views of a round; the pictures come each once in an order that is drawn anew."""
+        course, n = self.course, len(self.pictures)
+        wanted = np.arange(number * course.looks, (number + 1) * course.looks)
+        orders = {turn: np.random.default_rng([course.seed, turn]).permutation(n) for turn in np.unique(wanted // n)}
+        rows = np.array([orders[turn][at] for turn, at in zip(wanted // n, wanted % n, strict=True)])
+        self._draw(number, 0)
+        found = []
+        for block in torch.from_numpy(rows).to(self.device).split(256 if self.pictures.is_cuda else 16):
+            view = views(self.pictures[block], 2 * course.side, course.whole, course.mixed)
+            found.append(Looked.at(view, self.teachers))
+        return Looked.all(found)
+
+    def _draw(self, *place: int) -> None:
+        """Chance is that of a place on the way: who goes on from there draws what would have been drawn."""
+        torch.manual_seed(int(np.random.SeedSequence([self.course.seed, *place]).generate_state(1)[0]))
 
     def _line(self, terms: dict[str, Tensor], speed: float) -> str:
         values = {name: float(term.detach()) for name, term in terms.items()}

@@ -1,7 +1,7 @@
 """Train `mini` from a pack (see pack.py), on an accelerator where there is one. Stop it and start it as you like.
 
 python recipes/mini/train.py [--pack build/mini/pack] [--work build/mini] [--keep build/mini/kept] [--out FOLDER]
-                             [--seconds S | --passes N] [--batch B] [--begin FILE]
+                             [--seconds S | --passes N] [--batch B] [--again N] [--begin FILE]
 
 It goes on where it was stopped. What is worth keeping is in --keep, 13 MB; --work may be lost. With --seconds the
 student is done so many seconds after the start, however far it has come by then, and its learning rate is 0.
@@ -175,11 +175,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER, help="the folder of the encoder")
     parser.add_argument("--seconds", type=float, help="when the student is to be done, counted from the start")
     parser.add_argument("--passes", type=float, default=Course.passes, help="over all pictures, without --seconds")
-    parser.add_argument("--batch", type=int, help="views a step; 256 on a GPU, else 96")
+    parser.add_argument("--batch", type=int, help="views a step; 512 on a GPU, else 96")
+    parser.add_argument("--again", type=int, help="how often a look of the teachers is learned from; 8 on a GPU, else 4")
     parser.add_argument("--begin", type=Path, help=f"the {KEPT} of an earlier training, to begin with its weights")
     asked = parser.parse_args()
-    batch, share = (256, 1) if torch.cuda.is_available() else (96, 4)
-    course = Course(passes=asked.passes, batch=asked.batch or batch, share=share)
+    batch, looks, again = (512, 24_576, 8) if torch.cuda.is_available() else (96, 960, 4)
+    course = Course(passes=asked.passes, batch=asked.batch or batch, looks=looks, again=asked.again or again)
     try:
         least = train(Pack(asked.pack), asked.work, asked.keep, asked.out, course, Speak(), asked.seconds, asked.begin)
     except BadInput as error:

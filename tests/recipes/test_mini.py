@@ -223,17 +223,51 @@ def test_both_teachers_in_torch_see_what_the_features_of_the_same_name_see(recip
 # -------------------------------------------------------------------------------------------------------- the student
 
 
-def test_the_map_of_the_teacher_is_read_where_the_student_looks(recipe):
-    """A map that says where each of its places is, read for a part of a view, says where that part is."""
-    across = ((2 * torch.arange(16) + 1) / 16 - 1).expand(16, 16)
-    maps = torch.stack([across, across.T])[None]
-    view = torch.nn.functional.interpolate(maps, (128, 128), mode="bilinear", align_corners=False)
+def test_what_the_teachers_saw_is_mirrored_with_what_the_student_is_shown(recipe, lesson):
+    student = recipe.student
     torch.manual_seed(0)
-    parts, read = recipe.student.parts(12, 0.3, view, maps)
-    assert parts.shape == (12, 2, 128, 128) and read.shape == (12, 2, 16, 16)
-    expected = torch.nn.functional.avg_pool2d(parts, 8)
-    torch.testing.assert_close(read[:, :, 2:-2, 2:-2], expected[:, :, 2:-2, 2:-2], atol=0.02, rtol=0)
-    assert (read.mean(dim=(2, 3)).abs() > 0.1).any()  # they are not all the whole
+    looked = student.Looked.at(student.views(lesson[2][:16], 128, 0.3), lesson[0])
+    assert looked.views.shape == (16, 3, 64, 64) and looked.views.dtype == torch.uint8
+    assert looked.maps.shape == (16, 24, 2, 2) and looked.middle.shape[2:] == (4, 4)
+    turned = looked.mirrored()
+    for before, after in ((looked.views, turned.views), (looked.maps, turned.maps), (looked.middle, turned.middle)):
+        same, mirrored = ((rows == after).flatten(1).all(dim=1) for rows in (before, before.flip(3)))
+        assert (same | mirrored).all() and same.any() and mirrored.any()
+    assert torch.equal(  # all three of a row, or none
+        (looked.views == turned.views).flatten(1).all(dim=1), (looked.maps == turned.maps).flatten(1).all(dim=1)
+    )
+
+
+def test_some_views_have_another_laid_over_them(recipe):
+    pictures = (torch.arange(8) * 30)[:, None, None, None].expand(8, 36, 36, 3).byte()
+    torch.manual_seed(0)
+    plain = recipe.student.views(pictures, 32, 1).mean(dim=(1, 2, 3))
+    for mixed, at_least, at_most in ((0.0, 0, 0), (0.5, 2, 6), (1.0, 8, 8)):
+        torch.manual_seed(0)
+        found = recipe.student.views(pictures, 32, 1, mixed).mean(dim=(1, 2, 3))
+        other = (found - plain).abs() > 1e-3
+        assert at_least <= other.sum() <= at_most
+        low, high = torch.minimum(plain, plain.roll(1)), torch.maximum(plain, plain.roll(1))
+        assert ((low - 1e-3 <= found) & (found <= high + 1e-3)).all()
+
+
+def test_each_look_is_learned_from_as_often_as_the_course_says(recipe, lesson, tmp_path):
+    """Every picture in a round as often as in any other, and every look of a round `again` times."""
+    course = small(recipe, looks=24, again=3)
+    training = recipe.student.Training(course, *lesson, tmp_path / "work", tmp_path / "keep" / "student.safetensors")
+    looked = []
+
+    def views(pictures, *_, real=recipe.student.views):
+        looked.extend(pictures.flatten(1).float().mean(dim=1).tolist())
+        return real(pictures, 128, 1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe.student, "views", views)
+        batches = training._batches()
+        for training.steps in range(18):
+            assert len(next(batches).views) == 8
+    assert len(looked) == 48  # two rounds, of three turns of three steps
+    assert sorted(looked[:24]) == sorted(looked[24:]) and looked[:24] != looked[24:]
 
 
 def test_whole_views_show_the_whole_picture(recipe):
@@ -252,7 +286,7 @@ def test_whole_views_show_the_whole_picture(recipe):
 
 def small(recipe, **other):
     shape = recipe.student.Shape((8, 8, 8, 8, 12), (1, 1, 1, 1), 2)
-    return recipe.student.Course(**{"shape": shape, "passes": 4, "batch": 8, "side": 64, "average": 0.5, **other})
+    return recipe.student.Course(**{"shape": shape, "passes": 4, "batch": 8, "looks": 24, "again": 2, "side": 64, "average": 0.5, **other})
 
 
 @pytest.fixture(scope="module")
@@ -292,9 +326,9 @@ def weights(net):
     return torch.cat([tensor.flatten().float() for tensor in net.state_dict().values()])
 
 
-@pytest.mark.parametrize("share", [1, 4])
-def test_a_training_that_was_killed_ends_as_if_it_had_not_been(recipe, lesson, tmp_path, share):
-    course = small(recipe, share=share)
+@pytest.mark.parametrize("again", [1, 4])
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(recipe, lesson, tmp_path, again):
+    course = small(recipe, again=again)
     straight, lines = trained(recipe, lesson, tmp_path / "straight", course)
     assert straight.done == pytest.approx(1) and straight.seen == 96 and len(lines) == 12
     killed, _ = trained(recipe, lesson, tmp_path / "killed", course, after=5)
