@@ -291,8 +291,7 @@ class Search:
             hits = [self._with_region(hit, vector) for hit in hits]
         total = len(self.nearest.current()) if among is None else len(among.ids)
         if params.without:
-            passing = self.nearest.current().ids if among is None else among.ids
-            total -= int(np.isin(passing, list(params.without)).sum())
+            total -= len((among or self.passing(None)).of(np.array(list(params.without))))
         return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started, total, ranked_by=by)
 
     def region(self, path: str, query: Query, pictures: Allowed) -> Region:
@@ -583,7 +582,9 @@ class Search:
         index = self.nearest.current()
         mask, most = (None, len(index)) if among is None else (among.mask, len(among.ids))
         scores, ids = index.ranked(vector, max(1, min(depth + len(params.without), most)), mask)
-        real = (ids[0] >= 0) & ~np.isin(ids[0], np.array(sorted(params.without), dtype=np.int64))
+        real = ids[0] >= 0
+        if params.without:
+            real &= ~np.isin(ids[0], list(params.without))
         return ids[0][real][:depth], scores[0][real][:depth].astype(np.float64)
 
     def _keyword_hits(self, query: Query, among: Passing | None, depth: int, params: SearchParams) -> list[int]:
