@@ -344,7 +344,7 @@ class IVF(Index):
     def _candidates(self, asked: Array, probes: int, depth: int, selector: Any = None) -> Ints:
         """(n_q, depth) ids, best code first where they are few, -1 where the cells run out.
 
-        selector   what Faiss asks whether an id may be found
+        selector   what Faiss asks whether an id may be found; it keeps a bare pointer, so hold on to it meanwhile
         """
         import faiss
 
