@@ -70,7 +70,7 @@ def test_many_vectors_are_answered_together_as_each_alone(items, monkeypatch):
     alone = [items.search(vector, k=5, where="price < 100") for vector in vectors]
     asked = []
     index = items._nearest.current()
-    monkeypatch.setattr(type(index), "search", spy(type(index).search, asked))
+    monkeypatch.setattr(type(index), "ranked", spy(type(index).ranked, asked))
     for together in (
         items.search(vectors, 5, where="price < 100"),
         items.search(list(vectors), 5, where="price < 100"),

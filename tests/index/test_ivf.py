@@ -210,6 +210,43 @@ def test_deep_pages_score_fewer_candidates_and_keep_recall(cones: Cones, index: 
         assert recall(index.search(cones[3][:50], k)[1], exact(cones).search(cones[3][:50], k)[1]) >= 0.95
 
 
+@pytest.mark.parametrize("passing", [None, 15_000, 9000, 300])
+def test_a_ranking_begins_in_the_same_way_however_many_are_asked_for(
+    cones: Cones, index: IVF, passing: int | None
+) -> None:
+    rng = np.random.default_rng(5)
+    among = None if passing is None else 3 * rng.permutation(20_000)[:passing]
+    queries, total = cones[3][:2], passing or 20_000
+    scores, ids = index.ranked(queries, total, among)
+    for row in range(2):
+        assert np.array_equal(np.sort(ids[row]), np.sort(3 * np.arange(20_000) if among is None else among))
+    for k in (1, 10, 16, 17, 100, 101, *rng.integers(1, 1000, 4).tolist(), 5000, total - 1):
+        found_scores, found = index.ranked(queries, min(k, total), among)
+        assert np.array_equal(found, ids[:, :k]) and np.array_equal(found_scores, scores[:, :k])
+        alone = index.ranked(queries[1:], min(k, total), among)[1]
+        assert np.array_equal(alone[0], found[1]), "together as each alone"
+    true = exact(cones).search(queries, 500, among)[1]
+    assert recall(ids[:, :500], true[:, : min(500, total)]) >= recall(index.search(queries, 500, among)[1], true) - 0.01
+
+
+@pytest.mark.parametrize("space", [dot, l2], ids=repr)
+def test_a_ranking_has_the_scores_of_the_space(cones: Cones, space: Space) -> None:
+    index, query = built(cones, space, precise=True), cones[3][:1]
+    scores, ids = index.ranked(query, 1500)
+    assert scores[0] == pytest.approx(space.score(query, cones[0][ids[0] // 3])[0], abs=1e-5)
+    assert (np.diff(scores[0, :16]) <= 0).all() and (np.diff(scores[0, 16:100]) <= 0).all()
+
+
+def test_rows_of_one_score_are_ranked_by_id_and_none_is_lost_between_steps() -> None:
+    rows = np.tile(cosine.normalise(np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)), (20, 1))
+    index = IVF(cosine, 8, cells=5)
+    index.train(rows)
+    index.add(np.arange(800), rows)
+    whole = index.ranked(rows[:1], 800)[1][0]
+    assert sorted(whole.tolist()) == list(range(800)) and whole[:20].tolist() == list(range(0, 800, 40))
+    assert all(index.ranked(rows[:1], k)[1][0].tolist() == whole[:k].tolist() for k in range(1, 800, 7))
+
+
 def test_rows_are_given_back(cones: Cones, index: IVF) -> None:
     np.testing.assert_allclose(index.rows([9, 3]), cones[0][[3, 1]], atol=1e-3)
     assert index.rows([9]).dtype == np.float32

@@ -618,7 +618,7 @@ class Collection:
         user: str | None = None,
         learned: bool = True,
     ) -> Any:
-        """The k best answers to a query, after the first `offset`; pages of k share none and leave none out.
+        """The k best answers to a query, after the first `offset`; pages share none and leave none out.
 
         query      a text in the query language; a vector (d,); a picture, as Path, PIL's or pixels (h, w, 3) uint8;
                    an id; a `Term` or `Query`; or a list of these, which are added up. Of several vectors, (n, d) or a

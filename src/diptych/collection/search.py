@@ -30,7 +30,6 @@ from diptych.collection.regions import Region
 from diptych.collection.vectors import Vectors
 from diptych.collection.verdict import SAMPLE, TOP, Background, Calibration, Thresholds, Verdict
 from diptych.index.files import DamagedIndex
-from diptych.index.ivf import IVF
 from diptych.kinds import Array, BadInput, Floats, Ints, batches, shown
 
 T = TypeVar("T")
@@ -40,6 +39,9 @@ KEYWORDS = 0.5
 
 DEPTH = 100
 """Candidates looked at, at the least, where the order of the vectors alone does not decide."""
+
+SPARE = 4
+"""Candidates looked at for each answer there."""
 
 FILTERS = 8
 """Filters whose items are kept."""
@@ -203,12 +205,12 @@ class Search:
         self, rows: Sequence[Array], where: Filter | None, params: SearchParams, started: float
     ) -> list[Answer]:
         queries = [Query((Term.of(row),), (), where, f"vector {place}") for place, row in enumerate(rows)]
-        if params.offset or params.diverse:  # which may take several steps, other ones for each
+        if params.diverse:  # which takes steps of its own for each
             return [self._answered(query, params, started) for query in queries]
         among, index = None if where is None else self.passing(where), self.nearest.current()
         vectors = np.concatenate([self.rows(query.terms) for query in queries])
         most = max(1, len(index) if among is None else len(among.ids))
-        scores, ids = index.search(vectors, min(most, params.k), None if among is None else among.mask)
+        scores, ids = index.ranked(vectors, min(most, params.need), None if among is None else among.mask)
         answers = []
         for place, query in enumerate(queries):
             real = ids[place] >= 0
@@ -289,8 +291,7 @@ class Search:
             hits = [self._with_region(hit, vector) for hit in hits]
         total = len(self.nearest.current()) if among is None else len(among.ids)
         if params.without:
-            passing = self.nearest.current().ids if among is None else among.ids
-            total -= int(np.isin(passing, list(params.without)).sum())
+            total -= len((among or self.passing(None)).of(np.array(list(params.without))))
         return Answer(query.text, verdict, tuple(hits), time.perf_counter() - started, total, ranked_by=by)
 
     def region(self, path: str, query: Query, pictures: Allowed) -> Region:
@@ -454,43 +455,78 @@ class Search:
     def _ranked(
         self, query: Query, vector: Array, never: Array, among: Passing | None, params: SearchParams
     ) -> tuple[Ints, Floats, set[int]]:
-        """(ids, scores, those that the query's words are said of) of the first `need` answers and perhaps more.
-
-        How many candidates are looked at decides how they are ordered. So there are steps, to k answers, to 4 k and so
-        on, and none takes back what those before it gave: pages of k answers share nothing and leave nothing out.
-        """
-        reach = params.k
-        while reach < params.need:
-            reach *= 4
-        words = self._keyword_hits(query, among, max(DEPTH, reach), params) if params.keywords else []
-        simple = not (words or len(never) or params.diverse)
-        index = self.nearest.current()
-        most = len(index) if among is None else len(among.ids)
-        # Vectors alone are ordered by an exact index in the same way at any depth.
-        step = reach if simple and not isinstance(index, IVF) else params.k
-        ids, scores = np.empty(0, np.int64), np.empty(0)
+        """(ids, scores, those that the query's words are said of) of the first `need` answers and perhaps more."""
+        most = len(self.nearest.current()) if among is None else len(among.ids)
+        depth = DEPTH
+        while depth < SPARE * params.need:
+            depth *= 2
+        words = self._keyword_hits(query, among, depth, params) if params.keywords else []
+        # The index orders vectors in the same way at any depth.
+        plain = not (words or params.diverse)
+        if plain:
+            depth = max(DEPTH, 2 * params.need) if query.never else max(TOP, params.need)
         while True:
-            if step > reach:  # what no answer may show left too few
-                words, reach = self._keyword_hits(query, among, max(DEPTH, step), params) if words else [], step
-            depth = (max(step, TOP) if simple else max(4 * step, DEPTH)) + len(params.without)
-            keyword_hits = words[: max(DEPTH, step)]
-            new, new_scores = self._candidates(vector, among, depth, keyword_hits, params)
-            if len(ids):
-                is_new = ~np.isin(new, ids)
-                new, new_scores = new[is_new], new_scores[is_new]
-            if len(query.never):
-                shows = self._shows(query.never, never, new)
-                new, new_scores = new[~shows], new_scores[~shows]
+            ids, scores = self._candidates(vector, among, depth, params)
+            if not plain:
+                ids, scores = self._in_steps(query, vector, never, ids, scores, words, min(depth, most), params)
+            elif query.never:
+                some = self._without(query, never, ids, params.need)
+                ids, scores = ids[some], scores[some]
+            if len(ids) >= params.need or depth >= most:
+                return ids, scores, set(words)
+            depth *= 2  # what no answer may show left too few
+            words = self._keyword_hits(query, among, depth, params) if words else []
+
+    def _in_steps(
+        self,
+        query: Query,
+        vector: Array,
+        never: Array,
+        near: Ints,
+        scores: Floats,
+        words: Sequence[int],
+        upto: int,
+        params: SearchParams,
+    ) -> tuple[Ints, Floats]:
+        """(ids, scores) of candidates in an order that keywords and likeness have a say in.
+
+        How many are looked at decides how they are ordered. So there are steps, the same ones whatever is asked for:
+        each orders the first of `near` and of `words`, twice as many as the one before it and `upto` in the last, and
+        takes back nothing that was given. The last gives all, the others one of SPARE.
+        """
+        known = set(near.tolist())
+        late = [id for id in words if id not in known]
+        ids = np.append(near, np.array(late, dtype=np.int64))
+        if late:  # scored on the rows of the index, as the others are
+            late_scores = self.vectors.space.score(vector, self.nearest.current().rows(late))[0]
+            scores = np.append(scores, late_scores)
+        by_vector = np.append(np.arange(len(near)), np.full(len(late), upto))
+        place = {id: rank for rank, id in enumerate(words)}
+        by_word = np.array([place.get(id, upto) for id in ids.tolist()], dtype=np.int64)
+        order = np.lexsort((ids, -scores))
+        ids, scores, by_vector, by_word = ids[order], scores[order], by_vector[order], by_word[order]
+        weight = params.keywords if words else 0.0
+        free, given = np.ones(len(ids), dtype=bool), np.empty(0, dtype=np.int64)
+        depth = DEPTH
+        while True:
+            depth = min(depth, upto)
+            fill = (params.need if depth == upto else depth // SPARE) - len(given)
+            some = np.flatnonzero(np.minimum(by_vector, by_word) < depth)
+            # Both orders as one, by reciprocal rank.
+            said = np.where(by_word[some] < depth, 1 / (RANK + 1 + by_word[some]), 0.0)
+            value = (1 - weight) / (RANK + 1 + np.arange(len(some))) + weight * said
+            new = some[np.lexsort((ids[some], -value))]
+            new = new[free[new]]
+            if query.never:
+                new = new[self._without(query, never, ids[new], len(new) if params.diverse else fill)]
             if params.diverse and len(new):
-                upto = step if depth < most else max(step, params.need)
-                order = _diverse(self.vectors, new, ids, upto - len(ids), params.diverse)
-                new, new_scores = new[order], new_scores[order]
-            last = depth >= most or (step >= params.need and len(ids) + len(new) >= params.need)
-            more = slice(None if last else step - len(ids))
-            ids, scores = np.append(ids, new[more]), np.append(scores, new_scores[more])
-            if last:
-                return ids, scores, set(keyword_hits)
-            step *= 4
+                new = new[_diverse(self.vectors, ids[new], ids[given], fill, params.diverse)]
+            if depth == upto:
+                given = np.append(given, new)
+                return ids[given], scores[given]
+            given = np.append(given, new[:fill])
+            free[given] = False
+            depth *= 2
 
     def _reranked(
         self, query: Query, vector: Array, never: Array, among: Passing | None, params: SearchParams
@@ -540,17 +576,16 @@ class Search:
         return Candidates(ids, by_vector, by_word, last or 0)
 
     def _candidates(
-        self, vector: Array, among: Passing | None, depth: int, keyword_hits: Sequence[int], params: SearchParams
+        self, vector: Array, among: Passing | None, depth: int, params: SearchParams
     ) -> tuple[Ints, Floats]:
-        """(ids, scores) of so many of the nearest and of the keyword hits, best first."""
+        """(ids, scores) of so many of the nearest that may be answers, best first."""
         index = self.nearest.current()
         mask, most = (None, len(index)) if among is None else (among.mask, len(among.ids))
-        scores, ids = index.search(vector, max(1, min(depth, most)), mask)
-        real = (ids[0] >= 0) & ~np.isin(ids[0], np.array(sorted(params.without), dtype=np.int64))
-        found, found_scores = ids[0][real], scores[0][real].astype(np.float64)
-        if not keyword_hits:
-            return found, found_scores
-        return self._fused(vector, found, found_scores, keyword_hits, params.keywords)
+        scores, ids = index.ranked(vector, max(1, min(depth + len(params.without), most)), mask)
+        real = ids[0] >= 0
+        if params.without:
+            real &= ~np.isin(ids[0], list(params.without))
+        return ids[0][real][:depth], scores[0][real][:depth].astype(np.float64)
 
     def _keyword_hits(self, query: Query, among: Passing | None, depth: int, params: SearchParams) -> list[int]:
         """The items that all words of the texts asked for are said of, best first (BM25)."""
@@ -564,22 +599,6 @@ class Search:
             found = among.of(self.store.ids(sql, (match,)))[: depth + len(params.without)].tolist()
         return [id for id in found if id not in params.without][:depth]
 
-    def _fused(
-        self, vector: Array, ids: Ints, scores: Floats, keyword_hits: Sequence[int], weight: float
-    ) -> tuple[Ints, Floats]:
-        """Both orders as one, by reciprocal rank."""
-        known = set(ids.tolist())
-        missing = [id for id in keyword_hits if id not in known]
-        if missing:
-            late = self.vectors.space.score(vector, self.vectors.of(missing))[0]
-            ids, scores = np.append(ids, missing), np.append(scores, late)
-        by_vector = np.empty(len(ids))
-        by_vector[np.lexsort((ids, -scores))] = 1 / (RANK + 1 + np.arange(len(ids)))
-        place = {id: rank for rank, id in enumerate(keyword_hits)}
-        by_word = np.array([1 / (RANK + 1 + place[id]) if id in place else 0.0 for id in ids.tolist()])
-        order = np.lexsort((ids, -((1 - weight) * by_vector + weight * by_word)))
-        return ids[order], scores[order]
-
     def _listed(self, query: Query, never: Array, among: Passing | None, params: SearchParams) -> Ints:
         """Without a term to rank by: the latest first."""
         self._of_this_generation()
@@ -587,14 +606,18 @@ class Search:
             self._latest = self.store.ids("SELECT id FROM items ORDER BY taken DESC, id DESC")
         ids = (among or self.passing(None)).of(self._latest)
         ids = ids[~np.isin(ids, list(params.without))] if params.without else ids
-        if not len(never):
-            return ids[: params.need]
-        kept = [ids[:0]]
-        for some in batches(ids, 1000):
-            kept.append(some[~self._shows(query.never, never, some)])
-            if sum(map(len, kept)) >= params.need:
+        if query.never:
+            ids = ids[self._without(query, never, ids, params.need)]
+        return ids[: params.need]
+
+    def _without(self, query: Query, never: Array, ids: Ints, enough: int) -> Ints:
+        """The places of enough of these, and perhaps more, that show nothing that no answer may show."""
+        kept = [np.empty(0, dtype=np.int64)]
+        for some in batches(np.arange(len(ids)), 1000):
+            kept.append(some[~self._shows(query.never, never, ids[some])])
+            if sum(map(len, kept)) >= enough:
                 break
-        return np.concatenate(kept)[: params.need]
+        return np.concatenate(kept)
 
     def _shows(self, terms: Sequence[Term], rows: Array, ids: Ints) -> Array:
         """(n,) whether an item shows any of the things that no answer may show, or they are said of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,8 +18,8 @@ from diptych.kinds import Array, BadInput, Floats, Ints, Space, nearest
 _SCORES = 4_000_000
 """Scores held at a time: 16 MB of float32."""
 
-_ITEM_BYTES = 32 << 20
-"""Bytes of items held at a time where scoring makes arrays of their size."""
+_ITEM_BYTES = 1 << 20
+"""Bytes of items held at a time where scoring makes arrays of their size: what a core has near at hand."""
 
 _QUERIES = 128
 """Queries scored at a time."""
@@ -83,6 +83,19 @@ class Index(ABC):
 
         Returns scores (n_q, k) float32, higher is nearer, and ids (n_q, k) int64; -inf and -1 where answers run out.
         """
+        return self._answers(self._search, queries, k, among)
+
+    def ranked(self, queries: Array, k: int, among: npt.ArrayLike | None = None) -> tuple[Floats, Ints]:
+        """The first k of a ranking that is the same however many are asked for; so pages of it share nothing.
+
+        As `search`, but that an approximate index may put what only a longer search brings to light behind what it
+        found before, of a lower score.
+        """
+        return self._answers(self._ranked, queries, k, among)
+
+    def _answers(
+        self, search: Callable[[Array, int, Ints | None], tuple[Floats, Ints]], queries: Array, k: int, among: Any
+    ) -> tuple[Floats, Ints]:
         queries = self._normalised(queries, "queries")
         if k < 1:
             raise BadInput(f"k: {k}; ask for at least one answer")
@@ -93,7 +106,7 @@ class Index(ABC):
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         ids = np.full((len(queries), k), -1, dtype=np.int64)
         if depth:
-            scores[:, :depth], ids[:, :depth] = self._search(queries, depth, places)
+            scores[:, :depth], ids[:, :depth] = search(queries, depth, places)
         return scores, ids
 
     def rows(self, ids: npt.ArrayLike) -> Array:
@@ -151,6 +164,10 @@ class Index(ABC):
     def _search(self, queries: Array, k: int, places: Ints | None) -> tuple[Floats, Ints]:
         """`search` with everything checked: k answers there are, among the rows that stand at these places."""
 
+    def _ranked(self, queries: Array, k: int, places: Ints | None) -> tuple[Floats, Ints]:
+        """As `_search`, the same at any k."""
+        return self._search(queries, k, places)
+
     def _state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Facts and arrays to keep besides ids and rows."""
         return {}, {}
@@ -171,21 +188,16 @@ class Index(ABC):
 
     def _exactly(self, queries: Array, k: int, places: Ints | None = None) -> tuple[Floats, Ints]:
         """The k best of all rows, or of those at these places, by `Space.score`."""
-        names, half = self._rows.ids, self._dtype == np.float16
+        names = self._rows.ids
         total = len(names) if places is None else len(places)
         answers = []
         for first in range(0, len(queries), _QUERIES):
             asked = queries[first : first + _QUERIES]
             scores, ids = [], []
             step = max(k, _SCORES // len(asked))
-            if half or self.space.name == "l2":  # which make a float32 array of the items' size
-                step = max(k, min(step, _ITEM_BYTES // (4 * self.dims)))
             for start in range(0, total, step):
-                some = slice(start, start + step) if places is None else places[start : start + step]
-                items = self._rows.at(some)
-                if half:
-                    items = items.astype(np.float32)
-                best_scores, best_ids = best(self.space.score(asked, items), names[some], k)
+                some = slice(start, min(start + step, total)) if places is None else places[start : start + step]
+                best_scores, best_ids = best(self._scored(asked, some), names[some], k)
                 scores.append(best_scores)
                 ids.append(best_ids)
             merged = scores[0], ids[0]
@@ -195,6 +207,21 @@ class Index(ABC):
         if not answers:
             return np.empty((0, k), dtype=np.float32), np.empty((0, k), dtype=np.int64)
         return np.concatenate([scores for scores, _ in answers]), np.concatenate([ids for _, ids in answers])
+
+    def _scored(self, queries: Array, places: Ints | slice) -> Floats:
+        """(n_q, n) the score of each row that stands at these places."""
+        half = self._dtype == np.float16
+        if not (half or self.space.name == "l2"):
+            return self.space.score(queries, self._rows.at(places))
+        # They make a float32 array of the items' size.
+        total = places.stop - places.start if isinstance(places, slice) else len(places)
+        scores = np.empty((len(queries), total), dtype=np.float32)
+        step = max(1, _ITEM_BYTES // (4 * self.dims))
+        for start in range(0, total, step):
+            end = min(start + step, total)
+            some = slice(places.start + start, places.start + end) if isinstance(places, slice) else places[start:end]
+            scores[:, start:end] = self.space.score(queries, self._rows.at(some).astype(np.float32, copy=False))
+        return scores
 
     def _normalised(self, rows: Array, what: str) -> Array:
         """The rows as the space settles them: checked for width, and for numbers that compare."""

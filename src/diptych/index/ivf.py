@@ -19,14 +19,14 @@ Squared distance is an inner product of rows with one column more, so that all s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from diptych.index.index import Index, checked_ids, space_named
+from diptych.index.index import Index, best, checked_ids, space_named
 from diptych.kinds import Array, BadInput, Floats, Ints, Space
 
 FEW = 2000
@@ -53,6 +53,13 @@ _CANDIDATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 
 _FULL = 127
 """The largest number in a byte of a code or of a query."""
+
+_FIRST, _SECOND = 16, 100
+"""Answers after the first step of a ranking, which are a page and what it leaves out, and after the second; each of the
+next doubles them."""
+
+_HEAPED = 1000
+"""Up to so many candidates are kept in order while codes are scanned; of more, all that are scanned are parted once."""
 
 _ROW_COST = 90
 """What scoring one candidate costs, in codes scanned: a gather from far memory against a read of the next bytes."""
@@ -264,27 +271,63 @@ class IVF(Index):
     # ------------------------------------------------------------------------------------------------------ search
 
     def _search(self, queries: Array, k: int, places: Ints | None) -> tuple[Floats, Ints]:
+        if places is not None and len(places) <= FEW:
+            return self._exactly(queries, k, places)
+        scores = np.empty((len(queries), k), dtype=np.float32)
+        ids = np.empty((len(queries), k), dtype=np.int64)
+        selector = None if places is None else _selector(self._rows.ids[places])
+        for row, here in enumerate(self._near(self._asked(queries), k, places, selector)):
+            scores[row], ids[row] = self._exactly(queries[row : row + 1], k, here)
+        return scores, ids
+
+    def _ranked(self, queries: Array, k: int, places: Ints | None) -> tuple[Floats, Ints]:
+        """In steps, each with a search of its own for more answers; what was scored before is not scored again."""
         allowed = len(self) if places is None else len(places)
         if places is not None and allowed <= FEW:
             return self._exactly(queries, k, places)
+        scores = np.empty((len(queries), k), dtype=np.float32)
+        ids = np.empty((len(queries), k), dtype=np.int64)
+        selector = None if places is None else _selector(self._rows.ids[places])
+        asked = self._asked(queries)
+        # Where all codes are scanned, more answers cost nothing.
+        first = min(allowed, _SECOND if places is not None and allowed <= SCANNED else _FIRST)
+        for row, here in enumerate(self._near(asked, first, places, selector)):
+            query = slice(row, row + 1)
+            values, names = self._scored(queries[query], here), self._rows.ids[here]
+            scored = np.zeros(len(self), dtype=bool)
+            given, reach = 0, first
+            while True:
+                best_scores, best_ids = best(values, names, reach - given)
+                step = slice(given, min(reach, k))
+                scores[row, step], ids[row, step] = best_scores[0, : k - given], best_ids[0, : k - given]
+                if reach >= k:
+                    break
+                left = (values[0] < best_scores[0, -1]) | (values[0] == best_scores[0, -1]) & (names > best_ids[0, -1])
+                values, names = values[:, left], names[left]
+                scored[here] = True
+                given, reach = reach, min(allowed, max(_SECOND, 2 * reach))
+                here = next(self._near(asked[query], reach, places, selector))
+                here = here[~scored[here]]
+                values = np.hstack([values, self._scored(queries[query], here)])
+                names = np.append(names, self._rows.ids[here])
+        return scores, ids
+
+    def _near(self, asked: Array, k: int, places: Ints | None, selector: Any) -> Iterator[Ints]:
+        """For each query where the rows stand that are worth scoring for k answers, among those at these places."""
+        allowed = len(self) if places is None else len(places)
         # Answers further down, and those left by a filter, lie in more cells than the ten that were tuned for.
         spread = max(1.0, k / TUNED_K) ** 0.5 * len(self) / allowed
         probes = min(self._lists.nlist, round(self.probes * spread))
         depth = self._depth(k)
         if places is not None and allowed <= SCANNED:
             probes, depth = self._lists.nlist, max(depth, DEEP)
-        depth = min(allowed, depth)
-        among = None if places is None else self._rows.ids[places]
-        scores = np.empty((len(queries), k), dtype=np.float32)
-        ids = np.empty((len(queries), k), dtype=np.int64)
-        found = self._candidates(self._asked(queries), probes, depth, among)
-        for row, names in enumerate(found):
+        for names in self._candidates(asked, probes, min(allowed, depth), selector):
             # Faiss fills up with -1; `find` knows no such id. In order, looking up and gathering jump about less.
             here = self._rows.find(np.sort(names))
             here = here[here >= 0]
-            # The probed cells may hold fewer than were asked for, although there are enough.
-            scores[row], ids[row] = self._exactly(queries[row : row + 1], k, here if len(here) >= k else places)
-        return scores, ids
+            if len(here) < k:  # the probed cells may hold fewer than were asked for, although there are enough
+                here = np.arange(len(self)) if places is None else places
+            yield here
 
     def _depth(self, k: int) -> int:
         """How many candidates to score for k answers, as `tune` found them for TUNED_K.
@@ -298,16 +341,26 @@ class IVF(Index):
         first, last, here = (math.sqrt(2 * math.log(n / rank)) for rank in (TUNED_K, tuned, k))
         return max(k, math.ceil(n * math.exp(-(max(0.0, here - (first - last)) ** 2) / 2)))
 
-    def _candidates(self, asked: Array, probes: int, depth: int, among: Ints | None = None) -> Ints:
-        """(n_q, depth) ids, best code first, -1 where the cells run out."""
+    def _candidates(self, asked: Array, probes: int, depth: int, selector: Any = None) -> Ints:
+        """(n_q, depth) ids, best code first where they are few, -1 where the cells run out.
+
+        selector   what Faiss asks whether an id may be found; it keeps a bare pointer, so hold on to it meanwhile
+        """
         import faiss
 
         parameters = faiss.SearchParametersIVF()
         parameters.nprobe = probes
-        if among is not None:
-            # Faiss keeps bare pointers: the names keep bits and selector alive until the search is over.
-            parameters.sel = selector = _selector(among)  # noqa: F841
-        found: Ints = self._lists.search(asked, depth, params=parameters)[1]
+        if selector is not None:
+            parameters.sel = selector
+        if depth <= _HEAPED:
+            found: Ints = self._lists.search(asked, depth, params=parameters)[1]
+            return found
+        found = np.full((len(asked), depth), -1)
+        for row in range(len(asked)):
+            _, values, names = self._lists.range_search(asked[row : row + 1], -np.inf, params=parameters)
+            if len(names) > depth:
+                names = names[np.argpartition(-values, depth)[:depth]]
+            found[row, : len(names)] = names
         return found
 
     # ------------------------------------------------------------------------------------------------------- codes

@@ -52,7 +52,7 @@ class Rows:
     def at(self, places: Ints | slice) -> Array:
         """(n, width) the rows at these places. Raises DamagedIndex where one is not what was written."""
         if self._sums is not None:
-            asked = np.arange(self._count)[places]
+            asked = np.arange(*places.indices(self._count)) if isinstance(places, slice) else places
             for fresh in batches(asked[~self._proved[asked]], 4096):
                 if (files.row_sums(self._values[fresh]) != self._sums[fresh]).any():
                     raise files.DamagedIndex("a row of the index is not what was written; build the index again")

@@ -65,7 +65,6 @@ def compared(cards_served: OneServed, monkeypatch: pytest.MonkeyPatch) -> Iterat
     cards_served.against = None
     cards_served.write(lambda writer: writer.experiment.end())
     for user in ("reader", "writer", "owner"):
-        cards_served.tally.forget(user)
         cards_served.write(lambda writer, user=user: writer.feedback.forget(user))
 
 

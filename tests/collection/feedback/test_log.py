@@ -72,6 +72,7 @@ def test_events_go_with_their_item(collection, how):
     else:
         getattr(collection, how)([red])
     assert [event.item for event in collection.feedback.events()] == [green] and collection.verify() == []
+    assert (collection.feedback.count("anna"), collection.feedback.count("bob")) == (1, 0)
 
 
 @pytest.mark.parametrize("erase", [True, False])

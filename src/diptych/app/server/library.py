@@ -20,7 +20,6 @@ from diptych.app.server.access.opaque import OpaqueIds
 from diptych.app.server.experiment import Against, Drafts
 from diptych.app.server.jobs import Jobs
 from diptych.app.server.problems import Problem
-from diptych.app.server.tally import Tally
 from diptych.app.server.thumbnails import Thumbnails
 from diptych.collection import Collection, identity
 from diptych.collection.store import FILE, HIDDEN
@@ -127,7 +126,6 @@ class Served:
             self._free.put(None)
         self.writer = Writer(folder)
         self.jobs = Jobs(self.writer)
-        self.tally = Tally()
         self.is_made = False
         self.against: Against | None = None
         self.drafts = Drafts()

@@ -78,6 +78,10 @@ class Feedback:
             return log.events(self._store)
         return log.events(self._store, "user = ?", (log.checked_user(user),))
 
+    def count(self, user: str) -> int:
+        """How many events are kept of a person. It reads none of them."""
+        return log.count(self._store, log.checked_user(user))
+
     def export(self, path: str | Path, user: str | None = None) -> int:
         """Write marks to a `.jsonl` file, of all or of one person, for `diptych fit` to learn from; how many pictures.
 

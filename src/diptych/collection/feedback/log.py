@@ -125,6 +125,12 @@ def events(store: Store, where: str = "1", values: Sequence[Any] = ()) -> Iterat
             yield found
 
 
+def count(store: Store, user: str) -> int:
+    """How many events a person has: the index of users tells, and no event is read."""
+    ((n,),) = store.rows("SELECT count(*) FROM events WHERE user = ?", (user,))
+    return int(n)
+
+
 def marks(store: Store, user: str, query: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The items that a person marked yes, and no, for a query: of each the latest mark holds."""
     kinds = ",".join("?" * len(MARKS))
@@ -136,6 +142,6 @@ def marks(store: Store, user: str, query: str) -> tuple[tuple[int, ...], tuple[i
 
 def forget(store: Store, user: str) -> int:
     """Delete what a person did, inside a transaction; how many events."""
-    ((n,),) = store.rows("SELECT count(*) FROM events WHERE user = ?", (user,))
+    n = count(store, user)
     store.change("DELETE FROM events WHERE user = ?", [(user,)])
-    return int(n)
+    return n

@@ -48,7 +48,7 @@ def give_feedback(request: Request, collection: str, given: shapes.Feedback) -> 
     team = found.drafts.team(given.answer, user, query, item)
 
     def kept(writer: Collection) -> None:
-        if found.tally.count(writer, user) >= settings.max_feedback:
+        if writer.feedback.count(user) >= settings.max_feedback:
             raise Problem(
                 409, f"{settings.max_feedback:,} events are kept of you, and no more; DELETE …/feedback forgets them"
             )
@@ -56,7 +56,6 @@ def give_feedback(request: Request, collection: str, given: shapes.Feedback) -> 
             writer.experiment.record(team, user, query, item, kind, given.rank, above)
         else:
             writer.feedback.record(user, query, item, kind, value, given.rank, above)
-        found.tally.add(user)
 
     found.write(kept)
 
@@ -79,11 +78,7 @@ def forget_feedback(request: Request, collection: str, user: User = None) -> sha
         raise Problem(403, "user: what is kept of others an administrator deletes; leave it out for your own")
     _check_writable(found)
 
-    def forgotten(writer: Collection) -> int:
-        found.tally.forget(user or caller.user)
-        return writer.feedback.forget(user or caller.user)
-
-    return shapes.Forgotten(events=found.write(forgotten))
+    return shapes.Forgotten(events=found.write(lambda writer: writer.feedback.forget(user or caller.user)))
 
 
 @routes.get("/export", response_class=Response, responses={200: _LINES}, **needs("admin"))
