@@ -3,8 +3,9 @@
 The student is shown the same parts of the same pictures, in the same light, as its teachers were (Beyer et al., CVPR
 2022), and learns their maps at three scales: the whole view, its places, and the places of a layer further down
 (Romero et al., "FitNets", ICLR 2015). Looking costs the teachers several times what learning costs the student, so
-what they saw of some thousand views is kept, and learned from more than once. A head that was trained between the teachers' view and
-captions says what in a view captions speak of; the student learns to give that head what the teachers give it.
+what they saw of some thousand views is kept, and learned from more than once. A head that was trained between the
+teachers' view and captions says what in a view captions speak of; the student learns to give that head what the
+teachers give it.
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ def enlarged(pictures: Tensor, side: int) -> Tensor:
 MAPS = {"whole": 1.0, "parts": 0.5, "middle": 0.25, "told apart": 0.1}
 HEAD = {"meaning": 1.0, "meanings apart": 0.3, "captions": 0.5}
 """Weights of what is learned. The gradients of the head's terms are steep: from the start they would hide the maps'."""
+TERMS = (*MAPS, *HEAD)
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Lesson:
         meaning = F.normalize(self.look.said(view), dim=-1)
         our_meaning = F.normalize(self.look.said(our_view), dim=-1)
         # The captions that the teachers find nearest to some picture of the batch: the hardest that there are.
-        near = self.texts[(meaning @ self.texts.T).topk(min(8, len(self.texts)), dim=1).indices.unique()]
+        near = self.texts[(meaning @ self.texts.T).topk(min(4, len(self.texts)), dim=1).indices.flatten()]
         return {
             "whole": _distance(our_whole, whole),
             "parts": _distance(*(centred(_places(maps, ours.shape[2:]), self.mean) for maps in (ours, theirs))),
@@ -198,6 +200,25 @@ class Lesson:
             "meanings apart": _apart(our_meaning, meaning),
             "captions": _ranked(our_meaning @ near.T, meaning @ near.T),
         }
+
+
+class Missing(nn.Module):
+    """Views, and what the teachers see of them -> (terms,) what the student still lacks, in the order of TERMS.
+
+    Its shapes never change and nothing in it waits for the device, so that a GPU can be given all of it at once.
+    """
+
+    def __init__(self, net: Student, lesson: Lesson) -> None:
+        super().__init__()
+        self.net, self.lesson = net, lesson
+
+    def forward(self, views: Tensor, maps: Tensor, middle: Tensor) -> Tensor:
+        view = views.float()
+        with torch.autocast(view.device.type, torch.bfloat16, enabled=view.is_cuda, cache_enabled=False):
+            ours, our_middle = self.net.maps(view)
+            our_middle = self.net.hint(our_middle)
+        terms = self.lesson.terms((ours.float(), our_middle.float()), (maps.float(), middle.float()))
+        return torch.stack([terms[name] for name in TERMS])
 
 
 def _distance(ours: Tensor, theirs: Tensor) -> Tensor:
@@ -244,15 +265,19 @@ class Looked:
 
     @classmethod
     def all(cls, some: Sequence[Looked]) -> Looked:
-        return cls(*(torch.cat(rows) for rows in zip(*((one.views, one.maps, one.middle) for one in some), strict=True)))
+        return cls(*(torch.cat(rows) for rows in zip(*(one.rows for one in some), strict=True)))
+
+    @property
+    def rows(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.views, self.maps, self.middle
 
     def __getitem__(self, rows: Tensor) -> Looked:
-        return Looked(self.views[rows], self.maps[rows], self.middle[rows])
+        return Looked(*(each[rows] for each in self.rows))
 
     def mirrored(self) -> Looked:
         """Each of them mirrored or not, by chance: what is seen is then mirrored, too."""
         turn = torch.rand(len(self.views), 1, 1, 1, device=self.views.device) < 0.5
-        return Looked(*(torch.where(turn, rows.flip(3), rows) for rows in (self.views, self.maps, self.middle)))
+        return Looked(*(torch.where(turn, each.flip(3), each) for each in self.rows))
 
 
 @dataclass(frozen=True)
@@ -323,6 +348,7 @@ class Training:
         torch.manual_seed(course.seed)
         self.net = self._new().to(self.device)
         self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
+        self.missing: Any = None
         self.stepper = self._stepper()
         self.seen, self.steps, self.done = 0, 0, 0.0
         self.kept = kept
@@ -351,26 +377,28 @@ class Training:
                 saved = now
         return self.average
 
-    def _step(self, seen: Looked) -> dict[str, Tensor]:
-        course = self.course
+    def _step(self, seen: Looked) -> Tensor:
         for group in self.stepper.param_groups:
-            group["lr"] = course.rate_at(self.done)
-        view = seen.views.float()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=view.is_cuda):
-            ours, our_middle = self.net.maps(view)
-            our_middle = self.net.hint(our_middle)
-        terms = self.lesson.terms((ours.float(), our_middle.float()), (seen.maps.float(), seen.middle.float()))
+            group["lr"] = self.course.rate_at(self.done)
+        if self.missing is None:
+            self.missing = Missing(self.net, self.lesson)
+            if self.device.type == "cuda":  # a step is a thousand small things: recorded once, they are one
+                self.missing = torch.cuda.make_graphed_callables(self.missing, seen.rows)
+        terms = self.missing(*seen.rows)
         self.stepper.zero_grad()
-        head = min(1.0, self.done / course.sharpen)
-        for_maps = torch.stack([by * terms[name] for name, by in MAPS.items()]).sum()
-        for_head = torch.stack([by * terms[name] for name, by in HEAD.items()]).sum()
-        ((1 - head / 2) * for_maps + head * for_head).backward()
+        (terms * self._weights()).sum().backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.stepper.step()
-        self.steps, self.seen = self.steps + 1, self.seen + len(view)
-        past = min(course.average, (1 + self.steps) / (10 + self.steps))
+        self.steps, self.seen = self.steps + 1, self.seen + len(seen.views)
+        past = min(self.course.average, (1 + self.steps) / (10 + self.steps))
         torch._foreach_lerp_(_floats(self.average), _floats(self.net), 1 - past)
         return terms
+
+    def _weights(self) -> Tensor:
+        """Of the terms, at this place of the way."""
+        head = min(1.0, self.done / self.course.sharpen)
+        each = [(1 - head / 2) * by for by in MAPS.values()] + [head * by for by in HEAD.values()]
+        return torch.tensor(each).to(self.device, non_blocking=True)
 
     def _batches(self) -> Iterator[Looked]:
         """Without end, from where the training stands: a round of looks, then batches of them in changing order."""
@@ -394,7 +422,7 @@ class Training:
         rows = np.array([orders[turn][at] for turn, at in zip(wanted // n, wanted % n, strict=True)])
         self._draw(number, 0)
         found = []
-        for block in torch.from_numpy(rows).to(self.device).split(256 if self.pictures.is_cuda else 16):
+        for block in torch.from_numpy(rows).to(self.device).split(1024 if self.pictures.is_cuda else 16):
             view = views(self.pictures[block], 2 * course.side, course.whole, course.mixed)
             found.append(Looked.at(view, self.teachers))
         return Looked.all(found)
@@ -403,8 +431,8 @@ class Training:
         """Chance is that of a place on the way: who goes on from there draws what would have been drawn."""
         torch.manual_seed(int(np.random.SeedSequence([self.course.seed, *place]).generate_state(1)[0]))
 
-    def _line(self, terms: dict[str, Tensor], speed: float) -> str:
-        values = {name: float(term.detach()) for name, term in terms.items()}
+    def _line(self, terms: Tensor, speed: float) -> str:
+        values = dict(zip(TERMS, terms.tolist(), strict=True))
         said = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
         if not all(math.isfinite(value) for value in values.values()):
             raise BadInput(f"the student's loss is no longer finite ({said}); lower the rate")

@@ -286,7 +286,8 @@ def test_whole_views_show_the_whole_picture(recipe):
 
 def small(recipe, **other):
     shape = recipe.student.Shape((8, 8, 8, 8, 12), (1, 1, 1, 1), 2)
-    return recipe.student.Course(**{"shape": shape, "passes": 4, "batch": 8, "looks": 24, "again": 2, "side": 64, "average": 0.5, **other})
+    facts = {"shape": shape, "passes": 4, "batch": 8, "looks": 24, "again": 2, "side": 64, "average": 0.5}
+    return recipe.student.Course(**{**facts, **other})
 
 
 @pytest.fixture(scope="module")
