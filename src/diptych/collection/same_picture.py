@@ -66,11 +66,13 @@ def same(first: Glance, second: Glance) -> Change | None:
     of a single colour are one when the colour is the same. The window of a crop is looked for only where what is left
     stands all over the picture: in the middle tile at least 6 % of what is left in the worst.
     """
-    flat = [_grey(_resized(glance)).std() < _FLAT for glance in (first, second)]
+    greys = [_grey(_resized(glance)) for glance in (first, second)]
+    deviations = [float(grey.std()) for grey in greys]
+    flat = [deviation < _FLAT for deviation in deviations]
     apart = np.abs(_tiles(first.small) - _tiles(second.small))
     if any(flat):
         return "saved again" if all(flat) and apart.max() <= _SAME_COLOUR else None
-    targets = [_grey(_resized(glance)) for glance in (first, second)]
+    targets = [grey / deviation for grey, deviation in zip(greys, deviations, strict=True)]
     whole, elsewhere = min(_left(first, targets[1]), _left(second, targets[0]))
     if whole <= 1 and apart.mean() <= _SAME_COLOUR:
         return "saved again" if whole <= _SAVED_AGAIN else None
@@ -83,7 +85,7 @@ def same(first: Glance, second: Glance) -> Change | None:
 
 
 def _cropped(larger: Glance, target: Array) -> bool:
-    """Whether some window of the larger picture shows what the target, (32, 32) grey, does."""
+    """Whether some window of the larger picture shows what the target does; it is as that of `_left`."""
     starts: list[tuple[float, ...]] = [(even,) * 4 for even in (0.0, 0.05, 0.1)]
     best = min((_unexplained(larger, target, start), start) for start in starts)
     for step in (0.06, 0.03, 0.015, 0.0075):
@@ -118,7 +120,7 @@ def _unexplained(glance: Glance, target: Array, cut: tuple[float, ...] = (0.0,) 
 
 
 def _left(glance: Glance, target: Array, cut: tuple[float, ...] = (0.0,) * 4) -> _Left:
-    """target: (32, 32) grey; cut: the parts to cut off first: left, top, right, bottom."""
+    """target: (32, 32) grey, of deviation 1; cut: the parts to cut off first: left, top, right, bottom."""
     source = _resized(glance, cut).reshape(-1, 3) / 255
     grey = _grey(source)
     rule = np.column_stack([np.ones_like(grey), source, grey**2, grey**3])
@@ -126,7 +128,7 @@ def _left(glance: Glance, target: Array, cut: tuple[float, ...] = (0.0,) * 4) ->
     left = target - (rule @ np.linalg.solve(products, rule.T @ target.ravel())).reshape(target.shape)
     tiles = np.abs(_tiles(left[..., None]))
     worst = float(tiles.max())
-    part = max(float(left.std()) / _SPREAD, worst / _TILE) / max(float(target.std()), 1e-6)
+    part = max(float(left.std()) / _SPREAD, worst / _TILE)
     return _Left(part, float(np.median(tiles)) / max(worst, 1e-6))
 
 
