@@ -52,6 +52,13 @@ def test_two_scenes_are_two_and_colours_are_one_only_where_they_are_the_same() -
     assert same(glance(plain[0]), glance(plain[2])) is None and same(glance(plain[0]), glance(scene(0))) is None
 
 
+def test_what_counts_as_nothing_left_follows_the_contrast() -> None:
+    """A faint copy of another scene is as far away as that scene itself: what is left is measured by the deviation."""
+    faint = [ImageEnhance.Contrast(scene(seed)).enhance(0.2) for seed in (0, 1)]
+    assert same(glance(faint[0]), glance(faint[1])) is None
+    assert same(glance(faint[0]), glance(scene(0))) == same(glance(scene(0)), glance(faint[0])) == "recoloured"
+
+
 def test_a_blurred_picture_is_less_sharp() -> None:
     sharp = scene(0)
     assert glance(sharp).sharpness > 2 * glance(sharp.filter(ImageFilter.GaussianBlur(2))).sharpness > 0

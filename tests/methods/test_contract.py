@@ -27,11 +27,20 @@ from diptych.metrics import measures, ranking
 from diptych.parts.fitted import Above, AtLeast, Below, Fitted
 
 NAMES = sorted(catalogue.methods())
-QUICK = {"landmarks": 64, "epochs": 4, "batch": 48, "hidden": 64, "image_hidden": 64, "dims": 128}
+QUICK = {
+    "landmarks": 64,
+    "epochs": 4,
+    "batch": 48,
+    "hidden": 64,
+    "image_hidden": 64,
+    "dims": 64,
+    "rounds": 2,
+    "dropout": 0.0,
+}
 """Fields by name whose defaults are meant for more than 300 pairs, and the most that they are here."""
-RATE = 0.008
-"""The least rate of what is trained: the steps are few."""
-LONGER = 12
+RATE, WARMUP = 0.016, 0.3
+"""The least rate of what is trained, and how long it rises to it: the steps are few."""
+LONGER = 10
 """Epochs for those that have not learned enough after the first few."""
 NARROW = 32
 """What is enough where nothing has to be learned well."""
@@ -63,9 +72,10 @@ def of(name: str, **changed: Any) -> Method:
     """The method with its defaults (but for QUICK) and these changes."""
     found = catalogue.method(name)
     defaults = {field.name: field.default for field in dataclasses.fields(found)}
-    quick = {field: min(most, defaults[field]) for field, most in QUICK.items() if isinstance(defaults.get(field), int)}
+    numbers = {field for field, value in defaults.items() if isinstance(value, int | float)}
+    quick = {field: min(most, defaults[field]) for field, most in QUICK.items() if field in numbers}
     if issubclass(found, Descent):
-        quick["rate"] = max(RATE, defaults["rate"])
+        quick |= {"rate": max(RATE, defaults["rate"]), "warmup": max(WARMUP, defaults["warmup"])}
     return found(**quick | changed)
 
 

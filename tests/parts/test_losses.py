@@ -127,6 +127,9 @@ def test_squared_distances_are_scipys():
     expected = cdist(u.detach().numpy(), v.detach().numpy(), "sqeuclidean")
     np.testing.assert_allclose(parts.losses.squared_distances(u, v).detach(), expected)
     assert (parts.losses.squared_distances(u, u).detach().numpy() >= 0).all()
+    of_sets = parts.losses.squared_distances(torch.stack([u, -u]), torch.stack([v, v]))
+    torch.testing.assert_close(of_sets[0], parts.losses.squared_distances(u, v))
+    torch.testing.assert_close(of_sets[1], parts.losses.squared_distances(-u, v))
 
 
 def test_discrepancy_is_a_double_loop_and_zero_for_one_sample():

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from diptych.kinds import BadInput
-from diptych.sources import cache
+from diptych.sources import cache, pictures
 from diptych.sources.cache import RowCache, per_picture
 
 
@@ -87,6 +87,14 @@ def test_another_fingerprint_computes_anew(folder):
     reds(paths, describe, "two")
     assert describe.seen == 20
     assert cache.fingerprint(a=1, b="x") == cache.fingerprint(b="x", a=1) != cache.fingerprint(a=2, b="x")
+
+
+def test_what_was_computed_from_pixels_of_another_decoding_is_computed_anew(folder, monkeypatch):
+    describe, paths = Red(), sorted(folder.iterdir())
+    reds(paths, describe)
+    monkeypatch.setattr(pictures, "DECODING", pictures.DECODING + 1)
+    reds(paths, describe)
+    assert describe.seen == 20
 
 
 def test_copies_of_a_picture_are_described_once(folder):

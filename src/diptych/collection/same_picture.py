@@ -8,6 +8,7 @@ pixel in the other, by one rule for all of them. Where something moved, no such 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -66,26 +67,35 @@ def same(first: Glance, second: Glance) -> Change | None:
     of a single colour are one when the colour is the same. The window of a crop is looked for only where what is left
     stands all over the picture: in the middle tile at least 6 % of what is left in the worst.
     """
-    flat = [_grey(_resized(glance)).std() < _FLAT for glance in (first, second)]
+    pictures = [Image.fromarray(glance.small) for glance in (first, second)]
+    greys = [_grey(_resized(picture)) for picture in pictures]
+    deviations = [float(grey.std()) for grey in greys]
+    flat = [deviation < _FLAT for deviation in deviations]
     apart = np.abs(_tiles(first.small) - _tiles(second.small))
     if any(flat):
         return "saved again" if all(flat) and apart.max() <= _SAME_COLOUR else None
-    targets = [_grey(_resized(glance)) for glance in (first, second)]
-    whole, elsewhere = min(_left(first, targets[1]), _left(second, targets[0]))
+    targets = [grey / deviation for grey, deviation in zip(greys, deviations, strict=True)]
+    ways = [(pictures[0], targets[1]), (pictures[1], targets[0])]
+    left = min((_left(*way) for way in ways), key=lambda left: left.part)
+    whole = left.part
     if whole <= 1 and apart.mean() <= _SAME_COLOUR:
         return "saved again" if whole <= _SAVED_AGAIN else None
     if whole <= 1:
         return "recoloured"
-    if elsewhere < _ELSEWHERE:  # a crop moves every edge; here something moved, and a window may only hide it
+    if left.elsewhere < _ELSEWHERE:  # a crop moves every edge; here something moved, and a window may only hide it
         return None
-    cropped = (_cropped(larger, target) for larger, target in ((first, targets[1]), (second, targets[0])))
-    return "cropped" if any(cropped) else None
+    return "cropped" if any(_cropped(*way) for way in ways) else None
 
 
-def _cropped(larger: Glance, target: Array) -> bool:
-    """Whether some window of the larger picture shows what the target, (32, 32) grey, does."""
+def _cropped(larger: Image.Image, target: Array) -> bool:
+    """Whether some window of the larger picture shows what the target does; it is as that of `_left`."""
+
+    @cache
+    def unexplained(*cut: float) -> float:
+        return _left(larger, target, cut).part
+
     starts: list[tuple[float, ...]] = [(even,) * 4 for even in (0.0, 0.05, 0.1)]
-    best = min((_unexplained(larger, target, start), start) for start in starts)
+    best = min((unexplained(*start), start) for start in starts)
     for step in (0.06, 0.03, 0.015, 0.0075):
         while True:
             found = best
@@ -93,7 +103,7 @@ def _cropped(larger: Glance, target: Array) -> bool:
                 for way in (-step, step):
                     moved = tuple(cut + way * (at == side) for at, cut in enumerate(best[1]))
                     if min(moved) >= 0 and max(moved) <= CROPPED:
-                        found = min(found, (_unexplained(larger, target, moved), moved))
+                        found = min(found, (unexplained(*moved), moved))
             if found == best:
                 break
             best = found
@@ -105,29 +115,28 @@ def _cropped(larger: Glance, target: Array) -> bool:
 class _Left(NamedTuple):
     """What the best rule from the colours of a picture leaves of a grey target.
 
-    part        of what is allowed
-    elsewhere   what is left in the middle one of the tiles, as a part of what is left in the worst
+    part    of what is allowed
+    tiles   (8, 8, 1) what is left in each
     """
 
     part: float
-    elsewhere: float
+    tiles: Array
+
+    @property
+    def elsewhere(self) -> float:
+        """What is left in the middle one of the tiles, as a part of what is left in the worst."""
+        return float(np.median(self.tiles)) / max(float(self.tiles.max()), 1e-6)
 
 
-def _unexplained(glance: Glance, target: Array, cut: tuple[float, ...] = (0.0,) * 4) -> float:
-    return _left(glance, target, cut).part
-
-
-def _left(glance: Glance, target: Array, cut: tuple[float, ...] = (0.0,) * 4) -> _Left:
-    """target: (32, 32) grey; cut: the parts to cut off first: left, top, right, bottom."""
-    source = _resized(glance, cut).reshape(-1, 3) / 255
+def _left(picture: Image.Image, target: Array, cut: tuple[float, ...] = (0.0,) * 4) -> _Left:
+    """target: (32, 32) grey, of deviation 1; cut: the parts to cut off first: left, top, right, bottom."""
+    source = _resized(picture, cut).reshape(-1, 3) / 255
     grey = _grey(source)
     rule = np.column_stack([np.ones_like(grey), source, grey**2, grey**3])
     products = rule.T @ rule + 1e-3 * np.eye(rule.shape[1])  # a grey picture has three channels that are one
     left = target - (rule @ np.linalg.solve(products, rule.T @ target.ravel())).reshape(target.shape)
     tiles = np.abs(_tiles(left[..., None]))
-    worst = float(tiles.max())
-    part = max(float(left.std()) / _SPREAD, worst / _TILE) / max(float(target.std()), 1e-6)
-    return _Left(part, float(np.median(tiles)) / max(worst, 1e-6))
+    return _Left(max(float(left.std()) / _SPREAD, float(tiles.max()) / _TILE), tiles)
 
 
 def _tiles(pixels: Array) -> Array:
@@ -136,9 +145,8 @@ def _tiles(pixels: Array) -> Array:
     return np.asarray(pixels.reshape(_TILES, size, _TILES, size, -1).mean(axis=(1, 3), dtype=np.float32))
 
 
-def _resized(glance: Glance, cut: tuple[float, ...] = (0.0,) * 4) -> Array:
+def _resized(picture: Image.Image, cut: tuple[float, ...] = (0.0,) * 4) -> Array:
     left, top, right, bottom = (part * _KEPT for part in cut)
-    picture = Image.fromarray(glance.small)
     box = (left, top, _KEPT - right, _KEPT - bottom)
     return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR, box=box), dtype=np.float32)
 

@@ -268,11 +268,11 @@ class SetHead(nn.Module):
         real = (rows != 0).any(dim=2, keepdim=True).float()
         tokens = self.tokens(rows)
         key, value = self.key(tokens), self.value(tokens)
-        slots = self.slots.expand(len(rows), *self.slots.shape)
+        slots = self.slots  # of every item alike, until they have read something
         for _ in range(self.rounds):
             asked = self.ask(self.before(slots)) @ key.mT / math.sqrt(key.shape[2])
             read = asked.softmax(dim=1) * real.mT
-            slots = slots + read @ value / read.sum(dim=2, keepdim=True).clamp(min=1e-6)
+            slots = slots + read / read.sum(dim=2, keepdim=True).clamp(min=1e-6) @ value
             slots = slots + self.feed(self.between(slots))
         whole = (real * tokens).sum(dim=1) / real.sum(dim=1).clamp(min=1)
         made: Tensor = self.of_slots(slots) + self.of_item(whole)[:, None]

@@ -68,9 +68,9 @@ def passes_for_fake(fake: Tensor) -> Tensor:
 
 
 def squared_distances(u: Tensor, v: Tensor) -> Tensor:
-    """(b, b) squared Euclidean distances of all rows of u and all rows of v, never below zero."""
-    squares = u.square().sum(dim=1)[:, None] + v.square().sum(dim=1)[None, :]
-    return (squares - 2 * u @ v.T).clamp(min=0)
+    """(..., b, b) squared Euclidean distances of all rows of u and all rows of v (..., b, d), never below zero."""
+    squares = u.square().sum(dim=-1)[..., :, None] + v.square().sum(dim=-1)[..., None, :]
+    return (squares - 2 * u @ v.mT).clamp(min=0)
 
 
 def discrepancy(u: Tensor, v: Tensor, gamma: float) -> Tensor:

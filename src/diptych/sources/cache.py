@@ -51,7 +51,7 @@ def per_picture(
 ) -> list[Array]:
     """One array a picture: from the cache, else from `describe`, which gets decoded pictures `size` at a time.
 
-    fingerprint   names everything the rows depend on besides the picture (see `fingerprint`)
+    fingerprint   names everything the rows depend on besides the pixels (see `fingerprint`)
     what          said to `progress`
     enough        pixels a side that suffice (see `pictures.decode`)
 
@@ -63,6 +63,7 @@ def per_picture(
         return pictures.decode(*file, enough=enough)
 
     cache = RowCache()
+    fingerprint += f", decoding {pictures.DECODING}"
     rows: list[Array] = []
     failures: list[str] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:

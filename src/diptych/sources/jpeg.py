@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -11,6 +12,8 @@ _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _AS_THEY_COME = {0xC0, 0xC1}  # baseline and extended sequential: decoded row by row, as the data comes
 _LONGEST = 2 + 0xFFFF  # bytes of a segment, with its marker
 _START = 22  # bytes of a segment: a frame of 4 components needs so many
+_SEGMENT = re.compile(rb"\xff(?:[^\x00\x01\xd0-\xd7\xff](.{0,2})|\Z)", re.DOTALL)
+"""The marker of one and its length, which may look like a marker itself; or what is there of them."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +79,12 @@ def end(file: BinaryIO) -> int:
     size = file.seek(0, io.SEEK_END)
     begin = max(0, size - _LONGEST)
     file.seek(begin)
-    data = file.read()
-    at = len(data)
-    while (at := data.rfind(b"\xff", 0, at)) >= 0:
-        mark, length = data[at + 1 : at + 2], data[at + 2 : at + 4]
-        if mark and (mark[0] in _ALONE or mark[0] == 0xFF):  # of the picture itself
-            continue
-        whole = len(length) == 2 and at + 2 + int.from_bytes(length, "big") <= len(data)
-        return size if whole else begin + at
-    return size
+    *_, last = None, *_SEGMENT.finditer(file.read())
+    if last is None:
+        return size
+    at, length = begin + last.start(), last[1] or b""
+    whole = len(length) == 2 and at + 2 + int.from_bytes(length, "big") <= size
+    return size if whole else at
 
 
 def _frame(start: bytes) -> dict[str, int]:

@@ -36,6 +36,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
 """What is read, whatever a file's name says. PIL knows forty more: hardly a picture comes in one, and an attacker has
 the choice among all of them. EPS would be handed to Ghostscript, a program for programs."""
 
+DECODING = 2
+"""Grows whenever the pixels of some file come out otherwise: what was computed from them before is computed anew."""
+
 _ROWS = 256  # looked at together
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"

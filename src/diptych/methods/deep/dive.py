@@ -17,8 +17,6 @@ zeros as padding.
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import numpy as np
-
 from diptych import parts
 from diptych.kinds import Array, Sets
 from diptych.method import Batch, Descent
@@ -31,10 +29,7 @@ class SmoothChamfer(Sets):
     """Sets as `Sets` keeps them, compared by the smooth Chamfer similarity."""
 
     def score(self, queries: Array, items: Array) -> Array:
-        import torch
-
-        found = [chamfer(torch.from_numpy(query[None]), torch.from_numpy(items))[0].numpy() for query in queries]
-        return np.stack(found) if found else np.empty((0, len(items)), dtype=np.float32)
+        return parts.tokens.by_blocks(lambda query, items, real: chamfer(query, items), queries, items)
 
 
 @dataclass
@@ -67,7 +62,7 @@ class DivE(Descent):
         near = chamfer(unit(images), unit(texts))
         # What is the same in all rows of a set, its global part, falls out of their differences to the mean.
         rest = [unit(side - side.mean(dim=1, keepdim=True)) for side in (images, texts)]
-        crowded = sum((-2 * (rows[:, :, None] - rows[:, None]).square().sum(dim=3)).exp().mean() for rows in rest)
+        crowded = sum((-2 * parts.losses.squared_distances(rows, rows)).exp().mean() for rows in rest)
         return {
             "triplets": parts.losses.hardest_triplets(near, own, self.margin),
             "discrepancy": self.discrepancy
@@ -80,5 +75,5 @@ def chamfer(u: Any, v: Any) -> Any:
     """(n, m) smooth Chamfer similarities of sets of unit rows, (n, k, d) against (m, k, d)."""
     import torch
 
-    near = ALPHA * torch.einsum("nkd,mld->nmkl", u, v)
-    return (near.logsumexp(dim=3).mean(dim=2) + near.logsumexp(dim=2).mean(dim=2)) / (2 * ALPHA)
+    near = (ALPHA * torch.einsum("nkd,mld->nmkl", u, v)).exp()  # of cosines: it stays far from what a float can hold
+    return (near.sum(dim=3).log().mean(dim=2) + near.sum(dim=2).log().mean(dim=2)) / (2 * ALPHA)
