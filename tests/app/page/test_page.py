@@ -479,6 +479,22 @@ def test_who_may_only_read_is_offered_nothing_else(opened: Any, album: Path, tmp
     assert (changes, buttons) == (False, []) and others == [True, ["Add pictures …", "Look for new ones"]]
 
 
+def test_what_was_asked_before_a_reload_is_undone_behind_it(opened: Any) -> None:
+    page = opened()
+    settled(page)
+    assert page.is_disabled("#undo")
+    for words in ("a tree", "a boat"):
+        page.fill("#written", words)
+        page.keyboard.press("Enter")
+        until(page, "words => document.title.startsWith(words)", words)
+    page.reload()
+    settled(page)
+    for words in ("a tree", ""):
+        page.click("#undo")
+        until(page, "words => document.querySelector('#words').value === words", words)
+    assert page.is_disabled("#undo")
+
+
 def test_what_was_learned_is_said_when_it_is(opened: Any) -> None:
     page = opened("?q=a+boat")
     settled(page)

@@ -7,6 +7,7 @@ const PAUSE = 140; // milliseconds without a key before a question is asked
 const PATIENCE = 30_000; // milliseconds that an answer is waited for
 const KEPT = 12; // questions that this browser remembers
 const ABOVE = 100; // answers above one that is opened of which the server is told that they were passed over
+const PAST = 50; // questions that undo still goes back to after the page is loaded anew
 const LONGEST = 4000; // letters of a question that the server keeps anything of
 
 /** What is asked: everything that back, forward and undo bring back. */
@@ -208,12 +209,14 @@ function fromAddress() {
 
 // Steps of the browser's history say how often marks had been forgotten by then: older ones bring no marks back.
 const timesForgotten = () => Number(localStorage.forgotten) || 0;
-const step = (more) => ({ asked: state.asked, forgotten: timesForgotten(), ...more });
+const step = (more) => ({ asked: state.asked, past: state.past.slice(-PAST), forgotten: timesForgotten(), ...more });
 
 function recalled(step) {
   const asked = step?.asked ?? fromAddress();
   return (step?.forgotten ?? 0) === timesForgotten() ? asked : { ...asked, yes: [], no: [] };
 }
+
+const pastOf = (step) => (step?.forgotten === timesForgotten() ? step.past ?? [] : []);
 
 /** Ask something else. Of a burst of letters only the first is a step to go back to. */
 function change(what, { burst = false, wait = 0, undone = false } = {}) {
@@ -1757,6 +1760,7 @@ async function start() {
   document.documentElement.dataset.theme = localStorage.theme ?? "auto";
   listen();
   state.asked = recalled(history.state);
+  state.past = pastOf(history.state);
   renderQuestion();
   if (wideEnough.matches) $("words").focus(); // on a phone it would bring up the keyboard
   try {
