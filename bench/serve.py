@@ -290,7 +290,8 @@ def peer(home: str, width: int) -> None:
 
     search.__annotations__["asked"] = Search  # a name of this function, which FastAPI would not find
     app.post("/search")(search)
-    bound = socket.create_server(("127.0.0.1", 0))
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # so that asyncio sets TCP_NODELAY
+    bound.bind(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{bound.getsockname()[1]}/", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([bound])
 

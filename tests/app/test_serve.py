@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -66,3 +67,20 @@ def test_the_address_that_is_printed_can_be_called_at_once(collection: Path, tmp
             assert answer.startswith(b"HTTP/1.1 200 ")
         finally:
             server.terminate()
+
+
+def test_an_answer_is_not_held_back_until_the_client_acknowledges_its_first_half(collection: Path, tmp_path: Path):
+    """uvicorn sends head and body by themselves; a client waits 40 ms before it acknowledges a head alone."""
+    from diptych.app.server.running import ready
+    from diptych.app.server.settings import Settings
+
+    async def delays(bound: socket.socket) -> bool:
+        accepted: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+        async with await asyncio.start_server(
+            lambda _, writer: accepted.set_result(writer.get_extra_info("socket")), sock=bound
+        ):
+            with socket.create_connection(bound.getsockname()):
+                return not (await accepted).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    with ready([("", collection)], Settings(port=0, home=tmp_path / "home")) as (_, bound, _):
+        assert not asyncio.run(delays(bound))

@@ -103,6 +103,7 @@ CALLS: tuple[Callable[[Collection], object], ...] = (
     lambda collection: (collection.search("yaer = 2020"), collection.counts("tag"), collection.counts("stars")),
     Collection.verify,
     lambda collection: collection.add(workers=1),
+    lambda collection: collection.digest(2),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +92,16 @@ def test_the_key_of_a_picture_is_its_path_in_full(collection, mixed, tmp_path, m
     (tmp_path / "photos" / "loop").symlink_to(tmp_path / "photos" / "loop")
     with pytest.raises(BadInput, match="has no item 'loop'"):
         collection.get("loop")
+
+
+def test_the_digest_of_an_item_is_that_of_its_file_by_whatever_it_is_called(collection, mixed):
+    for picture in mixed:
+        item, digest = collection.get(picture), hashlib.sha256(picture.read_bytes()).hexdigest()
+        assert [collection.digest(name) for name in (picture, item.key, item.id)] == 3 * [digest] == 3 * [item.digest]
+    assert collection.digest(KEYS[0]) is None
+    for none in ("no such key", 10**6):
+        with pytest.raises(BadInput, match="has no item"):
+            collection.digest(none)
 
 
 def test_a_row_of_the_name_that_a_picture_has_inside_is_another_item(collection, mixed, tmp_path, monkeypatch):

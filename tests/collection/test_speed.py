@@ -83,6 +83,32 @@ def test_a_page_costs_as_many_statements_whatever_it_is_chosen_from(tmp_path: Pa
     assert counts[0] == counts[1]
 
 
+def test_a_search_reads_once_which_generation_it_is_of(tmp_path: Path) -> None:
+    with made(tmp_path, 60) as collection:
+        collection.search("red")
+        with statements(collection) as told:
+            collection.search("red", fields=True)
+        assert len([sql for sql in told if "'generation'" in sql]) == 1
+
+
+def test_whoever_writes_sees_the_generation_that_they_write(tmp_path: Path) -> None:
+    with made(tmp_path, 9) as collection, Collection.open(tmp_path, Palette()) as reader:
+        store = collection._store
+        before = store.generation
+        with reader._store.snapshot():
+            assert reader._store.generation == before
+            with store.transaction():
+                assert store.generation == before + 1
+                with store.snapshot():
+                    assert store.generation == before + 1
+            with pytest.raises(ZeroDivisionError), store.transaction():
+                assert store.generation == before + 2
+                raise ZeroDivisionError
+            assert store.generation == before + 1
+            assert reader._store.generation == before
+        assert reader._store.generation == before + 1
+
+
 def test_rows_are_added_by_statements_for_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with made(tmp_path, 30) as collection:
         many: list[str] = []

@@ -566,6 +566,19 @@ class Collection:
         with self._reading():
             return self._store.named(self._one(item))
 
+    def digest(self, item: int | str | Path) -> str | None:
+        """The sha256 of an item's file, as `get` tells it, in a tenth of the time: nothing else is read, no checksum
+        compared. None of an item without a file. Raises BadInput where there is no such item.
+        """
+        (id,) = self._ids([arguments.name(item)])
+        found = self._store.rows("SELECT digest FROM items WHERE id = ?", (id,))
+        if not found:
+            raise self._unknown(item)
+        (digest,) = found[0]
+        if not isinstance(digest, str | None):
+            raise self._store.damaged(f"item {id}: its digest is no text")
+        return digest
+
     def ids(self, key: int | str | Path | None = None) -> list[int]:
         """The ids of all pictures that can be found, or of the one that is called so."""
         sql = "SELECT id FROM items WHERE status = 'ok'"
@@ -877,8 +890,11 @@ class Collection:
         (id,) = self._ids([name])
         found = self._store.items([id]) if id is not None else []
         if not found:
-            raise BadInput(f"{self.folder} has no item {shown(name)}")
+            raise self._unknown(name)
         return found[0]
+
+    def _unknown(self, item: int | str | Path) -> BadInput:
+        return BadInput(f"{self.folder} has no item {shown(item)}")
 
     def _thing(self, picture: Any) -> tuple[Term, list[int]]:
         """What to compare with: an item, by id or key, with its id; else a picture or a vector."""

@@ -279,14 +279,9 @@ class Search:
         reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits, frozenset(params.yes))
         items = [self.store.named(item) for item in self.store.items(ids[page].tolist())]
         hits = [
-            Hit(item.id, item.path, float(score), verdict, reasons[item.id], key=item.key)
-            for item, score, verdict in zip(items, scores[page], verdicts, strict=True)
+            Hit(item.id, item.path, score, verdict, reasons[item.id], key=item.key, **_fields(item, params.fields))
+            for item, score, verdict in zip(items, scores[page].tolist(), verdicts, strict=True)
         ]
-        if params.fields:
-            hits = [
-                replace(hit, captions=item.captions, tags=item.tags, metadata=item.metadata, item=item)
-                for hit, item in zip(hits, items, strict=True)
-            ]
         if params.regions and vector is not None:
             hits = [self._with_region(hit, vector) for hit in hits]
         total = len(self.nearest.current()) if among is None else len(among.ids)
@@ -813,6 +808,13 @@ class Search:
                     best[item] = (score, number)
         texts = self.store.rows(f"SELECT item, row, text FROM captions WHERE item IN ({marks})", ids)
         return {item: text for item, row, text in texts if item in best and best[item][1] == row}
+
+
+def _fields(item: Item, told: bool) -> dict[str, Any]:
+    """What a hit says of its item, where that was asked for."""
+    if not told:
+        return {}
+    return {"captions": item.captions, "tags": item.tags, "metadata": item.metadata, "item": item}
 
 
 def _open(picture: Any) -> Any:

@@ -178,6 +178,7 @@ class Store:
         self._key = self._checked(key)
         self._lock: IO[str] | None = None
         self._depth = self._writing = 0
+        self._seen: int | None = None  # the generation of the block we are in, once it was asked for
         if write:
             if folder.name == HIDDEN and not folder.parent.is_dir():
                 missing = "no such folder; is it misspelt, or its disk not mounted?"
@@ -366,6 +367,7 @@ class Store:
             if self._depth == 1 and heard:
                 self._writing = self.generation + 1
                 self.set_meta("generation", str(self._writing))
+                self._seen = self._writing
             yield
 
     @contextmanager
@@ -379,6 +381,7 @@ class Store:
         with self._typed():
             if not self._depth:
                 self._connection.execute(begin)
+                self._seen = None
             self._depth += 1
             try:
                 yield
@@ -497,8 +500,11 @@ class Store:
 
     @property
     def generation(self) -> int:
-        """Grows by one with every commit."""
-        return int(self.meta("generation", "0"))
+        """Grows by one with every commit. Inside a snapshot or a transaction it is read once."""
+        if self._depth and self._seen is not None:
+            return self._seen
+        self._seen = int(self.meta("generation", "0"))
+        return self._seen
 
     def meta(self, key: str, default: str) -> str:
         found = self.rows("SELECT value, crc FROM meta WHERE key = ?", (key,))

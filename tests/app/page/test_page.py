@@ -442,6 +442,59 @@ def test_a_browser_signs_in_finds_what_it_asked_for_and_signs_out(opened: Any, a
     running.stop()
 
 
+def test_who_may_only_read_is_offered_nothing_else(opened: Any, album: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    running = Running([album, empty], tmp_path / "home", keys=True)
+    running.start()
+    offered = {}
+    for scope in ("read", "write"):
+        with Database(tmp_path / "home") as database:
+            key = Keys(database).create(scope, scope).token
+        page = opened(at=running.address, allowed="401")
+        page.fill("input[name=key]", key)
+        page.keyboard.press("Enter")
+        settled(page)
+        page.click("#menu")
+        page.locator(".popover .option").first.wait_for()
+        menu = page.locator(".popover .option").all_inner_texts()
+        page.keyboard.press("Escape")
+        page.locator("#grid .tile .look").first.click()
+        page.locator("#words-of-it").wait_for()
+        words = [
+            page.locator("#words-of-it [aria-label='Add a tag']").count(),
+            page.locator("#words-of-it textarea:not([readonly])").count(),
+            page.locator("#words-of-it [aria-label^='Take the tag']").count(),
+        ]
+        page.goto(f"{running.address}?in=empty")
+        page.locator("#nothing h2").wait_for()
+        offered[scope] = menu, any(words), page.locator("#nothing button").all_inner_texts()
+        page.goto(f"{running.address}?in=empty&view=duplicates")
+        page.locator("#duplicates .count").wait_for()
+        page.context.close()
+    running.stop()
+    (reads, changes, buttons), (writes, *others) = offered["read"], offered["write"]
+    more = {"Add pictures …", "Look for new pictures", "Look for duplicates"}
+    assert more <= set(writes) and set(writes) - set(reads) == more
+    assert (changes, buttons) == (False, []) and others == [True, ["Add pictures …", "Look for new ones"]]
+
+
+def test_what_was_asked_before_a_reload_is_undone_behind_it(opened: Any) -> None:
+    page = opened()
+    settled(page)
+    assert page.is_disabled("#undo")
+    for words in ("a tree", "a boat"):
+        page.fill("#written", words)
+        page.keyboard.press("Enter")
+        until(page, "words => document.title.startsWith(words)", words)
+    page.reload()
+    settled(page)
+    for words in ("a tree", ""):
+        page.click("#undo")
+        until(page, "words => document.querySelector('#words').value === words", words)
+    assert page.is_disabled("#undo")
+
+
 def test_what_was_learned_is_said_when_it_is(opened: Any) -> None:
     page = opened("?q=a+boat")
     settled(page)

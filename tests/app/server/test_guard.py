@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 
+import anyio.to_thread
 import httpx2
 import pytest
 from fastapi import Request
@@ -215,6 +216,21 @@ def test_every_answer_says_how_it_may_be_used(server):
         for name, value in HEADERS.items():
             assert answer.headers.get_list(name) == [value], (kind, name)
         assert "server" not in answer.headers and "x-powered-by" not in answer.headers
+
+
+def test_an_answer_is_made_and_written_by_one_thread(http, monkeypatch):
+    """Each other one waits for its turn, as every answer does that the thread of the connections writes itself."""
+    calls = []
+    run_sync = anyio.to_thread.run_sync
+
+    async def counted(*args, **named):
+        calls.append(args)
+        return await run_sync(*args, **named)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
+    answer = http.post("/v1/collections/cards/search", json={"query": "a tree", "k": 3})
+    assert (answer.status_code, answer.headers["content-type"], len(calls)) == (200, "application/json", 1)
+    assert len(answer.json()["results"]) == 3
 
 
 def test_every_error_is_a_problem_document(server):

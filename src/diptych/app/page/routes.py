@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from diptych.app.page.drawn import FILES, drawn
-from diptych.app.server.guard import needs, router
+from diptych.app.server.guard import caller_of, needs, router
 
 routes = router("", "page")
 open_routes = APIRouter(tags=["page"])
@@ -15,8 +15,8 @@ FOREVER = "public, max-age=31536000, immutable"
 
 @routes.get("/", response_class=Response, include_in_schema=False, **needs("read"))
 def find(request: Request) -> Response:
-    """The page to search on."""
-    return drawn(request, "find.html")
+    """The page to search on; who may only read is offered nothing else."""
+    return drawn(request, "find.html", writes=caller_of(request).may("write"))
 
 
 @open_routes.get("/page/{name}", response_class=Response, include_in_schema=False)

@@ -14,7 +14,7 @@ from diptych.app.server.admission import Admission
 from diptych.app.server.library import Library, Served
 from diptych.app.server.problems import Problem
 from diptych.app.server.recorded import hand
-from diptych.collection import Allowed, Collection
+from diptych.collection import Allowed, Collection, Item
 from diptych.kinds import BadInput
 
 open_routes = APIRouter(prefix="/shared/{token}", tags=["page"])
@@ -47,8 +47,14 @@ def picture(request: Request, token: str, picture: str, size: Literal["small", "
     id = ids.find(picture)  # whoever has such an id was given it by the page of this link
     if id is None:
         raise Problem(404, "there is no such picture")
+
+    def item() -> Item:
+        with found.reader() as reader:
+            return reader.get(id)
+
     with found.reader() as reader:
-        made = found.thumbnails.get(reader.get(id), size)
+        digest = reader.digest(id)
+    made = found.thumbnails.get(digest, size, item)
     hand(request, "opened" if size == "large" else "shown", [id], len(made.data))
     headers = {"Cache-Control": CACHE, "Content-Disposition": 'inline; filename="picture.jpg"'}
     return Response(made.data, media_type="image/jpeg", headers=headers)

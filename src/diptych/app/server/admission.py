@@ -56,7 +56,7 @@ class Admission:
     def is_secure(self, request: Request) -> bool:
         """Whether the browser speaks TLS, with this server or with a proxy before it."""
         said = request.headers.get("x-forwarded-proto", "") if self.settings.proxies else ""
-        return (said or request.url.scheme) == "https"
+        return (said or request.scope["scheme"]) == "https"
 
     def guest(self, request: Request, token: str) -> Share:
         """What a link opens. Raises Unauthorised where it opens nothing, and Problem for too many calls."""

@@ -44,8 +44,10 @@ class Against:
 
 def running(found: Served, reader: Collection) -> Against | None:
     """The second ranker of a collection; None where there is none, or its experiment was ended meanwhile."""
+    if found.against is None:
+        return None
     now = reader.experiment.running
-    return found.against if found.against is not None and now is not None and now.what == found.against.what else None
+    return found.against if now is not None and now.what == found.against.what else None
 
 
 class Drafts:

@@ -21,7 +21,7 @@ from diptych.app.server.experiment import Against, Drafts
 from diptych.app.server.jobs import Jobs
 from diptych.app.server.problems import Problem
 from diptych.app.server.thumbnails import Thumbnails
-from diptych.collection import Collection, identity
+from diptych.collection import Collection, Item, identity
 from diptych.collection.store import FILE, HIDDEN
 from diptych.kinds import Array, BadInput, shown
 
@@ -178,6 +178,11 @@ class Served:
         if number is None or not reader.ids(number):
             raise Problem(404, "there is no such item")
         return number
+
+    def item(self, id: str) -> Item:
+        """What is known of an item. Raises Problem as `opened`."""
+        with self.reader() as reader:
+            return reader.get(self.opened(reader, id))
 
     def encode_texts(self, texts: list[str]) -> Array:
         """One row a text. Raises Problem where the collection has no encoder."""

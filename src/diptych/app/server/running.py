@@ -81,7 +81,8 @@ def _indexed(writer: Collection, progress: Progress, *folders: Path) -> dict[str
 
 def _bound(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    bound = socket.socket(family)
+    # Named, so that asyncio sets TCP_NODELAY: else a body waits until its head is acknowledged, 40 ms later.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((settings.host, settings.port))

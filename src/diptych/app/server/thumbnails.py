@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,11 @@ class Thumbnail:
     etag: str
 
 
+def etag(digest: str | None, size: str) -> str:
+    """What a thumbnail of a file is known again by, without a look at either; "" of no file."""
+    return f'"{digest[:32]}-{SIZES[size]}"' if digest else ""
+
+
 class Thumbnails:
     """Those of one collection. folder: where they are kept; None keeps them in memory, as of one that is encrypted."""
 
@@ -45,25 +51,28 @@ class Thumbnails:
         self._bounded = folder is None
         self._kept = self._connected(folder and folder / FILE)
 
-    def get(self, item: Item, size: str) -> Thumbnail:
-        """The picture of an item. size: one of SIZES. Raises Problem where the file cannot be seen any more."""
+    def get(self, digest: str | None, size: str, item: Callable[[], Item]) -> Thumbnail:
+        """The picture of an item. Raises Problem where the file cannot be seen any more.
+
+        digest   that the item has; size: one of SIZES
+        item     reads it, which is done where its picture was not made yet
+        """
         side = SIZES[size]
-        etag = f'"{(item.digest or "")[:32]}-{side}"'
-        for (data,) in self._rows("SELECT data FROM thumbnails WHERE digest = ? AND side = ?", (item.digest, side)):
-            return Thumbnail(data, etag)
-        if item.path is None:
+        for (data,) in self._rows("SELECT data FROM thumbnails WHERE digest = ? AND side = ?", (digest, side)):
+            return Thumbnail(data, etag(digest, size))
+        picture = item()
+        if picture.path is None:
             raise Problem(404, "this item has no picture")
-        look = self._decoders.small(item.path, side)
+        look = self._decoders.small(picture.path, side)
         if look.pixels is None:
             raise Problem(404, f"the picture cannot be seen: {look.reason}")
         data = jpeg(look.pixels)
-        if look.digest == item.digest:
-            red, green, blue = (int(value) for value in look.pixels.mean(axis=(0, 1)))
-            kept = (item.digest, side, f"#{red:02x}{green:02x}{blue:02x}", data)
+        if look.digest == picture.digest:
+            kept = (look.digest, side, _colour(look.pixels), data)
             if self._bounded and self._rows("SELECT count(*) FROM thumbnails")[0][0] >= IN_MEMORY:
                 self._rows("DELETE FROM thumbnails")
             self._rows("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?, ?)", kept)
-        return Thumbnail(data, etag)
+        return Thumbnail(data, etag(look.digest, size))
 
     def colours(self, digests: list[str | None]) -> dict[str, str]:
         """The middle colour of pictures of which a thumbnail was made, by the sha256 of their files."""
@@ -114,3 +123,10 @@ def jpeg(pixels: Array) -> bytes:
     kept = io.BytesIO()
     Image.fromarray(pixels).save(kept, "JPEG", quality=85, optimize=False)
     return kept.getvalue()
+
+
+def _colour(pixels: Array) -> str:
+    """The middle one."""
+    from PIL import Image
+
+    return "#" + bytes(Image.fromarray(pixels).resize((1, 1), Image.Resampling.BOX).tobytes()).hex()

@@ -187,6 +187,44 @@ def test_a_thumbnail_is_pixels_alone_and_is_known_again(http, tmp_path, size, si
         http.delete(f"/v1/collections/album/items/{stored['items'][0]['id']}")
 
 
+def test_a_thumbnail_that_is_kept_is_answered_without_its_item_and_one_that_is_known_without_itself(
+    http, server, cards, monkeypatch
+):
+    found, at = server.library.get("", "cards"), f"{C}/items/{cards[4]}/thumbnails/small"
+    first = http.get(at)
+
+    def reads(*_: object) -> None:
+        raise AssertionError("it is read")
+
+    monkeypatch.setattr(Collection, "get", reads)
+    kept = http.get(at)
+    assert (kept.status_code, kept.content, kept.headers["etag"]) == (200, first.content, first.headers["etag"])
+    monkeypatch.setattr(found.thumbnails, "get", reads)
+    assert http.get(at, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    assert http.get(at, headers={"If-None-Match": first.headers["etag"], "Authorization": ""}).status_code == 401
+
+
+def test_a_thumbnail_is_known_again_by_what_is_on_it_and_only_while_its_item_is_there(http, server, tmp_path):
+    picture = tmp_path / "own" / "a.png"
+    picture.parent.mkdir()
+    shutil.copy(server.pictures[0], picture)
+    with Collection.open(tmp_path / "c", "mini", write=True) as collection:
+        collection.add(picture.parent, workers=1)
+    server.library.add(tmp_path / "c", "other")
+    (item,) = http.get("/v1/collections/other/items").json()["items"]
+    at = f"/v1/collections/other/items/{item['id']}"
+    shutil.copy(server.pictures[1], picture)
+    changed = http.get(f"{at}/thumbnails/small")
+    shutil.copy(server.pictures[0], picture)
+    for _ in range(2):
+        answer = http.get(f"{at}/thumbnails/small", headers={"If-None-Match": changed.headers["etag"]})
+        assert answer.status_code == 200 and answer.content != changed.content
+    same = {"If-None-Match": answer.headers["etag"]}
+    assert http.get(f"{at}/thumbnails/small", headers=same).status_code == 304
+    assert http.delete(at).status_code == 204
+    assert http.get(f"{at}/thumbnails/small", headers=same).status_code == 404
+
+
 def test_a_size_that_is_none_is_refused(http, cards):
     for size in ("tiny", "320", "small.jpg", ""):
         assert http.get(f"{C}/items/{cards[0]}/thumbnails/{size}").status_code in (404, 422)

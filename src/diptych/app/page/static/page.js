@@ -7,6 +7,7 @@ const PAUSE = 140; // milliseconds without a key before a question is asked
 const PATIENCE = 30_000; // milliseconds that an answer is waited for
 const KEPT = 12; // questions that this browser remembers
 const ABOVE = 100; // answers above one that is opened of which the server is told that they were passed over
+const PAST = 50; // questions that undo still goes back to after the page is loaded anew
 const LONGEST = 4000; // letters of a question that the server keeps anything of
 
 /** What is asked: everything that back, forward and undo bring back. */
@@ -88,6 +89,7 @@ class Problem extends Error {
   }
 }
 
+const writes = $("add-files") !== null; // the server gives it to who may add pictures
 const token = document.querySelector("meta[name=csrf-token]")?.content;
 const at = (path) => `/v1/collections/${encodeURIComponent(state.asked.collection)}${path}`;
 const thumbnail = (id, size) => at(`/items/${id}/thumbnails/${size}`);
@@ -207,12 +209,14 @@ function fromAddress() {
 
 // Steps of the browser's history say how often marks had been forgotten by then: older ones bring no marks back.
 const timesForgotten = () => Number(localStorage.forgotten) || 0;
-const step = (more) => ({ asked: state.asked, forgotten: timesForgotten(), ...more });
+const step = (more) => ({ asked: state.asked, past: state.past.slice(-PAST), forgotten: timesForgotten(), ...more });
 
 function recalled(step) {
   const asked = step?.asked ?? fromAddress();
   return (step?.forgotten ?? 0) === timesForgotten() ? asked : { ...asked, yes: [], no: [] };
 }
+
+const pastOf = (step) => (step?.forgotten === timesForgotten() ? step.past ?? [] : []);
 
 /** Ask something else. Of a burst of letters only the first is a step to go back to. */
 function change(what, { burst = false, wait = 0, undone = false } = {}) {
@@ -589,9 +593,9 @@ function mainMenu(box) {
     option("Fewer look-alikes", asked.variety > 0, () => change({ variety: asked.variety ? 0 : 0.4 })),
     option("Larger pictures", scale() > 1, () => scaled(scale() > 1 ? 1 : 1.5)),
     option("Smaller pictures", scale() < 1, () => scaled(scale() < 1 ? 1 : 0.65)),
-    option("Look for duplicates", asked.view === "duplicates", () => change({ view: asked.view ? "" : "duplicates" })),
-    option("Look for new pictures", false, () => startJob("index")),
-    option("Add pictures …", false, () => $("add-files").click()),
+    (writes || state.groups) && option("Look for duplicates", asked.view === "duplicates", () => change({ view: asked.view ? "" : "duplicates" })),
+    writes && option("Look for new pictures", false, () => startJob("index")),
+    writes && option("Add pictures …", false, () => $("add-files").click()),
     keeps() && option("Forget my marks …", false, showForgetting),
     collection()?.failed > 0 && option(`${plural(collection().failed, "file")} could not be read …`, false, showFailures),
     option("Keys", false, showKeys),
@@ -720,9 +724,10 @@ function renderNothing() {
   box.replaceChildren(
     el("h2", {}, empty ? (state.job ? "The pictures are being looked at" : "There is no picture here yet") : "Nothing passes"),
     el("p", {}, empty
-      ? (state.job ? "They appear here as they come." : "Add some, or put them into the folder and look for new ones.")
+      ? (state.job ? "They appear here as they come."
+        : writes ? "Add some, or put them into the folder and look for new ones." : "They appear here once somebody adds them.")
       : "Take one of the filters away."),
-    empty && !state.job ? el("p", {},
+    empty && !state.job && writes ? el("p", {},
       el("button", { type: "button", onclick: () => $("add-files").click() }, "Add pictures …"), " ",
       el("button", { type: "button", onclick: () => startJob("index") }, "Look for new ones")) : "",
     empty && collection()?.failed ? el("button", { type: "button", class: "small", onclick: showFailures },
@@ -1365,15 +1370,15 @@ function wordsSection(item) {
     const rest = item.tags.filter((one) => one !== tag);
     return el("li", { class: "tag" },
       el("button", { type: "button", title: "Show all with this tag", onclick: () => { shut(); narrow(`tag = ${quoted(tag)}`); } }, tag),
-      button(`Take the tag ${tag} away`, { class: "bare", onclick: () => save({ tags: rest }, { tags: item.tags }) }, icon("close")));
+      writes && button(`Take the tag ${tag} away`, { class: "bare", onclick: () => save({ tags: rest }, { tags: item.tags }) }, icon("close")));
   });
   const add = el("input", { type: "text", placeholder: "Add a tag", "aria-label": "Add a tag", maxlength: 200 });
   const adding = (event) => {
     event.preventDefault();
     if (add.value.trim()) save({ tags: [...item.tags, add.value.trim()] }, { tags: item.tags });
   };
-  const captions = [...item.captions, ""].map((caption, place) => {
-    const box = el("textarea", { rows: 1, placeholder: "Say what it shows", "aria-label": caption ? `Caption ${place + 1}` : "A new caption", maxlength: 4000 });
+  const captions = [...item.captions, ...(writes ? [""] : [])].map((caption, place) => {
+    const box = el("textarea", { rows: 1, readonly: !writes, placeholder: "Say what it shows", "aria-label": caption ? `Caption ${place + 1}` : "A new caption", maxlength: 4000 });
     box.value = caption;
     const grow = () => ((box.style.height = "auto"), (box.style.height = `${box.scrollHeight + 2}px`));
     box.addEventListener("input", grow);
@@ -1387,7 +1392,7 @@ function wordsSection(item) {
     return box;
   });
   section.append(el("h3", {}, "Captions"), ...captions, el("h3", {}, "Tags"),
-    el("ul", { class: "tags" }, tags, el("li", {}, el("form", { onsubmit: adding }, add))));
+    el("ul", { class: "tags" }, tags, writes && el("li", {}, el("form", { onsubmit: adding }, add))));
   return section;
 }
 
@@ -1559,7 +1564,7 @@ function renderJob() {
   $("progress").firstElementChild.style.transform = `scaleX(${part || 0.02})`;
   const what = { duplicates: "Looking for duplicates", learn: "Learning from marks and clicks" }[job.kind] ?? "Looking at the pictures";
   $("job").replaceChildren(`${what}${job.of ? `: ${job.done.toLocaleString()} of ${job.of.toLocaleString()}` : " …"}`,
-    el("button", { type: "button", class: "small", onclick: () => call("DELETE", at(`/jobs/${job.id}`)).catch((error) => failed(error, true)) }, "Stop"));
+    writes ? el("button", { type: "button", class: "small", onclick: () => call("DELETE", at(`/jobs/${job.id}`)).catch((error) => failed(error, true)) }, "Stop") : "");
   if (state.asked.view === "duplicates") renderDuplicates();
 }
 
@@ -1579,7 +1584,7 @@ async function lookForJobs() {
 
 async function showDuplicates() {
   await lookForJobs();
-  if (!state.groups && state.job?.kind !== "duplicates") await startJob("duplicates");
+  if (writes && !state.groups && state.job?.kind !== "duplicates") await startJob("duplicates");
   state.answered = JSON.stringify(state.asked);
   render();
   renderDuplicates();
@@ -1595,10 +1600,10 @@ function renderDuplicates() {
   box.replaceChildren(
     el("header", { class: "said" },
       el("h1", { id: "duplicates-title", class: "verdict" }, "Pictures of which one is enough"),
-      el("p", { class: "count" }, groups ? `${plural(groups.total, "group")}. Nothing is ever deleted here: choose, and take a list along.` : "Looking …"),
+      el("p", { class: "count" }, groups ? `${plural(groups.total, "group")}. Nothing is ever deleted here: choose, and take a list along.` : writes || looks ? "Looking …" : "Nobody looked for them yet."),
       el("p", { class: "row" },
         others.length ? el("button", { type: "button", class: "small", onclick: () => { others.forEach((id) => state.chosen.add(id)); renderChosen(); } }, "Choose all but the best") : null,
-        groups && !looks ? el("button", { type: "button", class: "small", onclick: () => startJob("duplicates") }, "Look again") : null,
+        writes && groups && !looks ? el("button", { type: "button", class: "small", onclick: () => startJob("duplicates") }, "Look again") : null,
         el("button", { type: "button", class: "small", onclick: () => change({ view: "" }) }, "Back to searching"))),
     groups && !groups.groups.length ? el("div", { class: "nothing" }, el("h2", {}, "None"), el("p", {}, "No two pictures here are the same.")) : "",
     ...(groups?.groups ?? []).map((group) => el("article", { class: "group" }, el("h2", {}, KINDS[group.kind]),
@@ -1733,7 +1738,7 @@ function listen() {
   $("help").addEventListener("click", showKeys);
   $("more").addEventListener("click", askMore);
   $("collection").addEventListener("change", () => change({ ...NOTHING_ASKED, collection: $("collection").value }));
-  $("add-files").addEventListener("change", (event) => (addPictures([...event.target.files]), (event.target.value = "")));
+  $("add-files")?.addEventListener("change", (event) => (addPictures([...event.target.files]), (event.target.value = "")));
   $("viewer").addEventListener("cancel", (event) => (event.preventDefault(), close()));
   $("viewer").addEventListener("click", (event) => event.target.matches(".stage, dialog") && close());
   new ResizeObserver(() => renderGrid()).observe($("main"));
@@ -1755,6 +1760,7 @@ async function start() {
   document.documentElement.dataset.theme = localStorage.theme ?? "auto";
   listen();
   state.asked = recalled(history.state);
+  state.past = pastOf(history.state);
   renderQuestion();
   if (wideEnough.matches) $("words").focus(); // on a phone it would bring up the keyboard
   try {

@@ -9,6 +9,8 @@ from typing import Literal
 from fastapi import Request, Response
 from fastapi.responses import FileResponse
 
+from diptych.app.server import thumbnails
+from diptych.app.server.access.audit import Handed
 from diptych.app.server.guard import needs, router, served
 from diptych.app.server.problems import Problem
 from diptych.app.server.recorded import hand
@@ -35,13 +37,17 @@ def thumbnail(request: Request, collection: str, item: str, size: Literal["small
     """A JPEG of 320, 960 or 2048 pixels, upright, made anew: no EXIF, no place, no name."""
     found = served(request, collection)
     with found.reader() as reader:
-        picture = reader.get(found.opened(reader, item))
-    made = found.thumbnails.get(picture, size)
-    hand(request, "opened" if size == "large" else "shown", [picture.id], len(made.data))
-    headers = {"ETag": made.etag, "Cache-Control": CACHE, "Cross-Origin-Resource-Policy": "same-origin"}
-    if made.etag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(made.data, media_type="image/jpeg", headers=headers)
+        id = found.opened(reader, item)
+        digest = reader.digest(id)
+    handed: Handed = "opened" if size == "large" else "shown"
+    headers = {"Cache-Control": CACHE, "Cross-Origin-Resource-Policy": "same-origin"}
+    known = thumbnails.etag(digest, size)
+    if known and known in request.headers.get("if-none-match", ""):
+        hand(request, handed, [id])
+        return Response(status_code=304, headers={"ETag": known, **headers})
+    made = found.thumbnails.get(digest, size, lambda: found.item(item))
+    hand(request, handed, [id], len(made.data))
+    return Response(made.data, media_type="image/jpeg", headers={"ETag": made.etag, **headers})
 
 
 @routes.get(
@@ -50,8 +56,7 @@ def thumbnail(request: Request, collection: str, item: str, size: Literal["small
 def original(request: Request, collection: str, item: str) -> Response:
     """The file as it lies on the disk, with everything that is written in it."""
     found = served(request, collection)
-    with found.reader() as reader:
-        picture = reader.get(found.opened(reader, item))
+    picture = found.item(item)
     path = picture.path or ""
     try:
         with open(path, "rb") as file:
