@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from student import PREPROCESSING
 from torch import Tensor, nn
 from torch.nn import functional as F
-from words import LENGTH
+from words import LENGTH, Phrases
 
 from diptych.encoders import pair
 
@@ -59,27 +59,36 @@ class Text(nn.Module):
     The table stays float16 and what is looked up is widened, so that a search need not wait for all of it to be.
     """
 
-    def __init__(self, bag: nn.Module) -> None:
+    def __init__(self, texts: Phrases) -> None:
         super().__init__()
+        self.texts = texts
         with torch.no_grad():
-            self.table = nn.Parameter(bag.vectors(torch.arange(len(bag.meanings))).half())
+            self.table = nn.Parameter(texts.vectors(torch.arange(len(texts.meanings))).half())
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return F.normalize(F.embedding(tokens, self.table).float().sum(dim=1), dim=-1)
+        return F.normalize(self.texts.said(F.embedding(tokens, self.table).float(), tokens > 1), dim=-1)
 
 
 def write(
-    folder: Path, student: nn.Module, heads: Any, tokenizer: Any, pixels: Tensor, tokens: Tensor, passes: float
+    folder: Path,
+    student: nn.Module,
+    look: nn.Module,
+    texts: Phrases,
+    tokenizer: Any,
+    pixels: Tensor,
+    tokens: Tensor,
+    passes: float,
 ) -> dict[str, float]:
     """Write the folder; returns how far its rows are from those of the networks, as the least cosine of each side.
 
-    heads    `images` and `texts`, trained between what the student sees and words
+    look     the head on what the student sees, and
+    texts    the text tower that it was trained with
     pixels   (n, side, side, 3) uint8 and
     tokens   (n, LENGTH) numbers to compare by
     passes   over the pictures, for the card
     """
     folder.mkdir(parents=True, exist_ok=True)
-    picture, text = Picture(student, heads.images).eval(), Text(heads.texts.eval()).eval()
+    picture, text = Picture(student, look).eval(), Text(texts.eval()).eval()
     least = {}
     for name, network, example, entry in (("image", picture, pixels, "pixels"), ("text", text, tokens, "tokens")):
         file = folder / f"{name}.onnx"
@@ -106,7 +115,7 @@ def write(
     card = {
         **CARD,
         "trained_on": CARD["trained_on"].format(passes=passes),
-        "dims": int(heads.texts.own.weight.shape[1]),
+        "dims": int(texts.own.weight.shape[1]),
     }
     (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     pair.seal(folder)

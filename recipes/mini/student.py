@@ -87,9 +87,13 @@ class Student(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)
 
+    def entered(self, pixels: Tensor) -> Tensor:
+        """(b, channels, side / 4, side / 4): what the first stage is given."""
+        return self.stem(((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
+
     def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(b, sees, side / 32, side / 32) and (b, channels, side / 16, side / 16) of (b, 3, side, side) in 0..255."""
-        x = self.stem(((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
+        x = self.entered(pixels)
         for stage in self.stages[:-1]:
             x = stage(x)
         return self.top(self.stages[-1](x)), x

@@ -20,6 +20,7 @@ import export
 import numpy as np
 import torch
 from pack import Pack
+from sharpen import Sharpen
 from student import PREPROCESSING, Course, Lesson, Student, Training, enlarged, finished, power, views
 from teachers import LABELS, TEACHERS, Teachers, look
 from torch.nn import functional as F
@@ -62,6 +63,7 @@ def train(
     out: Path,
     course: Course,
     speak: Speak,
+    sharpen: Sharpen,
     seconds: float | None = None,
     begin: Path | None = None,
 ) -> dict[str, float]:
@@ -88,11 +90,14 @@ def train(
 
     texts, owner, lexicon = known(pack, keep)
     told, owner = np.unique(owner, return_inverse=True)
-    heads = spoken(speak, seeing(net, pixels, told), texts, owner, lexicon)
+    heads = spoken(speak, seeing(net, pixels, told, work), texts, owner, lexicon, work / "spoken")
+    pairs = Pairs(pixels[told].cpu().numpy(), lexicon.read(texts), owner)
+    together = replace(sharpen).beginning(net, heads).fit(pairs, keep=work / "sharpened", progress=say).trained()
+    eyes, words = together.cpu().images, together.texts
     some = pixels[told[:: 1 + len(told) // 64]]
     whole = enlarged(some, PREPROCESSING.side).round().byte().permute(0, 2, 3, 1).contiguous().cpu()
     tokens = torch.from_numpy(lexicon.read(texts[:: 1 + len(texts) // 64])).long()
-    return export.write(out, net.cpu(), heads.cpu(), lexicon.tokenizer, whole, tokens, passes)
+    return export.write(out, eyes.student, eyes.look, words, lexicon.tokenizer, whole, tokens, passes)
 
 
 def blocks(n: int, device: Any) -> Iterator[slice]:
@@ -145,26 +150,37 @@ def spoken(speak: Speak, rows: Any, texts: list[str], owner: Any, lexicon: Lexic
     return net.eval().requires_grad_(False)
 
 
-def read(bag: Any, lexicon: Lexicon, texts: list[str]) -> Any:
+def read(tower: Any, lexicon: Lexicon, texts: list[str]) -> Any:
     """(texts, dims) rows of length 1."""
-    tokens = torch.from_numpy(lexicon.read(texts)).to(bag.weight.device)
-    return torch.cat([F.normalize(bag(some), dim=-1) for some in tokens.split(4096)])
+    tokens = torch.from_numpy(lexicon.read(texts)).to(tower.weight.device)
+    return torch.cat([F.normalize(tower(some), dim=-1) for some in tokens.split(4096)])
 
 
-def seeing(net: Student, pixels: Any, told: Any) -> Any:
+def seeing(net: Student, pixels: Any, told: Any, work: Path) -> Any:
     """(told, VIEWS, sees) float16: what the student sees of those pictures whole, and of parts of them."""
-    torch.manual_seed(0)
-    found = []
-    for block in blocks(len(told), pixels.device):
-        some = pixels[told[block]]
-        looked = [
-            enlarged(some, PREPROCESSING.side),
-            *(views(some, PREPROCESSING.side, whole=0) for _ in range(VIEWS - 1)),
-        ]
-        with torch.no_grad():
-            found.append(torch.stack([net.maps(view)[0].mean(dim=(2, 3)) for view in looked], dim=1).half().cpu())
-        say("what the student sees", block.stop, len(told))
-    return torch.cat(found).numpy()
+    file, part, mark = (work / f"student.{end}" for end in ("npy", "part", "done"))
+    if not file.exists():
+        done = int(mark.read_text()) if mark.exists() and part.exists() else 0
+        sees = net.top[0].out_channels
+        rows = np.lib.format.open_memmap(part, *(("r+",) if done else ("w+", np.float16, (len(told), VIEWS, sees))))
+        for block in blocks(len(told), pixels.device):
+            if block.stop <= done:
+                continue
+            some = pixels[told[block]]
+            torch.manual_seed(block.start)
+            looked = [
+                enlarged(some, PREPROCESSING.side),
+                *(views(some, PREPROCESSING.side, whole=0) for _ in range(VIEWS - 1)),
+            ]
+            with torch.no_grad():
+                found = [net.maps(view)[0].mean(dim=(2, 3)).half() for view in looked]
+            rows[block] = torch.stack(found, dim=1).cpu()
+            say("what the student sees", block.stop, len(told))
+            if block.stop % 1024 == 0:
+                rows.flush()
+                mark.write_text(str(block.stop))
+        part.rename(file)
+    return np.load(file, mmap_mode="r")
 
 
 def main() -> None:
@@ -182,7 +198,8 @@ def main() -> None:
     batch, looks, again = (1024, 24_576, 8) if torch.cuda.is_available() else (96, 960, 4)
     course = Course(passes=asked.passes, batch=asked.batch or batch, looks=looks, again=asked.again or again)
     try:
-        least = train(Pack(asked.pack), asked.work, asked.keep, asked.out, course, Speak(), asked.seconds, asked.begin)
+        folders, how = (asked.work, asked.keep, asked.out), (course, Speak(), Sharpen())
+        least = train(Pack(asked.pack), *folders, *how, asked.seconds, asked.begin)
     except BadInput as error:
         raise SystemExit(str(error)) from None
     log(f"wrote {asked.out}; least cosine between its files and the networks: {least}")

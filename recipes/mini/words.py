@@ -1,8 +1,10 @@
-"""The words that `mini` knows, and its text tower: a weighted sum of word vectors.
+"""The words that `mini` knows, and its text tower: weighted word vectors, and what each says beside its neighbours.
 
 A word's vector is what its general meaning (GloVe: Pennington et al. 2014) says through a map that all words share, and
 a rest of its own, learned where captions have the word. So a word that no caption has still points somewhere, and the
-names of 1203 objects are laid out as CLIP's text tower lays them out (Radford et al. 2021).
+names of 1203 objects are laid out as CLIP's text tower lays them out (Radford et al. 2021). A convolution over three
+words at a time (Kim, EMNLP 2014) adds what they mean together: a green tree beside a red umbrella is not a green
+umbrella beside a red tree.
 """
 
 from __future__ import annotations
@@ -85,10 +87,10 @@ def tokenizer(known: Iterable[str], texts: Iterable[str]) -> Tokenizer:
     return made
 
 
-class Bag(nn.Module):
-    """(b, LENGTH) token numbers -> (b, dims): the sum of the vectors of its words."""
+class Phrases(nn.Module):
+    """(b, LENGTH) token numbers -> (b, dims): the vectors of its words, and of every three in a row, summed up."""
 
-    def __init__(self, meanings: Tensor, dims: int, forget: float) -> None:
+    def __init__(self, meanings: Tensor, dims: int, forget: float, wide: int) -> None:
         super().__init__()
         n, width = meanings.shape
         self.register_buffer("meanings", meanings)
@@ -97,6 +99,9 @@ class Bag(nn.Module):
         nn.init.zeros_(self.own.weight)
         self.weight = nn.Parameter(torch.zeros(n, 1))
         self.forget = forget
+        self.three = nn.Conv1d(dims, wide, 3, padding=1)
+        self.together = nn.Linear(wide, dims, bias=False)
+        nn.init.zeros_(self.together.weight)
 
     def vectors(self, tokens: Tensor) -> Tensor:
         """(n, dims) what each of n tokens adds to a text."""
@@ -108,8 +113,14 @@ class Bag(nn.Module):
         return self.weight[tokens].exp() * (meant * self.shared(meanings) + own) * (tokens > 1)[:, None]
 
     def forward(self, texts: Tensor) -> Tensor:
+        texts = texts[:, : max(1, int((texts > 0).sum(dim=1).max()))]
         tokens, place = texts.long().unique(return_inverse=True)
-        return self.vectors(tokens)[place].sum(dim=1)
+        return self.said(self.vectors(tokens)[place], texts > 1)
+
+    def said(self, vectors: Tensor, known: Tensor) -> Tensor:
+        """(b, dims) of the vectors of words in a row (b, words, dims), where they are known (b, words)."""
+        beside = F.relu(self.three(vectors.transpose(1, 2))).transpose(1, 2) * known[..., None]
+        return vectors.sum(dim=1) + self.together(beside.sum(dim=1))
 
 
 class Look(nn.Module):
@@ -142,6 +153,7 @@ class Speak(Descent):
     """InfoNCE between views of pictures and their texts, while object names keep the neighbours that CLIP gives them.
 
     forget   how often a word has to do without its own vector
+    wide     what three words in a row can say together
     names    weight of the neighbours of object names
     """
 
@@ -149,6 +161,7 @@ class Speak(Descent):
     hidden: Annotated[int, AtLeast(1)] = 768
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.5
     forget: Annotated[float, AtLeast(0), Below(1)] = 0.3
+    wide: Annotated[int, AtLeast(1)] = 384
     names: Annotated[float, AtLeast(0)] = 0.3
     temperature: Annotated[float, Above(0)] = 0.07
     epochs: int = 6
@@ -167,7 +180,7 @@ class Speak(Descent):
         memory.register_buffer("near", torch.from_numpy(self._lexicon.near))
         return parts.heads.Network(
             images=Look(torch.as_tensor(self._mean), self.hidden, self.dims, self.dropout),
-            texts=Bag(torch.from_numpy(self._lexicon.meanings), self.dims, self.forget),
+            texts=Phrases(torch.from_numpy(self._lexicon.meanings), self.dims, self.forget, self.wide),
             temperature=parts.heads.Temperature(self.temperature),
             memory=memory,
         )

@@ -27,7 +27,7 @@ COLOURS = {"red": (200, 30, 30), "green": (30, 190, 40), "blue": (40, 40, 210)}
 @pytest.fixture(scope="module")
 def recipe():
     """The modules of the recipe, which import each other as scripts in one folder do."""
-    names = ("export", "pack", "student", "teachers", "train", "words")
+    names = ("export", "pack", "sharpen", "student", "teachers", "train", "words")
     sys.path.insert(0, str(RECIPE))
     try:
         yield SimpleNamespace(**{name: __import__(name) for name in names})
@@ -392,7 +392,9 @@ def test_one_command_from_the_pack_to_an_encoder(recipe, given, pack, tmp_path, 
 
     monkeypatch.setattr(recipe.train, "SURE", 0.34)
     speak = recipe.words.Speak(dims=16, hidden=8, epochs=2, batch=16)
-    arguments = (pack, tmp_path / "work", tmp_path / "keep", tmp_path / "out", small(recipe, side=128, passes=2), speak)
+    sharpen = recipe.sharpen.Sharpen(dims=16, hidden=8, epochs=1, batch=16)
+    folders = (tmp_path / "work", tmp_path / "keep", tmp_path / "out")
+    arguments = (pack, *folders, small(recipe, side=128, passes=2), speak, sharpen)
     least = recipe.train.train(*arguments)
     assert min(least.values()) > 0.999
     card = json.loads((tmp_path / "out" / "card.json").read_text())
@@ -444,5 +446,5 @@ def test_a_word_that_no_text_had_is_read_by_its_pieces_or_means_nothing(recipe):
     lexicon = words.Lexicon(made, meanings, ["dog", "snow"], np.eye(2, dtype=np.float32))
     read = [lexicon.tokenizer.encode(text).tokens for text in ("Dogs", "snow-boarding", "ζ")]
     assert read == [["dog", "##s"], ["snow", "boarding"], ["[UNK]"]]
-    bag = words.Bag(torch.from_numpy(lexicon.meanings), 16, 0.3).eval()
+    bag = words.Phrases(torch.from_numpy(lexicon.meanings), 16, 0.3, 8).eval()
     assert not bag(torch.from_numpy(lexicon.read(["ζ"]))).any()
