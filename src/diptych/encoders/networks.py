@@ -8,6 +8,7 @@ for, such as the vectors of most words, is never read. Copies lie in the cache, 
 from __future__ import annotations
 
 import json
+import mmap
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +59,12 @@ def sha256(file: Path) -> str:
         return cache.file_fingerprint(file)
     except OSError as error:
         raise BadInput(f"{file}: not readable ({error.strerror})") from None
+
+
+def scales_by_batch(file: Path) -> bool:
+    """Whether something in it is quantised by the largest number that comes in, whoever brought it."""
+    with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as held:
+        return held.find(b"DynamicQuantize") >= 0  # the name of the operation
 
 
 def first_line(error: Exception) -> str:
