@@ -41,12 +41,18 @@ def exported(file: Path, inside: torch.nn.Module, of: Callable, x: torch.Tensor,
         )
 
 
-def transformers_js(folder: Path, kind: str, variants: tuple[str, ...] = ()) -> tuple[object, object, object]:
+def transformers_js(
+    folder: Path, kind: str, variants: tuple[str, ...] = (), train: Callable[..., None] | None = None
+) -> tuple[object, object, object]:
     """As Xenova and onnx-community lay it out, a `clip`, `siglip` or `siglip2`: the model, its processor and tokenizer.
 
     variants   of `quantized`, `fp16`
+    train      what is done with the three before they are exported
     """
     made, processor, words = model(folder, "clip" if kind == "clip" else "siglip")
+    if train:
+        train(made, processor, words)
+        made.eval()
     (folder / "model.safetensors").unlink()
     says = json.loads((folder / "tokenizer_config.json").read_text())
     says["tokenizer_class"] = {"clip": "CLIPTokenizer", "siglip": "SiglipTokenizer", "siglip2": "GemmaTokenizer"}[kind]
@@ -62,7 +68,7 @@ def transformers_js(folder: Path, kind: str, variants: tuple[str, ...] = ()) -> 
             "text": lambda inside, x: inside.get_text_features(input_ids=x).pooler_output,
         }
     else:
-        outputs = dict.fromkeys(("vision", "text"), ["last_hidden_state", "pooler_output"])
+        outputs = {key: ["last_hidden_state", "pooler_output"] for key in ("vision", "text")}
         towers = {
             "vision": lambda inside, x: inside.vision_model(pixel_values=x).to_tuple(),
             "text": lambda inside, x: inside.text_model(input_ids=x).to_tuple(),

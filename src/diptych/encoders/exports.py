@@ -77,14 +77,13 @@ def of(names: Iterable[str], variant: str = "") -> Export | None:
     else:
         wanted = (variant or FULL).split("+")
         export = _transformers_js(["" if one == FULL else f"_{one}" for one in (wanted[0], wanted[-1])])
-    missing = [name for name in export.towers if name not in names]
     both = sorted(here["vision"] & here["text"])
-    said = f"it has {', '.join(both)}" if both else "it has no ONNX export of two towers"
-    if missing:
-        raise BadInput(f"has no {missing[0]}{nearest(variant, both)}; {said}, written hub:owner/name:VARIANT")
+    said = nearest(variant, both) if both else "; it has no ONNX export of two towers"
+    if missing := [name for name in export.towers if name not in names]:
+        raise BadInput(f"has no {missing[0]}{said}")
     for name in export.towers:
         if outside := sorted(names & {f"{name}_data", f"{name}.data"}):
-            raise BadInput(f"keeps weights of {name} in {outside[0]}, and files of weights are not read; {said}")
+            raise BadInput(f"keeps weights of {name} in {outside[0]}, and files of weights alone are not read{said}")
     return export
 
 
