@@ -193,7 +193,7 @@ class OnnxPair(DualEncoder):
         words.no_padding()
         entries = _ids_first(session.get_inputs())
         if not 1 <= len(entries) <= 2 or any(e.type not in _TOKENS or len(e.shape) != 2 for e in entries):
-            told = ", ".join(f"{entry.name} {entry.type}" for entry in entries)
+            told = ", ".join(f"{entry.name} {entry.type}" for entry in session.get_inputs())
             raise BadInput(
                 f"{self.folder / FILES[1]} takes {told}; it has to take ids (n, tokens), and may take a mask"
             )
