@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from PIL import Image
 from tokenizers import Tokenizer
 
+from diptych.encoders import networks
 from diptych.encoders.pair import OnnxPair, seal
 from diptych.kinds import BadInput
 from diptych.sources.pictures import Preprocessing
@@ -474,3 +475,44 @@ def test_numbers_and_what_does_not_decode_are_told(tmp_path, pictures):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
     with pytest.raises(BadInput, match=r"broken\.jpg"):
         encoder.encode_images([*pictures, tmp_path / "broken.jpg"])
+
+
+def test_many_pictures_go_to_an_accelerator_that_gives_what_the_processor_gives(tmp_path, monkeypatch, recwarn):
+    folder = tiny.pair(tmp_path / "pair", raw=False)
+    pixels = np.random.default_rng(0).integers(0, 256, (70, tiny.SIDE, tiny.SIDE, 3), dtype=np.uint8)
+    rows, seen = OnnxPair(folder).encode_pixels(pixels), []
+
+    class Accelerator:
+        """A session of another network, which fails once it has seen so many batches."""
+
+        def __init__(self, file, fails_after=9):
+            self.session, self.left = networks.session(file, 1), fails_after
+            self.get_inputs, self.get_outputs = self.session.get_inputs, self.session.get_outputs
+
+        def get_providers(self):
+            return ["CUDAExecutionProvider"]
+
+        def run(self, outputs, feed):
+            seen.append(len(next(iter(feed.values()))))
+            self.left -= 1
+            if self.left < 0:
+                raise RuntimeError("out of memory")
+            return self.session.run(outputs, feed)
+
+    def use(session):
+        opened = []
+        monkeypatch.setattr(networks, "accelerated", lambda *_: opened.append(session) or session)
+        encoder = OnnxPair(folder)
+        for _ in range(2):
+            assert np.allclose(encoder.encode_pixels(pixels), rows, atol=1e-6)
+        assert len(encoder.encode_pixels(pixels[:1])) == 1 and len(opened) == 1, "it is asked for once"
+
+    use(Accelerator(folder / "image.onnx"))
+    assert seen == [1, 32, 32, 6, 32, 32, 6] and not recwarn.list, "one picture alone is seen by the processor"
+    use(Accelerator(folder / "image.onnx", 2))
+    assert "image.onnx runs on the processor and not on CUDA" in str(recwarn.pop().message)
+    tiny.image_tower(tmp_path / "other.onnx", 5, raw=False)
+    use(Accelerator(tmp_path / "other.onnx"))
+    assert "not on CUDA: its rows are others" in str(recwarn.pop().message)
+    use(Accelerator(folder / "image.onnx", 0))
+    assert "out of memory" in str(recwarn.pop().message) and not recwarn.list

@@ -30,6 +30,12 @@ FILES = ("image.onnx", "text.onnx", "tokenizer.json")
 _PIECE = 4
 """Pictures that one thread sees at a time."""
 
+_MANY = 32
+"""Pictures that an accelerator sees at a time."""
+
+_ALIKE = 0.999
+"""Cosine from which its rows are those of the processor, which sees what is asked with."""
+
 _PREPROCESSING = 1
 """Another number where the same files would give other rows: then a collection is told that the encoder is another."""
 
@@ -104,16 +110,51 @@ class OnnxPair(DualEncoder):
 
     def encode_pixels(self, pixels: Array) -> Array:
         many = len(pixels) > 1 or "_image_session" in self.__dict__
-        session, kind, step = self._image_session if many else self._session_for_one
-        name = session.get_inputs()[0].name
-
-        def rows(some: Array) -> Array:
-            values = some if kind == np.uint8 else normal(some, self.mean, self.std).astype(kind)
-            return self._run(session, FILES[0], {name: values})
-
+        if len(pixels) > 1 and (rows := self._on_accelerator(pixels)) is not None:
+            return rows
+        opened = self._image_session if many else self._session_for_one
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = list(pool.map(rows, batches(pixels, step or _PIECE)))
+            found = list(pool.map(lambda some: self._seen(opened, some), batches(pixels, opened[2] or _PIECE)))
         return self.space.normalise(np.concatenate(found or [np.empty((0, self.width), dtype=np.float32)]))
+
+    def _seen(self, opened: tuple[Any, Any, int], pixels: Array) -> Array:
+        session, kind, _ = opened
+        values = pixels if kind == np.uint8 else normal(pixels, self.mean, self.std).astype(kind)
+        return self._run(session, FILES[0], {session.get_inputs()[0].name: values})
+
+    def _on_accelerator(self, pixels: Array) -> Array | None:
+        """The rows, where something else than the processor computes them, and goes on doing so."""
+        if self._accelerator is None:
+            return None
+        try:
+            found = [self._seen(self._accelerator, some) for some in batches(pixels, self._accelerator[2] or _MANY)]
+        except BadInput as error:  # for want of memory, as a rule
+            networks.fall_back(self.folder / FILES[0], self._accelerator[0].get_providers()[0], str(error))
+            self._accelerator = None
+            return None
+        return self.space.normalise(np.concatenate(found))
+
+    @cached_property
+    def _accelerator(self) -> tuple[Any, Any, int] | None:
+        """The session of many pictures on a GPU or the like, if it gives what the processor gives."""
+        file = self.folder / FILES[0]
+        if (session := networks.accelerated(file, self._sealed.get(FILES[0]))) is None:
+            return None
+        try:
+            opened = self._opened(session)
+            rows = [self.space.normalise(self._seen(one, self._some)) for one in (opened, self._session_for_one)]
+            if float((rows[0] * rows[1]).sum()) > _ALIKE:
+                return opened
+            why = "its rows are others"
+        except BadInput as error:
+            why = str(error)
+        networks.fall_back(file, session.get_providers()[0], why)
+        return None
+
+    @property
+    def _some(self) -> Array:
+        """A picture that is not plain, to try a network with."""
+        return np.resize(np.arange(256, dtype=np.uint8), (1, self.preprocessing.side, self.preprocessing.side, 3))
 
     def _read(self, texts: list[str]) -> Array:
         _, words, _, _, step = self._reader
@@ -160,8 +201,10 @@ class OnnxPair(DualEncoder):
         return self._open_image_session(threads=os.cpu_count() or 1)
 
     def _open_image_session(self, threads: int) -> tuple[Any, Any, int]:
+        return self._opened(self._session(FILES[0], threads))
+
+    def _opened(self, session: Any) -> tuple[Any, Any, int]:
         """A session of pictures, what it takes, and how many of them at a time; 0 is any number."""
-        session = self._session(FILES[0], threads)
         entry = session.get_inputs()[0]
         if entry.type not in _PIXELS or len(session.get_inputs()) > 1:
             raise BadInput(f"{self.folder / FILES[0]} takes {entry.type}; it has to take one float or uint8 tensor")
@@ -242,9 +285,8 @@ def complete(folder: str | Path, card: dict[str, Any]) -> None:
 
     pair = write(1)
     pair.width = 0  # any
-    some = np.resize(np.arange(256, dtype=np.uint8), (1, pair.preprocessing.side, pair.preprocessing.side, 3))
     image["output"] = pair.outputs[FILES[0]] = _row_output(pair._session_for_one[0], folder / FILES[0], "image_embeds")
-    seen = pair.encode_pixels(some)
+    seen = pair.encode_pixels(pair._some)
     text["output"] = pair.outputs[FILES[1]] = _row_output(pair._reader[0], folder / FILES[1], "text_embeds")
     said = pair.space.normalise(pair._read([_SHORT]))
     for rows, name in ((seen, FILES[0]), (said, FILES[1])):
