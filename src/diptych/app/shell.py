@@ -62,7 +62,16 @@ def run(command: Callable[[], object], name: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what an encoding has no letter for is written as \u65e5
-    warnings.showwarning = lambda told, *_, **__: print_note(f"{name}: {told}")
+    shown = warnings.showwarning
+
+    def one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        """Ours, which are for whoever calls, as a line; others with the place in the code that they are about."""
+        if category is UserWarning:
+            print_note(f"{name}: {message}")
+        else:
+            shown(message, category, *where, **more)
+
+    warnings.showwarning = one_line
     try:
         try:
             command()
