@@ -345,6 +345,9 @@ def test_a_model_that_is_there_as_an_export_too_is_brought_as_that(online, tmp_p
     assert hub.here("them/clip") == folder and hub.here("them/clip:quantized") == other
     with pytest.raises(BadInput, match=r"hub:them/clip:q5 has no onnx/vision_model_q5\.onnx; "):
         hub.fetch("them/clip:q5")
+    online.sha = "f" * 40
+    (online.folder / "onnx" / "vision_model.onnx").unlink()
+    assert isinstance(shelf.open(hub.fetch("them/clip")), Transformers), "what is not whole is not taken unasked"
 
 
 def test_a_file_that_came_otherwise_than_the_hub_keeps_it_is_thrown_away(online, monkeypatch):

@@ -23,6 +23,7 @@ import numpy as np
 
 from diptych.encoders import configuration, exports, networks
 from diptych.encoders.dual import DualEncoder, normal
+from diptych.encoders.exports import Export
 from diptych.kinds import Array, BadInput, Progress
 from diptych.sources import cache
 
@@ -182,7 +183,7 @@ def fetch(repo: str, revision: str = "", progress: Progress | None = None) -> Pa
         raise BadInput(f"hub:{repo}: {_why(error, hub)}") from None
     siblings = {each.rfilename: each for each in facts.siblings or ()}
     try:
-        export = exports.of(siblings, variant)
+        export = _export(siblings, variant)
         wanted = export.files if export else [name for name in siblings if _PARTS.fullmatch(name)]
         files = {name: siblings[name].size or 0 for name in wanted if name in siblings}
         _check(files, export is not None)
@@ -212,6 +213,16 @@ def fetch(repo: str, revision: str = "", progress: Progress | None = None) -> Pa
     except Exception as error:  # as above, and a full disk
         raise BadInput(f"hub:{repo}: {_why(error, hub)}") from None
     return folder
+
+
+def _export(names: Iterable[str], variant: str) -> Export | None:
+    """The export to bring; None where there are safetensors and no export that can be had without asking for one."""
+    try:
+        return exports.of(names, variant)
+    except BadInput:
+        if variant or not weights(names):
+            raise
+        return None
 
 
 def _check(files: dict[str, int], is_export: bool) -> None:
