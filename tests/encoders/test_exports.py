@@ -85,6 +85,27 @@ def test_rows_are_those_of_transformers(tmp_path, exported, small, no_network, k
         assert (ours @ expected.T).argmax(axis=1).tolist() == list(range(len(ours))), "and each is nearest to its own"
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}, "resample": 2, "do_normalize": False},
+        {"size": {"height": 32, "width": 32}, "do_center_crop": False, "resample": 2, "image_mean": [0.5, 0.4, 0.3]},
+    ],
+    ids=["mobileclip", "siglip2"],
+)
+def test_pictures_are_prepared_as_their_configuration_says(tmp_path, exported, small, says):
+    folder, (model, processor, words) = exported("clip")
+    other = type(processor)(**says)
+    folder = shutil.copytree(folder, tmp_path / "theirs")
+    kept = json.loads(other.to_json_string())
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({key: value for key, value in kept.items() if key in says or key.startswith(("do_", "image_"))})
+    )
+    encoder = made(folder, tmp_path / "it")
+    expected, _ = theirs(model, other, words, small, TEXTS)
+    assert (encoder.encode_images(small) * expected).sum(axis=1).min() >= 0.9999
+
+
 def test_texts_are_padded_to_the_end_where_that_makes_a_difference(tmp_path, exported):
     assert not made(exported("clip")[0], tmp_path / "causal").full, "where what comes first knows nothing of the rest"
     folder, (model, _, words) = exported("siglip")
@@ -198,6 +219,8 @@ def test_a_repository_without_towers_is_left_to_others():
     ("file", "says", "named"),
     [
         ("visual/preprocess_cfg.json", {"size": [32, 16]}, "one square of RGB"),
+        ("visual/preprocess_cfg.json", {"size": None}, "one square of RGB"),
+        ("visual/preprocess_cfg.json", {"size": []}, "one square of RGB"),
         ("visual/preprocess_cfg.json", {"resize_mode": "longest"}, "one square of RGB"),
         ("visual/preprocess_cfg.json", {"mean": None}, "one of mean and std"),
         ("visual/preprocess_cfg.json", {"interpolation": "random"}, "image.resample is 'random'"),

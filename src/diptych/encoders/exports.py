@@ -101,7 +101,7 @@ def _transformers(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     text: dict[str, Any] = {"length": min(length, configuration.number(tokens, ("model_max_length",), length))}
     if siglip:
         # It never saw a text that was not padded to the end, nor one with capitals; the first of them no punctuation.
-        first = "Siglip2" not in (kind := str(tokens.get("tokenizer_class", ""))) and kind.startswith("Siglip")
+        first = tokens.get("tokenizer_class") in ("SiglipTokenizer", "SiglipTokenizerFast")
         text |= {"padding": "length", "clean": "canonicalize" if first else "lower"}
     image = {"side": seen.side, "resize": seen.resize, "resample": seen.resample, "enough": seen.enough}
     return image | {"mean": mean, "std": std}, text | _padding(folder, tokens)
@@ -115,15 +115,15 @@ def _open_clip(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     says = says if isinstance(says, dict) else {}
     if "nllb" in str(says.get("hf_tokenizer_name", "")):
         raise BadInput("config.json: texts have to be marked with their language, which is not done here")
-    sides = set(seen["size"]) if isinstance(seen.get("size"), list) else {seen.get("size")}
-    resize = {"squash": "squash", "shortest": "crop"}.get(seen.get("resize_mode", "shortest"))
-    if len(sides) != 1 or not resize or seen.get("mode", "RGB") != "RGB":
+    size = seen.get("size")
+    sides: list[Any] = size if isinstance(size, list) else [size]
+    resize = {"squash": "squash", "shortest": "crop"}.get(str(seen.get("resize_mode", "shortest")))
+    square = all(isinstance(side, int) and side == sides[0] for side in sides)
+    if not (sides and square and resize) or seen.get("mode", "RGB") != "RGB":
         told = {key: seen.get(key) for key in ("size", "resize_mode", "mode")}
         raise BadInput(f"{file}: {json.dumps(told)}; one square of RGB, squash or shortest, is what is read")
-    (side,) = sides
-    image = {"side": side, "resize": resize, "resample": seen.get("interpolation", "bicubic")}
-    if isinstance(side, int):
-        image["enough"] = 2 * side
+    image = {"side": sides[0], "resize": resize, "resample": seen.get("interpolation", "bicubic")}
+    image["enough"] = 2 * sides[0]
     arguments = says.get("tokenizer_kwargs")
     clean = arguments.get("clean") if isinstance(arguments, dict) else None
     text = {

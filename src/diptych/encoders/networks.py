@@ -107,6 +107,8 @@ def sha256(file: Path) -> str:
 
 def scales_by_batch(file: Path) -> bool:
     """Whether something in it is quantised by the largest number that comes in, whoever brought it."""
+    if not file.stat().st_size:
+        return False
     with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as held:
         return held.find(b"DynamicQuantize") >= 0  # the name of the operation
 
