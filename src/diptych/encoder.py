@@ -89,7 +89,7 @@ class Encoder(Fitted):
 def load(name: str | Path, modules: Sequence[str] = ()) -> Encoder | DualEncoder:
     """The encoder of this name, of the hub, or in this folder.
 
-    name      `mini` or another name of `diptych models`; `hub:owner/name`, perhaps with `@REVISION`; or a folder: what
+    name      `mini` or another name of `diptych models`; `hub:owner/name:variant@revision`; or a folder: what
               `diptych fit` or `save_pretrained` wrote, an ONNX pair, or a model of transformers
     modules   modules that classes of a fitted folder may come from, as for `Encoder.from_pretrained`
 

@@ -13,6 +13,7 @@ import pytest
 from command_line import Run
 
 from diptych import postcards
+from diptych.app import find
 from diptych.collection import Collection
 from diptych.flow.fit import fit
 from diptych.flow.prepare import prepare
@@ -219,6 +220,24 @@ def test_index_counts_what_it_passes_over_and_names_it_when_asked(album: Path, s
     report = json.loads(here("index", "--json", "--show-passed", at=small).stdout)
     assert {Path(file["path"]).name for file in report["passed_files"]} >= {"IMG_1.CR2", "notes", "hidden picture"}
     assert report["left_out_files"] == [f"{small}/@eaDir"]
+
+
+def test_a_person_who_begins_with_mini_is_told_once_what_knows_more(
+    album: Path, tmp_path: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = shutil.copy(album / "00001.png", tmp_path)
+    where = tmp_path / "piped"
+    assert here("index", picture, "--collection", where).stderr == "", "nobody reads what goes into a pipe"
+    monkeypatch.setattr(find, "a_person_reads", lambda: True)
+    told = here("index", picture, "--collection", tmp_path / "read")
+    assert told.stderr == (
+        "mini knows everyday scenes; diptych models says what knows more: "
+        f"diptych reindex --model NAME --collection {tmp_path / 'read'}\n"
+    )
+    assert here("index", picture, "--collection", tmp_path / "read").stderr == "", "and not again"
+    assert here("index", picture, "--collection", tmp_path / "for machines", "--json").stderr == ""
+    other = here("index", picture, "--collection", tmp_path / "own", "--model", album.parent / "encoder")
+    assert other.returncode == 0 and other.stderr == ""
 
 
 def test_what_is_excluded_stays_out_of_the_next_run_and_is_listed_and_taken_back(

@@ -18,11 +18,12 @@ def run(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
 def test_the_list_says_which_there_are_and_which_are_here(tmp_path: Path) -> None:
     found = {row["name"]: row for row in json.loads(run("models", "--json", cache=tmp_path).stdout)}
     assert next(iter(found)) == "mini" and {"clip-vit-b32", "siglip-b16"} <= set(found)
-    assert set(found["mini"]) == {"name", "what", "source", "bytes", "terms", "here"}
+    assert set(found["mini"]) == {"name", "what", "source", "bytes", "terms", "languages", "here"}
     assert found["siglip-b16"]["here"] is None and found["siglip-b16"]["terms"] == "Apache-2.0"
     table = run("models", cache=tmp_path)
     assert table.returncode == 0 and table.stderr == ""
     assert "siglip-b16" in table.stdout and "models get NAME" in table.stdout
+    assert "for a first look" in table.stdout and "over 100" in table.stdout, "for whom, and in which languages"
 
 
 @pytest.mark.parametrize(

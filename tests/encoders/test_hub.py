@@ -10,70 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 from PIL import Image
 
-from diptych.encoders import hub
+from diptych.encoders import hub, shelf
 from diptych.encoders.hub import Transformers
+from diptych.encoders.pair import OnnxPair
 from diptych.kinds import BadInput
 from diptych.sources import pictures as files
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from tiny_torch import features, model  # noqa: E402
+
 TEXTS = ["a red dog", "two cat", "the sea", "a dog runs on the sea and never stops"]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-def tokenizer(folder: Path, length: int) -> object:
-    from tokenizers import Tokenizer, processors
-
-    tiny.tokenizer(folder / "made.json")
-    made = Tokenizer.from_file(str(folder / "made.json"))
-    (folder / "made.json").unlink()
-    made.add_special_tokens(["[END]"])
-    made.post_processor = processors.TemplateProcessing("$A [END]", special_tokens=[("[END]", len(tiny.WORDS))])
-    options = {"pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "[END]", "model_max_length": length}
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, **options)
-
-
-def model(folder: Path, kind: str) -> tuple[object, object, object]:
-    """A folder with a small CLIP or SigLIP of random weights; the model, its processor and its tokenizer."""
-    torch.manual_seed(0)
-    folder.mkdir(parents=True, exist_ok=True)
-    layers = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-    text = {
-        **layers,
-        "vocab_size": 20,
-        "max_position_embeddings": 9,
-        "eos_token_id": len(tiny.WORDS),
-        "pad_token_id": 0,
-    }
-    vision = {**layers, "image_size": 32, "patch_size": 8}
-    if kind == "clip":
-        from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil as Processor
-
-        made = transformers.CLIPModel(
-            transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
-        ).eval()
-        processor = Processor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    else:
-        from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil as Processor
-
-        made = transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision)).eval()
-        processor = Processor(size={"height": 32, "width": 32}, resample=3)
-    for parameter in made.parameters():  # as they are drawn, all rows are nearly the same
-        torch.nn.init.normal_(parameter, std=0.3)
-    made.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    words = tokenizer(folder, 9)
-    words.save_pretrained(folder)
-    return made, processor, words
-
-
-def features(output):
-    rows = output if isinstance(output, torch.Tensor) else output.pooler_output
-    return (rows / rows.norm(dim=-1, keepdim=True)).numpy()
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
@@ -262,7 +213,7 @@ class Hub:
         assert files_metadata
         sizes = [(path.relative_to(self.folder).as_posix(), path.stat().st_size) for path in self.folder.rglob("*.*")]
         listed = [types.SimpleNamespace(rfilename=name, size=size) for name, size in sizes]
-        return types.SimpleNamespace(sha=self.sha, siblings=listed)
+        return types.SimpleNamespace(sha=self.sha, siblings=listed, card_data=None)
 
     def download(self, repo, name, revision, local_dir):
         assert revision == self.sha, "never a branch: what it means may change while files come"
@@ -270,6 +221,7 @@ class Hub:
             raise OSError("the line was cut\nand more")
         if not (Path(local_dir) / name).exists():  # as the real one, it takes up what is there
             self.brought.append(name)
+            (Path(local_dir) / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(self.folder / name, Path(local_dir) / name)
 
 
@@ -380,6 +332,48 @@ def test_a_repository_without_safetensors_is_refused_before_anything_comes(onlin
     assert online.brought == []
 
 
+def test_a_model_that_is_there_as_an_export_too_is_brought_as_that(online, tmp_path):
+    from exported import transformers_js
+
+    transformers_js(tmp_path / "export", "clip", ("quantized",))
+    shutil.copytree(tmp_path / "export" / "onnx", online.folder / "onnx", dirs_exist_ok=True)
+    folder = hub.fetch("them/clip")
+    assert isinstance(shelf.open(folder), OnnxPair) and "model.safetensors" not in online.brought
+    other = hub.fetch("them/clip:quantized", COMMIT)
+    assert other != folder and OnnxPair(other).name == "them/clip:quantized"
+    assert OnnxPair(other).digest != OnnxPair(folder).digest
+    assert hub.here("them/clip") == folder and hub.here("them/clip:quantized") == other
+    with pytest.raises(BadInput, match=r"hub:them/clip:q5 has no onnx/vision_model_q5\.onnx; "):
+        hub.fetch("them/clip:q5")
+    online.sha = "f" * 40
+    (online.folder / "onnx" / "vision_model.onnx").unlink()
+    assert isinstance(shelf.open(hub.fetch("them/clip")), Transformers), "what is not whole is not taken unasked"
+
+
+def test_a_file_that_came_otherwise_than_the_hub_keeps_it_is_thrown_away(online, monkeypatch):
+    known = online.model_info
+
+    def summed(*arguments, **named):
+        facts = known(*arguments, **named)
+        for one in facts.siblings:
+            if one.rfilename == "model.safetensors":
+                one.lfs = types.SimpleNamespace(sha256="0" * 64)
+        return facts
+
+    monkeypatch.setattr(online, "model_info", summed)
+    with pytest.raises(BadInput, match=r"hub:them/clip: model\.safetensors came damaged; fetch it again"):
+        hub.fetch("them/clip")
+    assert hub.fetched() == {} and not list(hub.home().rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(("name", "most"), [("tokenizer.json", "MOST_WORDS"), ("model.safetensors", "MOST_WEIGHTS")])
+def test_a_file_without_bounds_is_refused_before_anything_comes(online, monkeypatch, name, most):
+    monkeypatch.setattr(hub, most, (online.folder / name).stat().st_size - 1)
+    with pytest.raises(BadInput, match=f"hub:them/clip has {name} of .* bytes, which is more than is read"):
+        hub.fetch("them/clip")
+    assert online.brought == []
+
+
 def test_who_is_offline_is_told(monkeypatch):
     import huggingface_hub
 
@@ -390,7 +384,7 @@ def test_who_is_offline_is_told(monkeypatch):
     with pytest.raises(BadInput, match="when you are online"):
         hub.fetch("them/clip")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(BadInput, match=r"pip install 'diptych\[torch\]'"):
+    with pytest.raises(BadInput, match="pip install huggingface_hub"):
         hub.fetch("them/clip")
 
 
@@ -450,7 +444,10 @@ def test_rows_of_another_width_than_the_config_says_are_refused(tmp_path):
         encoder._rows(torch.zeros(2, 25))
 
 
-@pytest.mark.parametrize("name", ["hub:clip", "hub:a/b/c", "hub:../up", "hub:a/..", "hub:a/b@", "hub:a/b@../c", "hub:"])
+ELSEWHERE = ["clip", "a/b/c", "../up", "a/..", "a/b@", "a/b@../c", "", "a/b:../c", "a/b:", "a/b:x+", "a/b@v1:q4"]
+
+
+@pytest.mark.parametrize("name", [f"hub:{name}" for name in ELSEWHERE])
 def test_names_that_lead_elsewhere_are_refused(name):
     with pytest.raises(BadInput, match="hub:owner/name"):
         hub.split(name)
@@ -459,6 +456,8 @@ def test_names_that_lead_elsewhere_are_refused(name):
 def test_names_of_the_hub():
     assert hub.split("hub:openai/clip-vit-base-patch32") == ("openai/clip-vit-base-patch32", "")
     assert hub.split("hub:a.b/c_d@refs/pr/6") == ("a.b/c_d", "refs/pr/6")
+    assert hub.split("hub:a/b:q4f16@v1") == ("a/b:q4f16", "v1")
+    assert hub.split("hub:a/b:fp32+quantized") == ("a/b:fp32+quantized", "")
 
 
 def test_half_sized_decoding_moves_a_row_little(tmp_path):

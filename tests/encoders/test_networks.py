@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 import tiny
+from onnxruntime.quantization import quantize_dynamic
 
 from diptych.encoders import networks
 from diptych.encoders.pair import OnnxPair
@@ -121,3 +122,57 @@ def test_weights_in_other_files_are_refused(tmp_path, copies):
     onnx.save(secret, folder / "text.onnx", save_as_external_data=True, location="beside", size_threshold=0)
     with pytest.raises(BadInput, match=r"text\.onnx: onnxruntime does not read it"):
         networks.session(folder / "text.onnx", 1)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """onnxruntime says that it can use CUDA, which the one of the tests cannot; no network is too small for it."""
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    monkeypatch.setattr(networks, "LARGE", 0)
+
+
+def test_without_an_accelerator_nothing_is_said_and_nothing_else_is_used(tmp_path, monkeypatch, recwarn):
+    tiny.image_tower(tmp_path / "image.onnx", 0, raw=True)
+    monkeypatch.setattr(networks, "LARGE", 0)
+    assert networks.accelerated(tmp_path / "image.onnx") is None and not recwarn.list
+
+
+def test_an_accelerator_that_does_not_start_is_told_in_one_line(tmp_path, gpu, recwarn):
+    tiny.image_tower(tmp_path / "image.onnx", 0, raw=True)
+    assert networks.accelerated(tmp_path / "image.onnx") is None
+    (told,) = recwarn.list
+    assert str(told.message).startswith("image.onnx runs on the processor and not on CUDA: it does not start")
+    assert "\n" not in str(told.message)
+
+
+def test_small_networks_and_those_of_bytes_are_left_to_the_processor(tmp_path, gpu, monkeypatch, recwarn):
+    tiny.image_tower(tmp_path / "image.onnx", 0, raw=True)
+    quantize_dynamic(tmp_path / "image.onnx", tmp_path / "bytes.onnx")
+    assert networks.accelerated(tmp_path / "bytes.onnx") is None and not recwarn.list
+    monkeypatch.setattr(networks, "LARGE", 1 << 20)
+    assert networks.accelerated(tmp_path / "image.onnx") is None and not recwarn.list
+
+
+def test_what_an_accelerator_is_told_reaches_onnxruntime_and_what_it_says_comes_back(
+    tmp_path, gpu, monkeypatch, recwarn
+):
+    tiny.image_tower(tmp_path / "image.onnx", 0, raw=True)
+    asked = []
+
+    class Session:
+        def __init__(self, file, options, providers):
+            asked.append(providers)
+            if len(asked) > 1:
+                raise RuntimeError("out of memory\nand more")
+
+        def get_providers(self):
+            return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    assert isinstance(networks.accelerated(tmp_path / "image.onnx"), Session) and not recwarn.list
+    assert asked == [[("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]]
+    assert networks.accelerated(tmp_path / "image.onnx") is None
+    (told,) = recwarn.list
+    assert str(told.message) == "image.onnx runs on the processor and not on CUDA: out of memory"

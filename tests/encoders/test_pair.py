@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from PIL import Image
 from tokenizers import Tokenizer
 
+from diptych.encoders import networks
 from diptych.encoders.pair import OnnxPair, seal
 from diptych.kinds import BadInput
 from diptych.sources.pictures import Preprocessing
@@ -298,6 +299,10 @@ def test_torch_and_transformers_are_not_needed(tmp_path, pictures, monkeypatch):
         ("text", {"length": 65_537}, "text.length is 65537, no number of tokens"),
         ("text", {"length": True}, "text.length is True"),
         ("text", {"length": 5, "padding": "left"}, "text.padding is 'left'"),
+        ("text", {"length": 5, "clean": "soap"}, "text.clean is 'soap', none of whitespace, lower, canonicalize"),
+        ("text", {"length": 5, "pad": "[PAD]"}, "text.pad is '[PAD]', no id of a token"),
+        ("text", {"length": 5, "batch": -1}, "text.batch is -1, no number of items"),
+        ("image", {"side": 24, "output": 1}, "image.output is 1, no name"),
         ("digest", ["a"], "digest is no sha256"),
         ("digest", {"other.onnx": "0"}, "digest is no sha256 of each file"),
     ],
@@ -407,14 +412,53 @@ def test_networks_that_do_not_fit_their_card_or_tokenizer_are_told(tmp_path, pic
     assert capfd.readouterr() == ("", ""), "onnxruntime has nothing to add"
 
 
-def test_a_network_for_one_text_alone_is_refused(tmp_path):
-    folder = tiny.pair(tmp_path / "pair")
-    network = onnx.load(folder / "text.onnx")
-    for entry in network.graph.input:
-        entry.type.tensor_type.shape.dim[0].dim_value = 1
-    onnx.save(network, folder / "text.onnx")
-    with pytest.raises(BadInput, match=r"text\.onnx takes 1 texts; export it for any number"):
+def test_a_network_of_one_text_at_a_time_reads_several_one_by_one(tmp_path):
+    folder = tiny.pair(tmp_path / "pair", mask=True)
+    rows = OnnxPair(folder).encode_texts(TEXTS)
+
+    def fix(size):
+        return lambda entries: [setattr(entry.type.tensor_type.shape.dim[0], "dim_value", size) for entry in entries]
+
+    changed(folder / "text.onnx", fix(1))
+    assert np.allclose(OnnxPair(folder).encode_texts(TEXTS), rows, atol=1e-6)
+    changed(folder / "text.onnx", fix(2))
+    with pytest.raises(BadInput, match=r"text\.onnx takes 2 texts at a time; export it for any number"):
         OnnxPair(folder).encode_texts(["a dog"])
+
+
+def test_a_mask_is_known_by_its_name_wherever_it_stands(tmp_path):
+    folder = tiny.pair(tmp_path / "pair", mask=True)
+    rows = OnnxPair(folder).encode_texts(TEXTS)
+    changed(folder / "text.onnx", lambda entries: entries.reverse())
+    assert np.array_equal(OnnxPair(folder).encode_texts(TEXTS), rows)
+
+
+def test_a_card_may_name_outputs_padding_cleaning_and_how_many_at_a_time(tmp_path, pictures):
+    folder = tiny.pair(tmp_path / "pair")
+    before = OnnxPair(folder)
+    digest, images, texts = (
+        before.digest,
+        before.encode_images(pictures),
+        before.encode_texts(["a red", "dog", "", "the sea"]),
+    )
+    card = json.loads((folder / "card.json").read_text())
+    for file in ("image.onnx", "text.onnx"):
+        network = onnx.load(folder / file)
+        network.graph.output.insert(
+            0, onnx.helper.make_empty_tensor_value_info({"image.onnx": "flat"}.get(file, "total"))
+        )
+        onnx.save(network, folder / file)
+    card["image"] |= {"output": "rows", "batch": 1}
+    card["text"] |= {"output": "rows", "batch": 2, "clean": "canonicalize"}
+    (folder / "card.json").write_text(json.dumps(card))
+    encoder = OnnxPair(folder)
+    assert np.allclose(encoder.encode_images(pictures), images, atol=1e-6)
+    asked = ["A  red.", "dog", "", "the sea!"]
+    assert np.allclose(encoder.encode_texts(asked), texts, atol=1e-6)
+    assert encoder.digest != digest
+    (folder / "card.json").write_text(json.dumps(card | {"text": {"length": 6, "output": "rows", "pad": 5}}))
+    (expected,) = ReferenceEvaluator(onnx.load(folder / "text.onnx")).run(["rows"], {"ids": padded(6, 5)})
+    assert np.allclose(OnnxPair(folder).encode_texts(TEXTS), unit(expected), atol=1e-6)
 
 
 def test_numbers_and_what_does_not_decode_are_told(tmp_path, pictures):
@@ -431,3 +475,44 @@ def test_numbers_and_what_does_not_decode_are_told(tmp_path, pictures):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
     with pytest.raises(BadInput, match=r"broken\.jpg"):
         encoder.encode_images([*pictures, tmp_path / "broken.jpg"])
+
+
+def test_many_pictures_go_to_an_accelerator_that_gives_what_the_processor_gives(tmp_path, monkeypatch, recwarn):
+    folder = tiny.pair(tmp_path / "pair", raw=False)
+    pixels = np.random.default_rng(0).integers(0, 256, (70, tiny.SIDE, tiny.SIDE, 3), dtype=np.uint8)
+    rows, seen = OnnxPair(folder).encode_pixels(pixels), []
+
+    class Accelerator:
+        """A session of another network, which fails once it has seen so many batches."""
+
+        def __init__(self, file, fails_after=9):
+            self.session, self.left = networks.session(file, 1), fails_after
+            self.get_inputs, self.get_outputs = self.session.get_inputs, self.session.get_outputs
+
+        def get_providers(self):
+            return ["CUDAExecutionProvider"]
+
+        def run(self, outputs, feed):
+            seen.append(len(next(iter(feed.values()))))
+            self.left -= 1
+            if self.left < 0:
+                raise RuntimeError("out of memory")
+            return self.session.run(outputs, feed)
+
+    def use(session):
+        opened = []
+        monkeypatch.setattr(networks, "accelerated", lambda *_: opened.append(session) or session)
+        encoder = OnnxPair(folder)
+        for _ in range(2):
+            assert np.allclose(encoder.encode_pixels(pixels), rows, atol=1e-6)
+        assert len(encoder.encode_pixels(pixels[:1])) == 1 and len(opened) == 1, "it is asked for once"
+
+    use(Accelerator(folder / "image.onnx"))
+    assert seen == [1, 32, 32, 6, 32, 32, 6] and not recwarn.list, "one picture alone is seen by the processor"
+    use(Accelerator(folder / "image.onnx", 2))
+    assert "image.onnx runs on the processor and not on CUDA" in str(recwarn.pop().message)
+    tiny.image_tower(tmp_path / "other.onnx", 5, raw=False)
+    use(Accelerator(tmp_path / "other.onnx"))
+    assert "not on CUDA: its rows are others" in str(recwarn.pop().message)
+    use(Accelerator(folder / "image.onnx", 0))
+    assert "out of memory" in str(recwarn.pop().message) and not recwarn.list

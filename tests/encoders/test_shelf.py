@@ -127,7 +127,23 @@ def test_every_entry_of_the_shelf_names_one_commit():
     for model in shelf.models():
         if model.source:
             repo, revision = hub.split(model.source)
-            assert len(revision) == 40 and model.bytes and model.terms, repo
+            assert len(revision) == 40 and model.bytes and model.terms and model.languages, repo
+
+
+def test_a_variant_is_another_model_of_the_same_commit(tmp_path):
+    for variant, kept in (("", "them--clip"), (":fp16", "them--clip--fp16")):
+        folder = tiny.pair(hub.home() / kept / ("a" * 40))
+        record = {
+            "repo": f"them/clip{variant}",
+            "asked": "",
+            "commit": "a" * 40,
+            "files": {"onnx/vision_model.onnx": 7},
+        }
+        (folder / hub.RECORD).write_text(json.dumps(record))
+        assert shelf.canonical(f"hub:them/clip{variant}") == f"hub:them/clip{variant}@" + "a" * 40
+        assert shelf.open(f"hub:them/clip{variant}@aaaaaaa").folder == folder
+    with pytest.raises(BadInput, match="fetch it once: diptych models get hub:them/clip:q4"):
+        shelf.open("hub:them/clip:q4")
 
 
 @pytest.mark.skipif(shelf.models()[0].here is None, reason="mini is not in this tree")

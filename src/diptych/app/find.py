@@ -13,6 +13,7 @@ import typer
 from diptych.app import places, protect
 from diptych.app.shell import (
     JsonOption,
+    a_person_reads,
     app,
     flush,
     print_json,
@@ -90,6 +91,7 @@ def index(
 ) -> None:
     """Make folders of pictures searchable, or bring a collection up to date with them."""
     from diptych.collection import Collection
+    from diptych.encoders import shelf
 
     if folders:
         where = places.named(collection) if collection else places.into(folders[0])
@@ -99,6 +101,7 @@ def index(
         if not folder.exists():
             raise BadInput(f"{folder}: no such folder; is it misspelt, or its disk not mounted?")
     key = protect.key(where, key_file) if encrypt or key_file else None
+    begun_with = None if where.exists() else model or shelf.DEFAULT
     with Collection.open(where, model, write=True, key=key) as found:
         if include:
             found.include(*include)
@@ -122,6 +125,9 @@ def index(
             print_json({"collection": str(where), "items": len(found), **_facts(report, show_passed)})
         else:
             _report(report, len(found), where, captions, show_passed)
+            if begun_with == shelf.DEFAULT and a_person_reads():
+                stronger = _command(where, "reindex", "--model", "NAME")
+                print_note(f"{shelf.DEFAULT} knows everyday scenes; diptych models says what knows more: {stronger}")
         if watch:
             _watch(found, folders or (), as_json)
 

@@ -30,7 +30,7 @@ def listed(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @models.command()
 def get(
-    name: Annotated[str, typer.Argument(help="A name of the list, or hub:owner/name, perhaps with @REVISION.")],
+    name: Annotated[str, typer.Argument(help="A name of the list, or hub:owner/name, perhaps :VARIANT and @REVISION.")],
     as_json: JsonOption = False,
 ) -> None:
     """Fetch an encoder once; from then on it needs no network."""

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any, NoReturn, TextIO
@@ -61,6 +62,16 @@ def run(command: Callable[[], object], name: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what an encoding has no letter for is written as \u65e5
+    shown = warnings.showwarning
+
+    def one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        """Ours, which are for whoever calls, as a line; others with the place in the code that they are about."""
+        if category is UserWarning:
+            print_note(f"{name}: {message}")
+        else:
+            shown(message, category, *where, **more)
+
+    warnings.showwarning = one_line
     try:
         try:
             command()
@@ -89,6 +100,11 @@ def print_json(value: Any) -> None:
 def print_line(*fields: str) -> None:
     """One line on standard output: the fields with tabs between them."""
     write("\t".join(map(printable, fields)) + "\n")
+
+
+def a_person_reads() -> bool:
+    """Whether what is printed goes to a terminal, and not to a file or another program."""
+    return bool(sys.stdout and sys.stdout.isatty() and sys.stderr and sys.stderr.isatty())
 
 
 def print_note(text: str) -> None:

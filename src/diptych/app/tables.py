@@ -93,9 +93,11 @@ def methods(facts: Sequence[MethodFacts]) -> None:
 
 def models(found: Sequence[Model]) -> None:
     """What there is to encode with."""
-    columns = [Column("model"), Column("here"), Column("MB", figures=True), Column("terms"), Column("what", folds=True)]
+    columns = [Column("model"), Column("here"), Column("MB", figures=True), Column("languages"), Column("terms")]
+    columns += [Column("what", folds=True)]
     rows = [
-        [m.name, "yes" if m.here else "no", f"{m.bytes / 1e6:.0f}" if m.bytes else "", m.terms, m.what] for m in found
+        [m.name, "yes" if m.here else "no", f"{m.bytes / 1e6:.0f}" if m.bytes else "", m.languages, m.terms, m.what]
+        for m in found
     ]
     said = "fetch one with `diptych models get NAME`; any other: hub:owner/name, or a folder"
     _show(f"{len(rows)} models", columns, rows, said)

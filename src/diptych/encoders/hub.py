@@ -1,4 +1,4 @@
-"""Encoders of transformers, from the hub or from a folder: CLIP, SigLIP and what is built like them.
+"""Encoders of the hub: ONNX exports, which become pairs, and models of transformers, which may be folders as well.
 
 Radford et al., "Learning transferable visual models from natural language supervision", ICML 2021; Zhai et al.,
 "Sigmoid loss for language image pre-training", ICCV 2023. Weights are read from safetensors alone, and no code that
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,21 +21,22 @@ from typing import Any
 
 import numpy as np
 
+from diptych.encoders import configuration, exports, networks
 from diptych.encoders.dual import DualEncoder, normal
+from diptych.encoders.exports import Export
 from diptych.kinds import Array, BadInput, Progress
 from diptych.sources import cache
-from diptych.sources.pictures import Preprocessing
 
 RECORD = "fetched.json"
+
+MOST_WORDS, MOST_WEIGHTS = 100_000_000, 50_000_000_000
+"""Bytes of one file of configuration or vocabulary, and of one of weights."""
 
 _PARTS = re.compile(
     r"(preprocessor_|processor_)?config\.json|tokenizer.*\.json|special_tokens_map\.json|added_tokens\.json|vocab\..*"
     r"|merges\.txt|.*\.model|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
 )
 _WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
-_FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-"""By their numbers in PIL."""
-
 _SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 
 _PREPROCESSING = 1
@@ -50,20 +52,22 @@ class Transformers(DualEncoder):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        config = _json(self.folder / "config.json")
+        config = configuration.read(self.folder / "config.json")
         if not weights(path.name for path in self.folder.iterdir()):
             raise BadInput(f"{self.folder}: no model.safetensors in it; weights in other formats can run code")
         if config.get("model_type") == "siglip2":
             raise BadInput(f"{self.folder} takes pictures of any shape; bring a model of one resolution instead")
-        fetched = _json(self.folder / RECORD) if (self.folder / RECORD).is_file() else {}
+        fetched = configuration.read(self.folder / RECORD) if (self.folder / RECORD).is_file() else {}
         self.name = fetched.get("repo") or self.folder.name
         self.revision = fetched.get("commit", "")
-        self.preprocessing, self.mean, self.std = _preprocessing(self.folder)
+        self.preprocessing, self.mean, self.std = configuration.preprocessing(self.folder)
         self.siglip = str(config.get("model_type", "")).startswith("siglip")
         # What stands nowhere is what transformers takes for it.
-        self.length = _number(config, ("text_config", "max_position_embeddings"), 64 if self.siglip else 77)
+        self.length = configuration.number(
+            config, ("text_config", "max_position_embeddings"), 64 if self.siglip else 77
+        )
         towers = (("vision_config", "hidden_size"), 768) if self.siglip else (("projection_dim",), 512)
-        self.width = _number(config, *towers)
+        self.width = configuration.number(config, *towers)
         self.reads = f"{self.length} tokens"
         self.trained_on_: dict[str, Any] = {"method": self.name, "revision": self.revision}
 
@@ -130,10 +134,12 @@ class Transformers(DualEncoder):
 
 
 def split(name: str) -> tuple[str, str]:
-    """(repository, revision or "") of `hub:owner/name@revision`."""
-    found = re.fullmatch(r"hub:(\w[\w.-]*/\w[\w.-]*)(?:@(\w[\w./-]*))?", name)
+    """(repository with its variant, revision or "") of `hub:owner/name:variant@revision`."""
+    found = re.fullmatch(r"hub:(\w[\w.-]*/\w[\w.-]*(?::\w+(?:\+\w+)?)?)(?:@(\w[\w./-]*))?", name)
     if not found:
-        raise BadInput(f"{name!r}: a model of the hub is written hub:owner/name, or hub:owner/name@REVISION")
+        raise BadInput(
+            f"{name!r}: a model of the hub is written hub:owner/name, perhaps with :VARIANT and then @REVISION"
+        )
     return found[1], found[2] or ""
 
 
@@ -145,7 +151,7 @@ def home() -> Path:
 def fetched() -> dict[Path, dict[str, Any]]:
     """Folder -> record of every model that was fetched, the latest first."""
     records = sorted(home().glob(f"*/*/{RECORD}"), key=lambda path: -path.stat().st_mtime)
-    return {path.parent: _json(path) for path in records if not path.parent.name.endswith(".part")}
+    return {path.parent: configuration.read(path) for path in records if not path.parent.name.endswith(".part")}
 
 
 def here(repo: str, revision: str = "") -> Path | None:
@@ -160,27 +166,33 @@ def here(repo: str, revision: str = "") -> Path | None:
 def fetch(repo: str, revision: str = "", progress: Progress | None = None) -> Path:
     """Bring a model once: its folder. What came of an interrupted fetch is taken up.
 
+    An ONNX export becomes a pair, which needs no torch, and is tried; else there have to be safetensors.
+
+    repo       `owner/name`, or `owner/name:variant` for an export in another precision (see `exports.of`)
     progress   told the kilobytes that are here
-    Raises BadInput where it cannot be had, and where it has no safetensors.
+    Raises BadInput where it cannot be had, and where it has neither.
     """
     try:
         import huggingface_hub as hub
     except ImportError:
-        raise BadInput(f"hub:{repo} needs huggingface_hub: pip install 'diptych[torch]'") from None
+        raise BadInput(f"hub:{repo} needs huggingface_hub: pip install huggingface_hub") from None
+    place, _, variant = repo.partition(":")
     try:
-        facts = hub.HfApi().model_info(repo, revision=revision or None, files_metadata=True)
+        facts = hub.HfApi().model_info(place, revision=revision or None, files_metadata=True)
     except Exception as error:  # its own classes, and those of the client below it
         raise BadInput(f"hub:{repo}: {_why(error, hub)}") from None
-    files = {each.rfilename: each.size or 0 for each in facts.siblings or () if _PARTS.fullmatch(each.rfilename)}
-    if not weights(files):
-        raise BadInput(
-            f"hub:{repo} has no model.safetensors, and weights in other formats can run code; "
-            "name a revision that has them, hub:owner/name@REVISION"
-        )
+    siblings = {each.rfilename: each for each in facts.siblings or ()}
+    try:
+        export = _export(siblings, variant)
+        wanted = export.files if export else [name for name in siblings if _PARTS.fullmatch(name)]
+        files = {name: siblings[name].size or 0 for name in wanted if name in siblings}
+        _check(files, export is not None)
+    except BadInput as error:
+        raise BadInput(f"hub:{repo} {error}") from None
     if not re.fullmatch(r"[0-9a-f]{40}", facts.sha or ""):
         raise BadInput(f"hub:{repo}: the hub names no commit; nothing was fetched")
     commit = str(facts.sha)
-    folder = home() / repo.replace("/", "--") / commit
+    folder = home() / re.sub("[/:]", "--", repo) / commit
     if (folder / RECORD).is_file():
         return folder
     part = folder.with_name(f"{commit}.part")
@@ -188,13 +200,48 @@ def fetch(repo: str, revision: str = "", progress: Progress | None = None) -> Pa
         part.mkdir(parents=True, exist_ok=True)
         with _watched(part, sum(files.values()), f"hub:{repo}", progress):
             for name in sorted(files):
-                hub.hf_hub_download(repo, name, revision=commit, local_dir=part)
+                hub.hf_hub_download(place, name, revision=commit, local_dir=part)
+                _compare(part / name, siblings[name])
+        if export:
+            export.make(part, repo, commit, str(getattr(facts.card_data, "license", None) or ""))
         record = {"repo": repo, "asked": revision, "commit": commit, "files": files}
         (part / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         part.rename(folder)
+    except BadInput as error:  # more of the same would not help
+        shutil.rmtree(part, ignore_errors=True)
+        raise BadInput(f"hub:{repo}: {str(error).replace(f'{part}/', '')}") from None
     except Exception as error:  # as above, and a full disk
         raise BadInput(f"hub:{repo}: {_why(error, hub)}") from None
     return folder
+
+
+def _export(names: Iterable[str], variant: str) -> Export | None:
+    """The export to bring; None where there are safetensors and no export that can be had without asking for one."""
+    try:
+        return exports.of(names, variant)
+    except BadInput:
+        if variant or not weights(names):
+            raise
+        return None
+
+
+def _check(files: dict[str, int], is_export: bool) -> None:
+    """Raise BadInput where none of the files holds weights that cannot run code, and where one is too large."""
+    if not (is_export or weights(files)):
+        raise BadInput(
+            "has no model.safetensors and no ONNX export of two towers, and weights in other formats can run code; "
+            "name a revision that has them, hub:owner/name@REVISION"
+        )
+    for name, size in files.items():
+        if size > (MOST_WORDS if Path(name).suffix in (".json", ".txt") else MOST_WEIGHTS):
+            raise BadInput(f"has {name} of {size:,} bytes, which is more than is read")
+
+
+def _compare(file: Path, told: Any) -> None:
+    """Raise BadInput where a file is another than the hub says that it keeps."""
+    kept = getattr(told, "lfs", None)
+    if kept and kept.sha256 != networks.sha256(file):
+        raise BadInput(f"{file} came damaged; fetch it again")
 
 
 def weights(names: Iterable[str]) -> list[str]:
@@ -251,58 +298,6 @@ def _why(error: Exception, hub: Any) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------- inside
-
-
-def _preprocessing(folder: Path) -> tuple[Preprocessing, tuple[float, ...], tuple[float, ...]]:
-    """How a model looks at pictures, with mean and deviation, as the configuration of its own processor says it."""
-    file = folder / "processor_config.json"  # where newer versions of transformers write it
-    says = _json(file).get("image_processor") if file.is_file() else None
-    if not isinstance(says, dict):
-        file = folder / "preprocessor_config.json"
-        says = _json(file)
-
-    def image_sides(key: str) -> set[int]:
-        value = says.get(key)
-        return {value} if isinstance(value, int) else set(value.values()) if isinstance(value, dict) else set()
-
-    crops = bool(says.get("do_center_crop")) and bool(image_sides("crop_size"))
-    sides = image_sides("size") | (image_sides("crop_size") if crops else set())
-    if len(sides) != 1 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise BadInput(
-            f"{file}: pictures of {sorted(map(str, sides)) or 'no'} pixels a side; one square is what is read"
-        )
-    (side,) = sides
-    squashes = "shortest_edge" not in says["size"] if isinstance(says["size"], dict) else not crops
-    if not (crops or squashes):
-        raise BadInput(f"{file}: pictures keep their shape; one square is what is read")
-    resample = says.get("resample", 3)
-    if resample not in range(len(_FILTERS)) or not all(says.get(f"do_{step}", True) for step in ("resize", "rescale")):
-        raise BadInput(f"{file}: it resizes in a way that is not known here; bring the model as an ONNX pair")
-    if abs(says.get("rescale_factor", 1 / 255) * 255 - 1) > 1e-6:
-        raise BadInput(f"{file}: rescale_factor is {says['rescale_factor']}, not 1/255")
-    mean, std = (tuple(says.get(key) or ()) for key in ("image_mean", "image_std"))
-    if not says.get("do_normalize", True) or not (len(mean) == len(std) == 3):
-        mean, std = (0.0,) * 3, (1.0,) * 3
-    return Preprocessing(side, "squash" if squashes else "crop", _FILTERS[resample], 2 * side), mean, std
-
-
-def _number(config: dict[str, Any], keys: tuple[str, ...], otherwise: int) -> int:
-    value: Any = config
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, int) and value > 0 else otherwise
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(f"{file}: not readable ({error.strerror}); not a model of transformers") from None
-    except ValueError as error:  # of JSON and of UTF-8
-        raise BadInput(f"{file} does not read as JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise BadInput(f"{file} is no object")
-    return found
 
 
 @contextmanager

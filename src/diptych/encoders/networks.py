@@ -8,8 +8,10 @@ for, such as the vectors of most words, is never read. Copies lie in the cache, 
 from __future__ import annotations
 
 import json
+import mmap
 import shutil
 import tempfile
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,13 @@ from diptych.sources import cache
 
 LARGE = 32 << 20
 """Bytes of a file that is worth a copy."""
+
+_ACCELERATORS: dict[str, dict[str, str]] = {
+    "CUDAExecutionProvider": {"use_tf32": "0"},  # which would round rows otherwise than the processor does
+    "CoreMLExecutionProvider": {},
+    "DmlExecutionProvider": {},
+}
+"""What onnxruntime calls those that are used, the first that is there, and what they are told."""
 
 _GRAPH, _SUMS = "graph.onnx", "sums.json"
 
@@ -46,6 +55,42 @@ def session(file: Path, threads: int, sealed: str | None = None) -> Any:
     return loaded
 
 
+def accelerated(file: Path, sealed: str | None = None) -> Any | None:
+    """The file, ready to run on a GPU or the like; None where there is none, where it fails, and where it is no gain.
+
+    That is what onnxruntime as it is installed can use: CUDA (onnxruntime-gpu), CoreML (any on a Mac), DirectML
+    (onnxruntime-directml). A small network is done before one of them has started, and dynamic quantisation is made for
+    processors.
+    sealed   as `session` has it
+    """
+    import onnxruntime
+
+    there = [name for name in _ACCELERATORS if name in onnxruntime.get_available_providers()]
+    if not there or file.stat().st_size < LARGE or scales_by_batch(file):
+        return None
+    compare(file, sealed)
+    options = _options(1, file)
+    options.enable_mem_pattern = False  # as DirectML wants it
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            providers = [(there[0], _ACCELERATORS[there[0]]), "CPUExecutionProvider"]
+            loaded = onnxruntime.InferenceSession(str(file), options, providers=providers)
+    except Exception as error:  # onnxruntime's own classes, defined in C++
+        fall_back(file, there[0], first_line(error))
+        return None
+    if there[0] not in loaded.get_providers():
+        fall_back(file, there[0], "it does not start; does its driver, or a library it needs, lack?")
+        return None
+    return loaded
+
+
+def fall_back(file: Path, accelerator: str, why: str) -> None:
+    """Say in one line that the processor does what an accelerator was to do."""
+    told = f"{file.name} runs on the processor and not on {accelerator.removesuffix('ExecutionProvider')}: {why}"
+    warnings.warn(told, stacklevel=2)
+
+
 def compare(file: Path, sealed: str | None) -> None:
     """Raise BadInput where the file is not the one of this sha256."""
     if sealed and sha256(file) != sealed:
@@ -58,6 +103,14 @@ def sha256(file: Path) -> str:
         return cache.file_fingerprint(file)
     except OSError as error:
         raise BadInput(f"{file}: not readable ({error.strerror})") from None
+
+
+def scales_by_batch(file: Path) -> bool:
+    """Whether something in it is quantised by the largest number that comes in, whoever brought it."""
+    if not file.stat().st_size:
+        return False
+    with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as held:
+        return held.find(b"DynamicQuantize") >= 0  # the name of the operation
 
 
 def first_line(error: Exception) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import string
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -28,8 +30,25 @@ FILES = ("image.onnx", "text.onnx", "tokenizer.json")
 _PIECE = 4
 """Pictures that one thread sees at a time."""
 
+_MANY = 32
+"""Pictures that an accelerator sees at a time."""
+
+_ALIKE = 0.999
+"""Cosine from which its rows are those of the processor, which sees what is asked with."""
+
 _PREPROCESSING = 1
 """Another number where the same files would give other rows: then a collection is told that the encoder is another."""
+
+_SHORT = "a photo"
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_CLEAN: dict[str, Callable[[str], str]] = {
+    "": str,
+    "whitespace": lambda text: " ".join(text.split()),
+    "lower": str.lower,
+    "canonicalize": lambda text: " ".join(text.translate(_PUNCTUATION).lower().split()),
+}
+"""What is done to a text before it is cut into tokens."""
 
 _PIXELS = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
 _TOKENS = {
@@ -44,8 +63,8 @@ class OnnxPair(DualEncoder):
     """The encoder in a folder. Raises BadInput where it is not whole, or its card does not say what it must.
 
     A session takes pictures as float32 or float16 (n, 3, side, side), normalised as the card says, or as uint8
-    (n, side, side, 3) bytes; texts as ids (n, tokens) and perhaps a mask of those that are no padding. The first output
-    of each is (n, dims).
+    (n, side, side, 3) bytes; texts as ids (n, tokens) and perhaps a mask of those that are no padding, which has "mask"
+    in its name or comes second. The first output of each, or the one that the card names, is (n, dims).
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -59,6 +78,10 @@ class OnnxPair(DualEncoder):
         self.mean, self.std = tuple(image.get("mean", ())), tuple(image.get("std", ()))
         self.length: int = text["length"]
         self.full: bool = text.get("padding") == "length"
+        self.pad: int | None = text.get("pad")
+        self.clean: str = text.get("clean", "")
+        self.outputs: dict[str, str] = {FILES[0]: image.get("output", ""), FILES[1]: text.get("output", "")}
+        self.at_a_time: dict[str, int] = {FILES[0]: image.get("batch", 0), FILES[1]: text.get("batch", 0)}
         self.reads = f"{self.length} tokens"
         self._sealed: dict[str, str] = card.get("digest", {})
         told = {"trained_on": "dataset", "terms": "terms", "weak": "weak"}
@@ -79,30 +102,74 @@ class OnnxPair(DualEncoder):
             self.length,
             self.full,
         ]
+        # Encoders whose cards say nothing of these are the same as before there were any.
+        rarer = [self.pad, self.clean, list(self.outputs.values()), list(self.at_a_time.values())]
+        if rarer != [None, "", ["", ""], [0, 0]]:
+            facts.append(rarer)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def encode_pixels(self, pixels: Array) -> Array:
         many = len(pixels) > 1 or "_image_session" in self.__dict__
-        session, kind, step = self._image_session if many else self._session_for_one
-        name = session.get_inputs()[0].name
-
-        def rows(some: Array) -> Array:
-            values = some if kind == np.uint8 else normal(some, self.mean, self.std).astype(kind)
-            return self._run(session, FILES[0], {name: values})
-
+        if len(pixels) > 1 and (rows := self._on_accelerator(pixels)) is not None:
+            return rows
+        opened = self._image_session if many else self._session_for_one
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = list(pool.map(rows, batches(pixels, step or _PIECE)))
-        return self.space.normalise(np.concatenate([np.empty((0, self.width), dtype=np.float32), *found]))
+            found = list(pool.map(lambda some: self._seen(opened, some), batches(pixels, opened[2] or _PIECE)))
+        return self.space.normalise(np.concatenate(found or [np.empty((0, self.width), dtype=np.float32)]))
+
+    def _seen(self, opened: tuple[Any, Any, int], pixels: Array) -> Array:
+        session, kind, _ = opened
+        values = pixels if kind == np.uint8 else normal(pixels, self.mean, self.std).astype(kind)
+        return self._run(session, FILES[0], {session.get_inputs()[0].name: values})
+
+    def _on_accelerator(self, pixels: Array) -> Array | None:
+        """The rows, where something else than the processor computes them, and goes on doing so."""
+        if self._accelerator is None:
+            return None
+        try:
+            found = [self._seen(self._accelerator, some) for some in batches(pixels, self._accelerator[2] or _MANY)]
+        except BadInput as error:  # for want of memory, as a rule
+            networks.fall_back(self.folder / FILES[0], self._accelerator[0].get_providers()[0], str(error))
+            self._accelerator = None
+            return None
+        return self.space.normalise(np.concatenate(found))
+
+    @cached_property
+    def _accelerator(self) -> tuple[Any, Any, int] | None:
+        """The session of many pictures on a GPU or the like, if it gives what the processor gives."""
+        file = self.folder / FILES[0]
+        if (session := networks.accelerated(file, self._sealed.get(FILES[0]))) is None:
+            return None
+        try:
+            opened = self._opened(session)
+            rows = [self.space.normalise(self._seen(one, self._some)) for one in (opened, self._session_for_one)]
+            if float((rows[0] * rows[1]).sum()) > _ALIKE:
+                return opened
+            why = "its rows are others"
+        except BadInput as error:
+            why = str(error)
+        networks.fall_back(file, session.get_providers()[0], why)
+        return None
+
+    @property
+    def _some(self) -> Array:
+        """A picture that is not plain, to try a network with."""
+        return np.resize(np.arange(256, dtype=np.uint8), (1, self.preprocessing.side, self.preprocessing.side, 3))
 
     def _read(self, texts: list[str]) -> Array:
-        session, tokenizer, padding, fixed = self._reader
-        found = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+        _, words, _, _, step = self._reader
+        found = [encoding.ids for encoding in words.encode_batch([_CLEAN[self.clean](text) for text in texts])]
+        return np.concatenate([self._rows_of(some) for some in batches(found, step or len(found))])
+
+    def _rows_of(self, found: list[list[int]]) -> Array:
+        """(n, width) of the tokens of some texts."""
+        session, _, padding, fixed, _ = self._reader
         lengths = np.array([len(ids) for ids in found])
         most = fixed or (self.length if self.full else max(1, int(lengths.max())))
         mask = np.arange(most) < lengths[:, None]
         ids = np.full(mask.shape, padding)
         ids[mask] = [id for some in found for id in some]
-        entries = session.get_inputs()
+        entries = _ids_first(session.get_inputs())
         feed: dict[str, Array] = {
             entry.name: values.astype(_TOKENS[entry.type]) for entry, values in zip(entries, (ids, mask), strict=False)
         }
@@ -112,11 +179,12 @@ class OnnxPair(DualEncoder):
 
     def _run(self, session: Any, file: str, feed: dict[str, Array]) -> Array:
         try:
-            rows = np.asarray(session.run([session.get_outputs()[0].name], feed)[0], dtype=np.float32)
+            output = self.outputs[file] or session.get_outputs()[0].name
+            rows = np.asarray(session.run([output], feed)[0], dtype=np.float32)
         except Exception as error:  # onnxruntime's own classes, defined in C++
             raise BadInput(f"{self.folder / file} does not run ({networks.first_line(error)})") from None
         n = len(next(iter(feed.values())))
-        if rows.shape != (n, self.width):
+        if rows.ndim != 2 or rows.shape != (n, self.width or rows.shape[1]):
             raise BadInput(f"{self.folder / file} gives {rows.shape} for {n} items; the card says {self.width} dims")
         return rows
 
@@ -133,8 +201,10 @@ class OnnxPair(DualEncoder):
         return self._open_image_session(threads=os.cpu_count() or 1)
 
     def _open_image_session(self, threads: int) -> tuple[Any, Any, int]:
+        return self._opened(self._session(FILES[0], threads))
+
+    def _opened(self, session: Any) -> tuple[Any, Any, int]:
         """A session of pictures, what it takes, and how many of them at a time; 0 is any number."""
-        session = self._session(FILES[0], threads)
         entry = session.get_inputs()[0]
         if entry.type not in _PIXELS or len(session.get_inputs()) > 1:
             raise BadInput(f"{self.folder / FILES[0]} takes {entry.type}; it has to take one float or uint8 tensor")
@@ -147,44 +217,106 @@ class OnnxPair(DualEncoder):
             raise BadInput(f"{self.folder / FILES[0]} takes {fixed[0]} pictures at a time; export it for any number")
         if kind != np.uint8 and not self.mean:
             raise BadInput(f"{self.folder / CARD}: image has no mean and std, and {FILES[0]} takes normalised pixels")
-        return session, kind, fixed[0] or 0
+        return session, kind, fixed[0] or self.at_a_time[FILES[0]]
 
     def _session(self, file: str, threads: int) -> Any:
         return networks.session(self.folder / file, threads, self._sealed.get(file))
 
     @cached_property
-    def _reader(self) -> tuple[Any, Any, int, int]:
-        """The session of texts, the tokenizer, the id of padding, and the number of tokens; 0 is any number."""
+    def _reader(self) -> tuple[Any, Any, int, int, int]:
+        """The session of texts, the tokenizer, the id of padding, and the numbers of tokens and texts; 0 is any."""
         # Texts come when the pictures are done. Where they take turns, the picture network is loaded again, and stays.
         self.__dict__.pop("_image_session", None)
         with ThreadPoolExecutor(1) as beside:
             loading = beside.submit(self._session, FILES[1], threads=os.cpu_count() or 1)
-            tokenizer = self._tokenizer()
+            networks.compare(self.folder / FILES[2], self._sealed.get(FILES[2]))
+            words = tokenizer(self.folder / FILES[2])
             session = loading.result()
-        padding = tokenizer.padding["pad_id"] if tokenizer.padding else 0
-        tokenizer.no_padding()
-        entries = session.get_inputs()
+        padding = self.pad if self.pad is not None else words.padding["pad_id"] if words.padding else 0
+        words.no_padding()
+        entries = _ids_first(session.get_inputs())
         if not 1 <= len(entries) <= 2 or any(e.type not in _TOKENS or len(e.shape) != 2 for e in entries):
-            told = ", ".join(f"{entry.name} {entry.type}" for entry in entries)
+            told = ", ".join(f"{entry.name} {entry.type}" for entry in session.get_inputs())
             raise BadInput(
                 f"{self.folder / FILES[1]} takes {told}; it has to take ids (n, tokens), and may take a mask"
             )
-        if isinstance(entries[0].shape[0], int):
-            raise BadInput(f"{self.folder / FILES[1]} takes {entries[0].shape[0]} texts; export it for any number")
-        fixed = entries[0].shape[1] if isinstance(entries[0].shape[1], int) else 0
-        tokenizer.enable_truncation(min(self.length, fixed or self.length))
-        return session, tokenizer, padding, fixed
+        step, fixed = (size if isinstance(size, int) else 0 for size in entries[0].shape)
+        if step > 1:
+            raise BadInput(f"{self.folder / FILES[1]} takes {step} texts at a time; export it for any number")
+        words.enable_truncation(min(self.length, fixed or self.length))
+        return session, words, padding, fixed, step or self.at_a_time[FILES[1]]
 
-    def _tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
 
-        networks.compare(self.folder / FILES[2], self._sealed.get(FILES[2]))
-        try:
-            return Tokenizer.from_str(read(self.folder / FILES[2]).decode())
-        except BadInput:
-            raise
-        except Exception as error:  # its own class, defined in Rust, and that of UTF-8
-            raise BadInput(f"{self.folder / FILES[2]}: not a tokenizer ({networks.first_line(error)})") from None
+def tokenizer(file: Path) -> Any:
+    """The tokenizer in a file. Raises BadInput naming it."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_str(read(file).decode())
+    except BadInput:
+        raise
+    except Exception as error:  # its own class, defined in Rust, and that of UTF-8
+        raise BadInput(f"{file}: not a tokenizer ({networks.first_line(error)})") from None
+
+
+def _ids_first(entries: list[Any]) -> list[Any]:
+    return sorted(entries, key=lambda entry: "mask" in entry.name)
+
+
+def complete(folder: str | Path, card: dict[str, Any]) -> None:
+    """Write the card of networks that lie in a folder, with what only they can say, and seal it.
+
+    card   as the documentation has it, without `dims`, outputs and `batch`. Where it says nothing of padding, a short
+           text is read with and without: padding is left out where it makes no difference
+
+    Which output is the row is known by its name, else by its shape. A network that scales its numbers by what comes
+    in with them (dynamic quantisation) gets one item at a time, so that a row does not depend on others.
+    Raises BadInput where the two do not run, or do not fit each other.
+    """
+    folder, file = Path(folder), Path(folder) / CARD
+    image, text = dict(card["image"]), {"padding": "length"} | card["text"]
+    for side, name in ((image, FILES[0]), (text, FILES[1])):
+        if networks.scales_by_batch(folder / name):
+            side["batch"] = 1
+
+    def write(dims: int) -> OnnxPair:
+        file.write_text(json.dumps(card | {"dims": dims, "image": image, "text": text}), encoding="utf-8")
+        return OnnxPair(folder)
+
+    pair = write(1)
+    pair.width = 0  # any
+    image["output"] = pair.outputs[FILES[0]] = _row_output(pair._session_for_one[0], folder / FILES[0], "image_embeds")
+    seen = pair.encode_pixels(pair._some)
+    text["output"] = pair.outputs[FILES[1]] = _row_output(pair._reader[0], folder / FILES[1], "text_embeds")
+    said = pair.space.normalise(pair._read([_SHORT]))
+    for rows, name in ((seen, FILES[0]), (said, FILES[1])):
+        if not np.isfinite(rows).all():
+            raise BadInput(f"{folder / name} gives no finite numbers")
+    if seen.shape != said.shape:
+        raise BadInput(f"{folder}: {FILES[0]} gives {seen.shape[1]} numbers, and {FILES[1]} {said.shape[1]}")
+    if "padding" not in card["text"] and _is_the_same_without_padding(pair, said):
+        text["padding"] = "longest"
+    write(seen.shape[1])
+    seal(folder)
+
+
+def _row_output(session: Any, file: Path, name: str) -> str:
+    outputs = session.get_outputs()
+    names = [each.name for each in outputs]
+    named = [each for each in (name, "pooler_output") if each in names]
+    flat = [each.name for each in outputs if len(each.shape) == 2]
+    if not (named or len(flat) == 1):
+        raise BadInput(f"{file} gives {', '.join(names)}; which of them is the row cannot be told")
+    return (named or flat)[0]
+
+
+def _is_the_same_without_padding(pair: OnnxPair, padded: Array) -> bool:
+    pair.full = False
+    try:
+        rows = pair.space.normalise(pair._read([_SHORT]))
+    except BadInput:  # a network for so many tokens alone, whatever it declares
+        return False
+    return float((rows * padded).sum()) > 1 - 1e-5
 
 
 def seal(folder: str | Path) -> None:
@@ -233,6 +365,15 @@ def _card(folder: Path) -> dict[str, Any]:
         raise bad_card(f"image.resample is {image['resample']!r}{nearest(str(image['resample']), filters)}")
     if type(image.get("enough", 0)) is not int or image.get("enough", 0) < 0:
         raise bad_card(f"image.enough is {image['enough']!r}, no number of pixels")
+    if text.get("clean", "") not in _CLEAN:
+        raise bad_card(f"text.clean is {text['clean']!r}, none of {', '.join(filter(None, _CLEAN))}")
+    if type(text.get("pad", 0)) is not int or text.get("pad", 0) < 0:
+        raise bad_card(f"text.pad is {text['pad']!r}, no id of a token")
+    for side, told in (("image", image), ("text", text)):
+        if type(told.get("batch", 0)) is not int or not 0 <= told.get("batch", 0) <= 65_536:
+            raise bad_card(f"{side}.batch is {told['batch']!r}, no number of items")
+        if not isinstance(told.get("output", ""), str):
+            raise bad_card(f"{side}.output is {told['output']!r}, no name")
     if bool(image.get("mean")) != bool(image.get("std")):
         raise bad_card("image has one of mean and std; it needs both or neither")
     for key in ("mean", "std"):

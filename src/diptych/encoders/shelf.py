@@ -1,4 +1,4 @@
-"""The encoders there are by name, and the way to any other: `mini`, `hub:owner/name@revision`, or a folder.
+"""The encoders there are by name, and the way to any other: `mini`, `hub:owner/name:variant@revision`, or a folder.
 
 Names and revisions stand here; `docs/how-to/choose-an-encoder.md` says which one to take.
 """
@@ -25,10 +25,11 @@ _BUNDLED = Path(__file__).parent / DEFAULT
 class Model:
     """An encoder by name.
 
-    what      what it is, and when to take it
-    source    `hub:owner/name@commit`; "" comes with Diptych
-    bytes     how much is fetched, and kept; 0 where nobody knows before
-    terms     of its weights, as their authors name them
+    what        for whom it is, and what it is
+    source      `hub:owner/name:variant@commit`; "" comes with Diptych
+    bytes       how much is fetched, and kept; 0 where nobody knows before
+    terms       of its weights, as their authors name them
+    languages   that it reads; "" where nobody has said so
     """
 
     name: str
@@ -36,6 +37,7 @@ class Model:
     source: str = ""
     bytes: int = 0
     terms: str = ""
+    languages: str = ""
 
     @property
     def here(self) -> Path | None:
@@ -46,27 +48,68 @@ class Model:
 
 
 _SHELF = (
-    Model(DEFAULT, "comes with Diptych; small and quick, needs no network and no torch", terms="Apache-2.0"),
+    Model(
+        DEFAULT,
+        "for a first look: comes along, small and quick, knows everyday scenes",
+        terms="Apache-2.0",
+        languages="English",
+    ),
+    Model(
+        "mobileclip-s0",
+        "for a small machine that should know more: MobileCLIP-S0; mind the terms",
+        # Its picture tower is of no use in eight bits, its text tower is.
+        "hub:Xenova/mobileclip_s0:fp32+quantized@757d59c9c6870a76a4b0306f05f5061bca15c39f",
+        90_600_000,
+        "Apple ML Research",
+        "English",
+    ),
+    Model(
+        "clip-vit-b32-onnx",
+        "for names, brands, places, styles and rare things: CLIP ViT-B/32 of OpenAI",
+        "hub:Xenova/clip-vit-base-patch32@d15189d7028b43f1d3e65039190477f6af591c2a",
+        608_000_000,
+        "MIT",
+        "English",
+    ),
+    Model(
+        "siglip2-b16-q8",
+        "for good answers in any language: SigLIP 2 ViT-B/16 in eight bits",
+        "hub:onnx-community/siglip2-base-patch16-224-ONNX:quantized@ba1f3b0843f24bc5417d38e19c37b287d719b2f4",
+        412_400_000,
+        "Apache-2.0",
+        "over 100",
+    ),
+    Model(
+        "siglip2-b16-onnx",
+        "for the best answers, where time and room do not matter: the same in full precision",
+        "hub:onnx-community/siglip2-base-patch16-224-ONNX@ba1f3b0843f24bc5417d38e19c37b287d719b2f4",
+        1_536_000_000,
+        "Apache-2.0",
+        "over 100",
+    ),
     Model(
         "clip-vit-b32",
-        "CLIP ViT-B/32 of LAION; English, the least that knows the world at large",
+        "with diptych[torch]: CLIP ViT-B/32 of LAION",
         "hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K@1a25a446712ba5ee05982a381eed697ef9b435cf",
         608_800_000,
         "MIT",
+        "English",
     ),
     Model(
         "siglip-b16",
-        "SigLIP ViT-B/16; English, finds better than CLIP at four times the work",
+        "with diptych[torch]: SigLIP ViT-B/16, for whole sentences",
         "hub:google/siglip-base-patch16-224@7fd15f0689c79d79e38b1c2e2e2370a7bf2761ed",
         815_900_000,
         "Apache-2.0",
+        "English",
     ),
     Model(
         "siglip2-b16",
-        "SigLIP 2 ViT-B/16; the same in more than a hundred languages",
+        "with diptych[torch]: siglip2-b16-onnx as its authors publish it",
         "hub:google/siglip2-base-patch16-224@75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2",
         1_540_000_000,
         "Apache-2.0",
+        "over 100",
     ),
 )
 
@@ -95,8 +138,9 @@ def is_encoder(name: str | Path) -> bool:
 def open(name: str | Path, modules: Sequence[str] = ()) -> DualEncoder | Fitted:
     """The encoder of this name, of the hub, or in this folder.
 
-    name      a name of the shelf; `hub:owner/name`, perhaps with `@REVISION`; or a folder: an ONNX pair, what `diptych
-              fit` wrote, or a model of transformers. A folder called like one on the shelf is written `./mini`
+    name      a name of the shelf; `hub:owner/name`, perhaps with `:VARIANT` and `@REVISION`; or a folder: an ONNX pair,
+              what `diptych fit` wrote, or a model of transformers. A folder called like one on the shelf is written
+              `./mini`
     modules   modules that classes of a fitted folder may come from, as for `Fitted.from_pretrained`
 
     Raises BadInput with the nearest name, with the command that fetches it, or with what is wrong in the folder.
