@@ -33,12 +33,12 @@ CARD = {
     "12,500 unlabelled photographs, 1,320 Noto emoji with names and keywords, 4,000 painted postcards; {passes:.0f} "
     "passes over them. The picture tower learned from the maps of an EfficientNetV2-B0 and a MobileNetV2 (ImageNet); "
     "the surest classes of the former also served as words. The text tower starts from GloVe 6B (50-d) and keeps the "
-    "neighbours that CLIP ViT-B/32 gives to 1,203 object names.",
+    "neighbours that CLIP ViT-B/32 gives to 1,203 object names. At the end both learned from the texts together.",
     "terms": "Apache-2.0 for these weights, which were trained from scratch. Some of the pictures were for research "
     "only; ask yourself whether that suits a product, or bring an encoder of your own.",
     "weak": "English only. It knows everyday scenes: people, animals, sports, streets, food, rooms, vehicles. It reads "
-    "no text in pictures, knows no persons, places or brands by name, hardly counts, and takes no notice of the order "
-    "of words.",
+    "no text in pictures, knows no persons, places or brands by name, hardly counts, and takes little notice of the "
+    "order of words.",
 }
 
 

@@ -10,6 +10,7 @@ student is done so many seconds after the start, however far it has come by then
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -92,8 +93,10 @@ def train(
     told, owner = np.unique(owner, return_inverse=True)
     heads = spoken(speak, seeing(net, pixels, told, work), texts, owner, lexicon, work / "spoken")
     pairs = Pairs(pixels[told].cpu().numpy(), lexicon.read(texts), owner)
-    together = replace(sharpen).beginning(net, heads).fit(pairs, keep=work / "sharpened", progress=say).trained()
-    eyes, words = together.cpu().images, together.texts
+    sharpened = replace(sharpen).beginning(net, heads)
+    before = copy.deepcopy(sharpened.network({}))
+    together = halfway(before, sharpened.fit(pairs, keep=work / "sharpened", progress=say).trained()).cpu()
+    eyes, words = together.images, together.texts
     some = pixels[told[:: 1 + len(told) // 64]]
     whole = enlarged(some, PREPROCESSING.side).round().byte().permute(0, 2, 3, 1).contiguous().cpu()
     tokens = torch.from_numpy(lexicon.read(texts[:: 1 + len(texts) // 64])).long()
@@ -154,6 +157,18 @@ def read(tower: Any, lexicon: Lexicon, texts: list[str]) -> Any:
     """(texts, dims) rows of length 1."""
     tokens = torch.from_numpy(lexicon.read(texts)).to(tower.weight.device)
     return torch.cat([F.normalize(tower(some), dim=-1) for some in tokens.split(4096)])
+
+
+def halfway(before: Any, after: Any) -> Any:
+    """The network between what it was and what it became: what both know, and less of what one has learned by heart.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, with the weight of one half they recommend.
+    """
+    was = before.state_dict()
+    for name, tensor in after.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.lerp_(was[name].to(tensor.device), 0.5)
+    return after
 
 
 def seeing(net: Student, pixels: Any, told: Any, work: Path) -> Any:

@@ -412,6 +412,15 @@ def test_one_command_from_the_pack_to_an_encoder(recipe, given, pack, tmp_path, 
     assert (tmp_path / "out" / "image.onnx").read_bytes() == made
 
 
+def test_what_is_kept_lies_halfway_between_before_and_after(recipe):
+    before, after = torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3)
+    with torch.no_grad():
+        before.weight.fill_(1), after.weight.copy_(torch.tensor([1.0, 3.0, -1.0]))
+        after.running_var.fill_(5), after.num_batches_tracked.fill_(8)
+    kept = recipe.train.halfway(before, after)
+    assert kept.weight.tolist() == [1, 2, 0] and kept.running_var.tolist() == [3] * 3 and kept.num_batches_tracked == 8
+
+
 def test_matrices_are_bytes_and_the_rest_is_half(recipe):
     """What is stored and widened again is within half a step of what it was."""
     import onnxruntime
