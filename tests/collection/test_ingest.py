@@ -41,9 +41,9 @@ def test_a_file_that_failed_is_looked_at_again_when_it_changed_or_when_that_is_a
     looked: list[str] = []
     ask = decoders._Worker.ask
 
-    def counted(worker, question, seconds):
-        looked.append(Path(question["path"]).name)
-        return ask(worker, question, seconds)
+    def counted(worker, files, how):
+        looked.extend(Path(path).name for path, _ in files)
+        return ask(worker, files, how)
 
     monkeypatch.setattr(decoders._Worker, "ask", counted)
     (pictures / "broken.png").write_bytes(b"nothing")
