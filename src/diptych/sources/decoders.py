@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from PIL import Image
@@ -41,6 +42,9 @@ _PATIENCE = 3
 
 MAX_BYTES = 1_000_000_000
 """Size of a file."""
+
+_WHOLE = 32 << 20
+"""Bytes of a file that is held in memory while it is looked at."""
 
 _MEMORY = 2 << 30
 """Bytes that a worker may ask for beyond what it starts with, where the system can hold it to that."""
@@ -112,9 +116,11 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None,
         at = os.fstat(file.fileno())
         if at.st_size > MAX_BYTES:
             raise BadInput(f"{path}: {at.st_size:,} bytes, more than {MAX_BYTES:,}; scale it down first")
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        with pictures.opened(file, path) as picture:
+        # Read once, since four ask for it; what is very large is read by each, to hold little of it.
+        source: BinaryIO = io.BytesIO(file.read(at.st_size)) if at.st_size <= _WHOLE else file
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+        source.seek(0)
+        with pictures.opened(source, path) as picture:
             stated = picture.size
             note = pictures.loaded(picture, preprocessing.enough if preprocessing else fit or _ENOUGH)
             # A JPEG may have come smaller than it is; PIL turns a TIFF upright itself.
@@ -127,7 +133,7 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None,
                 seen = pictures.upright(picture)
                 seen.thumbnail((fit, fit), Image.Resampling.LANCZOS, reducing_gap=3.0)
                 pixels = np.asarray(seen)
-            inside = embedded.read(picture, file)  # a PNG may keep its words behind the pixels
+            inside = embedded.read(picture, source)  # a PNG may keep its words behind the pixels
     about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it is believed first
     return Look(
         path,
