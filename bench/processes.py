@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -70,6 +71,12 @@ def run(command: Sequence[str | Path], cwd: str | Path | None = None, **environm
     if process.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\nexit code {process.returncode}\n{''.join(errors)[-2000:]}")
     return Run(seconds, used.ru_utime + used.ru_stime, peak[0], output)
+
+
+def computed() -> float:
+    """Seconds of a processor that this process used, and its children that have ended."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(some.ru_utime + some.ru_stime for some in used)
 
 
 def _family(pid: int) -> list[int]:

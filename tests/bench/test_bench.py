@@ -105,3 +105,30 @@ def test_texts_of_a_modality_gap_lie_apart_from_pictures_and_still_find_them() -
     flat = np.argsort(-(texts @ pictures.T), axis=1)[:, : ann.K]
     assert ann.share_found(flat, flat) == 1
     assert ann.share_found(flat[:, ::-1], flat) == 1 and ann.share_found(np.roll(flat, 1, axis=0), flat) < 0.5
+
+
+def test_the_time_in_a_function_is_added_up_under_its_name_and_the_function_is_put_back() -> None:
+    import mini
+
+    class Work:
+        def done(self, n: int) -> int:
+            return sum(range(n))
+
+    done, spent = Work.done, Counter[str]()
+    with mini.clocked(spent, work=(Work, "done")):
+        assert Work().done(10**6) == 499_999_500_000 and Work().done(n=2) == 1
+    assert Work.done is done and spent["work"] > 0
+
+
+def test_the_parts_of_what_a_picture_costs_are_all_of_it(tmp_path: Path) -> None:
+    import mini
+    from PIL import Image
+
+    for number in range(9):
+        Image.new("RGB", (300, 200), (number * 20, 0, 0)).save(tmp_path / f"{number}.jpg")
+    told = mini.indexed("mini", tmp_path)
+    *parts, whole = told["CPU ms a picture"].items()
+    assert [part for part, _ in parts] == [
+        "storing", "read, hash", "words, EXIF", "decode", "resize", "network", "the rest",
+    ]  # fmt: skip
+    assert sum(took for _, took in parts) == pytest.approx(whole[1], abs=0.05) and told["pictures/s"] > 0

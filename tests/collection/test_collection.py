@@ -226,12 +226,14 @@ def test_what_failed_for_want_of_time_is_tried_again_by_the_next_run_but_not_by_
     slow, late, asked = str(min(pictures.rglob("*.png"))), [True], []
     ask = decoders._Worker.ask
 
-    def some_late(worker, question, seconds):
-        asked.append(question["path"])
-        if question["path"] == slow and late:
-            worker.end()
-            return decoders._LATE
-        return ask(worker, question, seconds)
+    def some_late(worker, files, how):
+        for file in files:
+            asked.append(file[0])
+            if file[0] == slow and late:
+                worker.end()
+                worker.why = decoders._LATE
+                return
+            yield from ask(worker, [file], how)
 
     monkeypatch.setattr(decoders._Worker, "ask", some_late)
     with begun(pictures, palette) as collection:

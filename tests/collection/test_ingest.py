@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from collection_world import Palette, paint
 
 from diptych.collection import Collection, Entry, ingest
+from diptych.collection.store import Store
 from diptych.kinds import BadInput
 from diptych.sources import decoders
 
@@ -41,9 +43,9 @@ def test_a_file_that_failed_is_looked_at_again_when_it_changed_or_when_that_is_a
     looked: list[str] = []
     ask = decoders._Worker.ask
 
-    def counted(worker, question, seconds):
-        looked.append(Path(question["path"]).name)
-        return ask(worker, question, seconds)
+    def counted(worker, files, how):
+        looked.extend(Path(path).name for path, _ in files)
+        return ask(worker, files, how)
 
     monkeypatch.setattr(decoders._Worker, "ask", counted)
     (pictures / "broken.png").write_bytes(b"nothing")
@@ -56,6 +58,23 @@ def test_a_file_that_failed_is_looked_at_again_when_it_changed_or_when_that_is_a
         looked.clear()
         os.utime(pictures / "broken.png", (5, 5))
         assert collection.add(pictures).failed == 1 and looked == ["broken.png"]
+
+
+def test_a_batch_is_asked_for_and_written_at_once_however_many_pictures_it_has(tmp_path, monkeypatch):
+    calls: Counter[str] = Counter()
+    for of, name in ((ingest, "write"), (Store, "rows"), (Store, "insert")):
+        call = getattr(of, name)
+        monkeypatch.setattr(of, name, lambda *a, call=call, name=name, **k: calls.update([name]) or call(*a, **k))
+    monkeypatch.setattr(Collection, "_catch_up", lambda *_: None)
+    found = []
+    for n in (3, 30):
+        for number in range(n):  # each content twice
+            paint(tmp_path / f"{n}" / f"{number}.png", "red", number // 2)
+        with begun(tmp_path / f"{n}") as collection:
+            calls.clear()
+            assert collection.add(tmp_path / f"{n}").added == n
+            found.append(dict(calls))
+    assert found[0] == found[1]
 
 
 @dataclass

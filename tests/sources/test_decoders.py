@@ -222,19 +222,37 @@ def test_bombs_are_refused_or_read_at_once_and_in_little_memory(tmp_path):
     assert [reasons[name] for name in sound] == [""] * len(sound)
 
 
-def test_a_file_that_kills_its_worker_costs_itself_alone(tmp_path, monkeypatch):
-    files = [str(paint(tmp_path / f"{number}.png")) for number in range(6)]
+@pytest.fixture
+def asked(monkeypatch):
+    """The files that workers were asked for together, in order."""
+    questions = []
     ask = decoders._Worker.ask
 
-    def struck(worker, question, seconds):
-        if question["path"] == files[2]:
-            worker._process.kill()
-        return ask(worker, question, seconds)
+    def counted(worker, files, how):
+        questions.append([path for path, _ in files])
+        worker.in_hand = [None] * worker._file + questions[-1]
+        return ask(worker, files, how)
 
-    monkeypatch.setattr(decoders._Worker, "ask", struck)
+    monkeypatch.setattr(decoders._Worker, "ask", counted)
+    return questions
+
+
+def test_a_file_that_kills_its_worker_costs_itself_alone(tmp_path, monkeypatch, asked):
+    files = [str(paint(tmp_path / f"{number}.png")) for number in range(6)]
+    (tmp_path / "2.png").unlink()
+    os.mkfifo(tmp_path / "2.png")  # so that no answer is there before it is struck
+    answer = decoders._Worker._answer
+
+    def struck(worker):
+        if worker.in_hand[worker._file] == files[2]:
+            worker._process.kill()
+        return answer(worker)
+
+    monkeypatch.setattr(decoders._Worker, "_answer", struck)
     with Decoders(1) as some:
         reasons = [found.reason for found in some.looks((file, ()) for file in files)]
     assert reasons.pop(2) == "the decoder died of it (exit code -9); leave it out" and reasons == [""] * 5
+    assert asked == [files, files[2:], files[3:]], "it was tried twice, and what was answered is not asked again"
 
 
 def test_a_worker_that_died_of_something_else_is_replaced_and_no_file_is_blamed(tmp_path):
@@ -246,35 +264,17 @@ def test_a_worker_that_died_of_something_else_is_replaced_and_no_file_is_blamed(
         assert [found.reason for found in some.looks((file, ()) for file in files)] == [""] * 3
 
 
-@pytest.fixture
-def asked(monkeypatch):
-    """The files that workers were asked for, in order."""
-    paths = []
-    ask = decoders._Worker.ask
-
-    def counted(worker, question, seconds):
-        paths.append(question["path"])
-        return ask(worker, question, seconds)
-
-    monkeypatch.setattr(decoders._Worker, "ask", counted)
-    return paths
-
-
 def test_a_file_that_hangs_is_given_up_after_one_try_and_is_worth_another_later(tmp_path, asked, monkeypatch):
     endless, good = tmp_path / "endless.png", paint(tmp_path / "good.png")
     os.mkfifo(endless)  # whoever opens it waits for a writer that never comes
-    ask = decoders._Worker.ask
-
-    def patient(worker, question, seconds):
-        """The good one may wait for its turn as long as it likes."""
-        return ask(worker, question, seconds if question["path"] == str(endless) else 1e6)
-
-    monkeypatch.setattr(decoders._Worker, "ask", patient)
+    patience = iter([1, 1e6])  # the good one may wait for its turn as long as it likes
+    worker = decoders._Worker
+    monkeypatch.setattr(decoders, "_Worker", lambda seconds: worker(next(patience)))
     with Decoders(1, seconds=1) as some:
         slow, well = some.looks([(str(endless), ()), (str(good), ())])
     assert "took more than 1 s" in slow.reason and "waiting" in slow.reason and not well.reason
     assert slow.again and not well.again
-    assert asked == [str(endless), str(good)]
+    assert asked == [[str(endless), str(good)], [str(good)]]
 
 
 def test_a_file_that_computes_too_long_is_given_up_after_one_try_and_tried_again_later(tmp_path, asked, monkeypatch):
@@ -284,7 +284,52 @@ def test_a_file_that_computes_too_long_is_given_up_after_one_try_and_tried_again
     with Decoders(1, seconds=0.02) as some:
         (late,) = some.looks([(str(path), ())])
     assert "took more than 0.02 s of computing" in late.reason and late.again
-    assert asked == [str(path)]
+    assert asked == [[str(path)]]
+
+
+class Watched(decoders._Worker):
+    """One without a process, at each look of its watch: file in hand (None: none), seconds computed, of the clock."""
+
+    def __init__(self, monkeypatch, *looks):
+        self._looks, self.killed, self._given_up = iter(looks), False, (-1, "")
+        self._over = self._process = self
+        monkeypatch.setattr(decoders.time, "monotonic", lambda: self._clock)
+
+    def wait(self, pause):
+        self._file, self._time, self._clock = next(self._looks, (None, 0, None))
+        self._busy = self._file is not None
+        return self._clock is None
+
+    def kill(self):
+        self.killed = True
+
+    def _computed(self):
+        return self._time
+
+
+@pytest.mark.parametrize(
+    ("looks", "given_up"),
+    [
+        ([(0, 0, 0), (0, 4, 4), (0, 9, 9), (1, 11, 11), (1, 20, 20), (2, 22, 22)], (-1, "")),
+        ([(0, 0, 0), (0, 9, 9), (1, 11, 11), (1, 21, 21)], (1, decoders._LATE)),
+        ([(0, 5, 0), (0, 6, 20), (0, 6, 49)], (-1, "")),
+        ([(0, 5, 0), (0, 6, 20), (0, 6, 50)], (0, decoders._HANGING)),
+        ([(0, 5, 0), (None, 6, 20), (1, 6, 80), (1, 7, 99)], (-1, "")),
+        ([(3, 5, 0), (None, 6, 20), (3, 16, 80), (3, 17, 99)], (-1, "")),
+    ],
+    ids=["each its own", "the second", "waits", "hangs", "rests", "begins again"],
+)
+def test_each_file_is_judged_by_what_was_computed_over_it_alone(monkeypatch, looks, given_up):
+    worker = Watched(monkeypatch, *looks)
+    worker._watch(10)
+    assert worker._given_up == given_up and worker.killed == (given_up[0] >= 0)
+
+
+def test_what_is_not_read_because_all_is_ended_says_so(tmp_path):
+    with Decoders(1) as some:
+        pass
+    found = some._some([(str(tmp_path / "a.png"), ())])
+    assert [(look.reason, look.again) for look in found] == [(decoders._STOPPED, True)]
 
 
 def test_time_in_which_a_worker_does_not_compute_is_not_its_own(tmp_path, monkeypatch):
@@ -292,10 +337,10 @@ def test_time_in_which_a_worker_does_not_compute_is_not_its_own(tmp_path, monkey
     monkeypatch.setattr(decoders, "_PATIENCE", 1000)
     ask = decoders._Worker.ask
 
-    def stopped(worker, question, seconds):
+    def stopped(worker, files, how):
         os.kill(worker._process.pid, signal.SIGSTOP)
-        threading.Timer(3 * seconds, os.kill, (worker._process.pid, signal.SIGCONT)).start()
-        return ask(worker, question, seconds)
+        threading.Timer(3 * 0.5, os.kill, (worker._process.pid, signal.SIGCONT)).start()
+        return ask(worker, files, how)
 
     with Decoders(1, seconds=0.5) as some:
         file = (str(paint(tmp_path / "a.png")), ())

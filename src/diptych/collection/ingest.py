@@ -291,10 +291,12 @@ class _Work:
                 store.put_rows("roots", [(store.kept_path(root),) for root in roots])
                 store.change("DELETE FROM mounts WHERE path = ?", plain)
                 store.put_rows("mounts", disks)
-                for path, why in news.items():
-                    before_it = store.items([self.known[path].id]) if path in self.known else []
-                    item = replace(before_it[0] if before_it else Item(path), kept=path, status="failed", reason=why)
-                    self._write(replace(item, size=0, mtime_ns=0), None)
+                old = {item.kept: item for item in store.items([self.known[p].id for p in news if p in self.known])}
+                refused = [
+                    replace(old.get(path, Item(path)), kept=path, status="failed", reason=why, size=0, mtime_ns=0)
+                    for path, why in news.items()
+                ]
+                write(self.vectors, [Written(item) for item in refused])
             self.report.newly_failed += len(news)
             self._tell([("failed", store.full_path(path), why) for path, why in news.items()])
         self.report.failures += [(store.full_path(path), why) for path, why in look.refused.items()]
@@ -350,10 +352,12 @@ class _Work:
             self._oust(ousted)
             marks = [(f"\0{item.id}", item.id) for item in items]  # a path has one item: first all make room
             self.store.change("UPDATE items SET path = ? WHERE id = ?", marks)
-            for item in items:
-                file = new[places[item.id]]
-                now = replace(item, kept=places[item.id], size=file.size, mtime_ns=file.mtime_ns)
-                self._write(now, None, keeps=True)
+            files = [new[places[item.id]] for item in items]
+            moved = [
+                replace(item, kept=places[item.id], size=file.size, mtime_ns=file.mtime_ns)
+                for item, file in zip(items, files, strict=True)
+            ]
+            write(self.vectors, [Written(item, keeps=True) for item in moved])
         self.gone -= {item.id for item in ousted}
         self.report.renamed += len(items)
         self._tell([("removed", self.store.full_path(item.kept), "") for item in ousted])
@@ -435,14 +439,18 @@ class _Work:
             items.append((item, before))
         told = [("removed", self.store.full_path(item.kept), "") for item in ousted]
         texts = self._texts(items)
+        work = []
+        for (item, before), (_, look, _) in zip(items, new, strict=True):
+            row = rows.get(look.digest) if item.status == "ok" else None
+            keeps = before is not None and before.status == item.status == "ok" and before.digest == item.digest
+            keeps = keeps and not self._seen_anew(before, look)
+            made = row if isinstance(row, np.ndarray) and not keeps else None
+            work.append(Written(item, made, texts.get(item.kept), keeps))
         with self.store.transaction():
             self._oust(ousted)
             self._bar(unwanted)
+            write(self.vectors, work)
             for (item, before), (_, look, _) in zip(items, new, strict=True):
-                row = rows.get(look.digest) if item.status == "ok" else None
-                keeps = before is not None and before.status == item.status == "ok" and before.digest == item.digest
-                keeps = keeps and not self._seen_anew(before, look)
-                self._write(item, None if keeps else row, texts.get(item.kept), keeps)
                 if before is not None and (before.digest != item.digest or item.status != "ok"):
                     waiting.keep(self.store, before, "edited" if waiting.covers(item, before) else "gone")
                 told.append((self._count(item, before, look), look.path, item.reason))
@@ -512,14 +520,11 @@ class _Work:
     def _rows(self, new: Sequence[tuple[Item, Look, Item | None]]) -> dict[str, Array | str]:
         """digest -> the row of the picture, or why it has none."""
         wanted = {look.digest: look for item, look, _ in new if item.status == "ok"}
-        rows: dict[str, Array | str] = {}
-        for digest, look in wanted.items():
-            sql = "SELECT id FROM items WHERE digest = ? AND status = 'ok'"
-            if not look.plain:
-                sql += " AND id NOT IN (SELECT item FROM outdated)"
-            twin = self.store.rows(f"{sql} LIMIT 1", (digest,))
-            if twin:
-                rows[digest] = self.vectors.of([twin[0][0]])[0]
+        twins: dict[str, int] = {}
+        for plain, also in ((True, ""), (False, "AND id NOT IN (SELECT item FROM outdated)")):
+            digests = [digest for digest, look in wanted.items() if look.plain == plain]
+            twins.update(self.store.pairs("digest, id", "items", "digest", digests, f"AND status = 'ok' {also}"))
+        rows: dict[str, Array | str] = dict(zip(twins, self.vectors.of(list(twins.values())), strict=True))
         missing = {digest: look for digest, look in wanted.items() if digest not in rows}
         self.report.encoded += len(missing)
         pixels = [look.pixels for look in missing.values() if look.pixels is not None]
@@ -538,9 +543,6 @@ class _Work:
         changed = [i for i, old in items if old is None or old.captions != i.captions or old.status != i.status]
         changed = [item for item in changed if item.status == "ok"]
         return encoded_texts(self.vectors, self.encoder, {item.kept: item.captions for item in changed})
-
-    def _write(self, item: Item, row: Array | str | None, texts: Array | None = None, keeps: bool = False) -> None:
-        write(self.vectors, [Written(item, row if isinstance(row, np.ndarray) else None, texts, keeps)])
 
     def _count(self, item: Item, before: Item | None, look: Look) -> str:
         """Put it into the report, and say what happened."""

@@ -1,40 +1,41 @@
 """Picture files looked at by worker processes: one that is damaged, hostile or endless costs itself and nothing else.
 
-A worker is `python -m diptych.sources.decoders`: one JSON line in names a file, one JSON line out says what it is. It
-is a program of its own, not a fork: nothing of the calling process is copied into it, and nothing is asked of the
-caller's main module. A worker that dies or takes too long is replaced, and the file it had in hand is the reason. What
-an encoder would see of the picture comes with the answer, so that no file is decoded twice.
+A worker is `python -m diptych.sources.decoders`: a JSON line in names a few files, and for each a JSON line out says
+what it is. It is a program of its own, not a fork: nothing of the calling process is copied into it, and nothing is
+asked of the caller's main module. A worker that dies or takes too long is replaced, and the file it had in hand is the
+reason. What an encoder would see of the picture comes with the answer, so that no file is decoded twice.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from diptych.kinds import Array, BadInput
+from diptych.kinds import Array, BadInput, batches
 from diptych.sources import pictures, shown
 from diptych.sources.metadata import embedded, sidecar
 from diptych.sources.metadata.about import joined
 from diptych.sources.pictures import Preprocessing
 
 SECONDS = 20.0
-"""How long a worker may compute over one file. What else the machine does at the time does not count."""
+"""How long a worker may compute over one file, or a quarter more. What else the machine does does not count."""
 
 _PATIENCE = 3
 """How many times as long a worker may stand still, for a slow disk or for its turn, without computing at all."""
@@ -42,11 +43,19 @@ _PATIENCE = 3
 MAX_BYTES = 1_000_000_000
 """Size of a file."""
 
+_WHOLE = 32 << 20
+"""Bytes of a file that is held in memory while it is looked at."""
+
 _MEMORY = 2 << 30
 """Bytes that a worker may ask for beyond what it starts with, where the system can hold it to that."""
 
 _LATE = "took more than {seconds:g} s of computing to read; it is tried again on the next run"
 _HANGING = "took more than {seconds:g} s to read, waiting for its disk; it is tried again on the next run"
+
+_STOPPED = "not read, since everything was ended; it is tried again on the next run"
+
+_TOGETHER = 8
+"""Files that a worker is asked for at once: each question wakes two threads."""
 
 _ENOUGH = 64  # pixels a side: a JPEG is read to its end, but most of the work of turning it into pixels is spared
 
@@ -107,9 +116,11 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None,
         at = os.fstat(file.fileno())
         if at.st_size > MAX_BYTES:
             raise BadInput(f"{path}: {at.st_size:,} bytes, more than {MAX_BYTES:,}; scale it down first")
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        with pictures.opened(file, path) as picture:
+        # Read once, since four ask for it; what is very large is read by each, to hold little of it.
+        source: BinaryIO = io.BytesIO(file.read(at.st_size)) if at.st_size <= _WHOLE else file
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+        source.seek(0)
+        with pictures.opened(source, path) as picture:
             stated = picture.size
             note = pictures.loaded(picture, preprocessing.enough if preprocessing else fit or _ENOUGH)
             # A JPEG may have come smaller than it is; PIL turns a TIFF upright itself.
@@ -122,7 +133,7 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None,
                 seen = pictures.upright(picture)
                 seen.thumbnail((fit, fit), Image.Resampling.LANCZOS, reducing_gap=3.0)
                 pixels = np.asarray(seen)
-            inside = embedded.read(picture, file)  # a PNG may keep its words behind the pixels
+            inside = embedded.read(picture, source)  # a PNG may keep its words behind the pixels
     about = joined([*map(sidecar.read, beside), *inside])  # what stands beside it is believed first
     return Look(
         path,
@@ -175,92 +186,115 @@ class Decoders:
 
     def looks(self, files: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Look]:
         """A look at each (path, files beside it), in their order. Work begins at once."""
-        waiting = [self._threads.submit(self._one, path, beside) for path, beside in files]
-        return (future.result() for future in waiting)
+        files = list(files)
+        parts = batches(files, min(_TOGETHER, -(-len(files) // self.workers)) or 1)
+        waiting = [self._threads.submit(self._some, part, self.preprocessing) for part in parts]
+        return (look for future in waiting for look in future.result())
 
     def small(self, path: str, side: int) -> Look:
         """A look at one picture for people, scaled down to fit so many pixels a side. From any thread."""
-        return self._one(path, (), side)
+        (look,) = self._some([(path, ())], fit=side)
+        return look
 
-    def _one(self, path: str, beside: Sequence[str], fit: int | None = None) -> Look:
+    def _some(
+        self,
+        files: Sequence[tuple[str, Sequence[str]]],
+        preprocessing: Preprocessing | None = None,
+        fit: int | None = None,
+    ) -> list[Look]:
+        how = {"preprocessing": preprocessing and asdict(preprocessing), "fit": fit}
+        found: list[Look] = []
+        suspect = None
         worker = self._idle.get()
-        question = {
-            "path": path,
-            "beside": list(beside),
-            "preprocessing": self.preprocessing and asdict(self.preprocessing) if fit is None else None,
-            "fit": fit,
-        }
-        reason = ""
         try:
-            for _ in range(2):  # it may have died of something else: a file is blamed when it takes two with it
+            while len(found) < len(files) and not self._ended:
                 if worker is None:
-                    worker = _Worker()
+                    worker = _Worker(self.seconds)
                     self._all.add(worker)
-                answer = worker.ask(question, self.seconds)
-                if isinstance(answer, Look):
-                    return answer
-                self._all.discard(worker)
-                worker, reason = None, answer
-                if answer in (_LATE, _HANGING) or self._ended:
-                    break
+                found += worker.ask(files[len(found) :], how)
+                if len(found) < len(files):
+                    self._all.discard(worker)
+                    why, worker, at = worker.why, None, len(found)
+                    given_up = why in (_LATE, _HANGING)
+                    if given_up or at == suspect:
+                        found.append(Look(files[at][0], why.format(seconds=self.seconds), again=given_up))
+                    suspect = at  # it may have died of something else: a file is blamed when it takes two with it
         finally:
             self._idle.put(worker)
-        return Look(path, reason.format(seconds=self.seconds), again=reason in (_LATE, _HANGING))
+        return found + [Look(path, _STOPPED, again=True) for path, _ in files[len(found) :]]
 
 
 class _Worker:
-    """One process and the two pipes to it."""
+    """One process, the two pipes to it, and a thread that kills it where one file takes longer than so many seconds.
 
-    def __init__(self) -> None:
+    why   it is gone, where it is
+    """
+
+    def __init__(self, seconds: float) -> None:
         # Whatever a library writes to standard output would be taken for an answer, so the worker moves its own away.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "diptych.sources.decoders"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=1 << 16,  # an answer with the pixels of a small square
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for the caller, who ends the workers in good order
         )
-        self._begun = False
+        self.why = ""
+        self._started = self._busy = False
+        self._file = 0  # which one it has in hand, of all that it was ever asked for
+        self._given_up = (-1, "")  # which one it was killed over, and why
+        self._over = threading.Event()
+        self._watching = threading.Thread(target=self._watch, args=(seconds,), daemon=True)
+        self._watching.start()
 
-    def ask(self, question: dict[str, Any], seconds: float) -> Look | str:
-        """The answer; else what happened, and the worker is gone."""
-        if not self._begun:  # how long a program takes to start, on a busy machine, is no fault of the file
-            assert self._process.stdout
-            with contextlib.suppress(OSError, ValueError):
+    def ask(self, files: Sequence[tuple[str, Sequence[str]]], how: Mapping[str, Any]) -> Iterator[Look]:
+        """A look at each, in order; it ends early where the worker is gone, of which the next file may be the cause."""
+        assert self._process.stdin and self._process.stdout
+        # Where it is gone, or is being ended, that is an OSError, a ValueError, or too little to read.
+        with contextlib.suppress(OSError, ValueError):
+            self._process.stdin.write(json.dumps({"files": files, **how}).encode() + b"\n")
+            self._process.stdin.flush()
+            if not self._started:  # how long a program takes to start, on a busy machine, is no fault of the file
                 self._process.stdout.readline()
-            self._begun = True
-        done = threading.Event()
-        late: list[str] = []
-
-        def watch() -> None:
-            begun = last = self._computed()
-            moved, pause = time.monotonic(), seconds  # it cannot have computed for longer than has passed
-            while not done.wait(pause):
-                if (now := self._computed()) > last:
-                    last, moved = now, time.monotonic()
-                left = seconds - (now - begun)
-                patience = moved + _PATIENCE * seconds - time.monotonic()
-                if left <= 0 or patience <= 0:
-                    late.append(_LATE if left <= 0 else _HANGING)
-                    self._process.kill()
-                    return
-                pause = max(min(left, patience), 0.01)
-
-        watching = threading.Thread(target=watch)
-        watching.start()
-        found = None
-        try:
-            # Where it is gone, or is being ended, that is an OSError, a ValueError, or too little to read.
-            with contextlib.suppress(OSError, ValueError):
-                found = self._answer(json.dumps(question).encode())
-        finally:
-            done.set()
-            watching.join()
-        if found is not None:
-            return found
+                self._started = True
+            self._busy = True
+            for _ in files:
+                yield self._answer()
+                self._file += 1
+            self._busy = False
+            return
         self.end()
-        return late[0] if late else f"the decoder died of it (exit code {self._process.returncode}); leave it out"
+        file, why = self._given_up
+        died = f"the decoder died of it (exit code {self._process.returncode}); leave it out"
+        self.why = why if file == self._file else died
+
+    def _answer(self) -> Look:
+        assert self._process.stdout
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        if shape := answer["pixels"]:
+            data = self._process.stdout.read(int(np.prod(shape)))
+            answer["pixels"] = np.frombuffer(data, np.uint8).reshape(shape)
+        return Look(**{**answer, "captions": tuple(answer["captions"]), "tags": tuple(answer["tags"])})
+
+    def _watch(self, seconds: float) -> None:
+        """Look at it now and then, which costs less than to set a clock for every file."""
+        file, begun, last, moved = -1, 0.0, 0.0, 0.0
+        while not self._over.wait(seconds / 4):
+            if not self._busy:
+                file = -1
+                continue
+            now, computed = time.monotonic(), self._computed()
+            if file != self._file:
+                file, begun, last, moved = self._file, computed, computed, now
+            elif computed > last:
+                last, moved = computed, now
+            late = last - begun >= seconds
+            if (late or now - moved >= _PATIENCE * seconds) and file == self._file:
+                self._given_up = file, _LATE if late else _HANGING
+                self._process.kill()
+                return
 
     def _computed(self) -> float:
         """Seconds of a processor that it has used; where the system does not tell, those that have passed."""
@@ -270,17 +304,9 @@ class _Worker:
         except (OSError, ValueError, IndexError):
             return time.monotonic()
 
-    def _answer(self, question: bytes) -> Look:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(question + b"\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        if shape := answer["pixels"]:
-            data = self._process.stdout.read(int(np.prod(shape)))
-            answer["pixels"] = np.frombuffer(data, np.uint8).reshape(shape)
-        return Look(**{**answer, "captions": tuple(answer["captions"]), "tags": tuple(answer["tags"])})
-
     def end(self) -> None:
+        self._over.set()
+        self._watching.join()
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -309,18 +335,15 @@ def _work() -> None:
     out.flush()
     for line in sys.stdin.buffer:
         question = json.loads(line)
-        found = look(
-            question["path"],
-            question["beside"],
-            question["preprocessing"] and Preprocessing(**question["preprocessing"]),
-            question["fit"],
-        )
-        pixels = found.pixels
-        answer = asdict(replace(found, pixels=None)) | {"pixels": None if pixels is None else pixels.shape}
-        out.write(json.dumps(answer).encode() + b"\n")
-        if pixels is not None:
-            out.write(pixels.tobytes())  # raw behind the line, since JSON would make four times as much of it
-        out.flush()
+        preprocessing = question["preprocessing"] and Preprocessing(**question["preprocessing"])
+        for path, beside in question["files"]:
+            found = look(path, beside, preprocessing, question["fit"])
+            pixels = found.pixels
+            answer = {**vars(found), "pixels": None if pixels is None else pixels.shape}
+            # Raw behind the line, since JSON would make four times as much of it; and in one piece, which wakes the
+            # reader once.
+            out.write(json.dumps(answer).encode() + b"\n" + (b"" if pixels is None else pixels.tobytes()))
+            out.flush()
 
 
 if __name__ == "__main__":

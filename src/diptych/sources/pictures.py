@@ -271,7 +271,6 @@ class _Ended:
 
 def _open_jpeg(file: BinaryIO) -> Image.Image:
     """As `Image.open`, which refuses what has very many pixels even though it can be decoded at an eighth."""
-    _register()
     try:
         return jpeg_factory(file)
     except (SyntaxError, IndexError, TypeError, struct.error) as error:

@@ -39,7 +39,7 @@ def read(picture: Image.Image, file: BinaryIO) -> list[About]:
         block = picture.getexif()
         if not block and app1.startswith(_EXIF):
             block.load(app1)
-        found = [exif.read(block)]
+        found = [exif.read(block)] if block else []
     except Exception:  # the readers inside PIL raise whatever a damaged block makes them stumble on
         block = Image.Exif()
         found = [About(notes=("EXIF left out: damaged",))]
@@ -56,7 +56,8 @@ def read(picture: Image.Image, file: BinaryIO) -> list[About]:
         _profile(picture, "8bim"),
     ]
     bare = [some for some in resources if some.startswith(b"\x1c")]
-    found += map(iptc.read, [_tag(picture, block, exif.IPTC), *bare, *map(iptc.in_photoshop, resources)])
+    blocks = [_tag(picture, block, exif.IPTC), *bare, *map(iptc.in_photoshop, resources)]
+    found += map(iptc.read, filter(None, blocks))
     found.append(_png(picture))
     return found
 
