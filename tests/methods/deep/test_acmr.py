@@ -35,16 +35,17 @@ def test_semantics_is_the_entropy_of_one_classifier_on_both_sides(six):
 
 
 @pytest.mark.parametrize("done", [0.0, 0.3, 0.9])
-def test_encoders_climb_what_the_modality_classifier_goes_down(six, done):
+@pytest.mark.parametrize("adversary", [0.0, 0.5, 1.0])
+def test_encoders_climb_what_the_modality_classifier_goes_down(six, done, adversary):
     import torch
 
-    method, told = ACMR(hidden=5, dims=4), six.batch(done=done)
+    method, told = ACMR(hidden=5, dims=4, adversary=adversary), six.batch(done=done)
     net = six.network(method)
     images, texts = six.drawn(6, 4), six.drawn(6, 4, seed=2)
     plain = parts.losses.told_apart(net.modality(images), net.modality(texts))
     term = method.loss(net, images, texts, told)["modality"]
     assert term.item() == pytest.approx(six.told_apart(net.modality(images), net.modality(texts)))
-    factor = 2 / (1 + math.exp(-10 * done)) - 1
+    factor = adversary * (2 / (1 + math.exp(-10 * done)) - 1)
     for one, other in zip(
         torch.autograd.grad(term, (images, texts), retain_graph=True),
         torch.autograd.grad(plain, (images, texts), retain_graph=True),

@@ -22,7 +22,10 @@ from diptych.parts.fitted import Above, AtLeast
 
 @dataclass
 class ACMR(Descent):
-    """structure and semantics are the paper's alpha and beta; apart weighs items that share no label (its lambda)."""
+    """structure and semantics are the paper's alpha and beta; apart weighs items that share no label (its lambda).
+
+    adversary multiplies what comes back of the adversary's gradient; at 0 the sides are not made alike by it.
+    """
 
     space = l2
     needs = "labels"
@@ -31,6 +34,7 @@ class ACMR(Descent):
     structure: Annotated[float, AtLeast(0)] = 1.0
     semantics: Annotated[float, AtLeast(0)] = 1.0
     apart: Annotated[float, AtLeast(0)] = 1.0
+    adversary: Annotated[float, AtLeast(0)] = 1.0
     margin: Annotated[float, Above(0)] = 1.0
     batch: int = 64
     momentum: float = 0.5
@@ -54,7 +58,7 @@ class ACMR(Descent):
         near = (S * distance).sum() / S.sum().clamp(min=1)
         far = ((1 - S) * (self.margin - distance).clamp(min=0)).sum() / (1 - S).sum().clamp(min=1)
         labels = sum(losses.label_entropy(net.labels(side), batch.labels) for side in (images, texts))
-        factor = parts.heads.reversal(batch.done)
+        factor = self.adversary * parts.heads.reversal(batch.done)
         judged = [net.modality(parts.heads.reversed_gradient(side, factor)) for side in (images, texts)]
         return {
             "structure": self.structure * (near + self.apart * far),
