@@ -41,7 +41,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "import_": {"path": "none.jsonl"},
     "erase": {"items": []},
     "encrypt": {"key": "ab" * 32},
-    "get": {"item": 1},
+    "get": {"item": 1}, "digest": {"item": 1},
     "ids": {"key": None},
     "search": {"query": "red", "k": 3, "offset": 0, "diverse": 0, "keywords": 0.5, "regions": False, "where": None,
         "fields": False, "language": "query", "pictures": Allowed.ANYTHING, "marks": None, "user": None,
@@ -59,7 +59,7 @@ CALLS: dict[str, dict[str, Any]] = {
 FEEDBACK: dict[str, dict[str, Any]] = {
     "record": {"user": "ann", "query": "red", "item": 1, "kind": "yes", "value": 1.0, "rank": None, "shown": (),
         "at": 0},
-    "marks": {"user": "ann", "query": "red"},
+    "marks": {"user": "ann", "query": "red"}, "count": {"user": "ann"},
     "events": {"user": None}, "forget": {"user": "bob"}, "learn": {"user": None}, "learned": {"user": None},
     "export": {"path": "pairs.jsonl", "user": None},
     "credit": {"shown": interleave([1, 2], [2, 1], 0), "opened": [1]},
