@@ -1,5 +1,6 @@
 import contextlib
 import hashlib
+import io
 import os
 import re
 import signal
@@ -369,6 +370,18 @@ def test_a_file_beyond_the_bound_is_not_read(tmp_path, monkeypatch):
     assert look(str(path)).reason == ""
     monkeypatch.setattr(decoders, "MAX_BYTES", path.stat().st_size - 1)
     assert re.search(r"bytes, more than [\d,]+; scale it down first$", look(str(path)).reason)
+
+
+def test_a_file_is_read_once_and_a_very_large_one_is_seen_the_same(tmp_path, monkeypatch):
+    path = paint(tmp_path / "a.jpg", (300, 200), comment=b"words")
+    given = []
+    opened = decoders.pictures.opened
+    monkeypatch.setattr(decoders.pictures, "opened", lambda file, name: given.append(file) or opened(file, name))
+    held = look(str(path), preprocessing=Preprocessing(16))
+    monkeypatch.setattr(decoders, "_WHOLE", path.stat().st_size - 1)
+    streamed = look(str(path), preprocessing=Preprocessing(16))
+    assert held == streamed and np.array_equal(held.pixels, streamed.pixels)
+    assert [isinstance(file, io.BytesIO) for file in given] == [True, False]
 
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="Linux tells such things of a process so")

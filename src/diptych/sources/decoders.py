@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
@@ -117,7 +117,7 @@ def _look(path: str, beside: Sequence[str], preprocessing: Preprocessing | None,
         if at.st_size > MAX_BYTES:
             raise BadInput(f"{path}: {at.st_size:,} bytes, more than {MAX_BYTES:,}; scale it down first")
         # Read once, since four ask for it; what is very large is read by each, to hold little of it.
-        source: BinaryIO = io.BytesIO(file.read(at.st_size)) if at.st_size <= _WHOLE else file
+        source: io.BytesIO | io.BufferedReader = io.BytesIO(file.read(at.st_size)) if at.st_size <= _WHOLE else file
         digest = hashlib.file_digest(source, "sha256").hexdigest()
         source.seek(0)
         with pictures.opened(source, path) as picture:
