@@ -9,6 +9,7 @@ import re
 import time
 import zipfile
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from album import paint
 from PIL import Image
 from running_server import Running
 
+from diptych.app.server import running as server
 from diptych.app.server.access.database import Database
 from diptych.app.server.access.keys import Keys
 from diptych.collection import Collection
@@ -62,13 +64,21 @@ def typed(page: Any, words: str) -> None:
     settled(page)
 
 
-def test_pictures_appear_while_they_are_indexed(opened: Any, tmp_path: Path) -> None:
+def test_pictures_appear_while_they_are_indexed(opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of a folder that a server was just started with."""
     paint(tmp_path / "new", 100, seed=6, side=200)
+    is_seen = Event()
+
+    def indexed(*arguments: Any, real: Any = server._indexed) -> Any:
+        is_seen.wait(60)  # a quick machine would be done before the page has come
+        return real(*arguments)
+
+    monkeypatch.setattr(server, "_indexed", indexed)
     running = Running([tmp_path / "new"], tmp_path / "home")
     running.start()
     page = opened(at=running.address)
     page.wait_for_selector("#job:not([hidden])")
+    is_seen.set()
     assert re.search("Looking at the pictures|being looked at", page.inner_text("main"))
     page.wait_for_selector("#grid .tile img.here", timeout=60_000)
     page.wait_for_selector("#job", state="hidden", timeout=60_000)
