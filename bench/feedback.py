@@ -8,7 +8,7 @@ marks         who looks for one picture with one of its captions sees the first 
 learning      clicks on answers that are as good as nobody but the people knows, by people who see what stands above
 interleaving  false alarms of rankers that are the same, and how often a better one is found
 
-    python bench/feedback.py [marks] [learning] [interleaving] [speed] [--targets 150] [--seeds 5] [--json]
+    python bench/feedback.py [marks] [learning] [interleaving] [speed] [--targets 150] [--seeds 5] [--words N] [--json]
 
 Settings were chosen on postcards of the seeds 0 and 1 and on targets of Flickr8k that are left out here.
 """
@@ -132,9 +132,13 @@ def looked_for(
     return found, np.maximum.accumulate(found, axis=1)
 
 
-def worlds(targets: int) -> dict[str, tuple[np.ndarray, list[Wish]]]:
-    """Rows of pictures, and wishes; Flickr8k where $DIPTYCH_DATA has it."""
+def worlds(targets: int, words: int | None) -> dict[str, tuple[np.ndarray, list[Wish]]]:
+    """Rows of pictures, and wishes, asked for with so many words of a caption; Flickr8k where $DIPTYCH_DATA has it."""
     encoder = shelf.open("mini")
+
+    def asked(captions: Iterable[str]) -> np.ndarray:
+        return encoder.encode_texts([" ".join(caption.split()[:words]) for caption in captions])
+
     made: dict[str, tuple[np.ndarray, list[Wish]]] = {}
     with tempfile.TemporaryDirectory() as home:
         seed, n = 7, 2000
@@ -142,7 +146,7 @@ def worlds(targets: int) -> dict[str, tuple[np.ndarray, list[Wish]]]:
         postcards.write(home, n, seed=seed, workers=1)
         pictures = sorted(map(str, Path(home, "images").glob("*.png")))
         some = np.random.default_rng(3).permutation(n)[:targets].tolist()
-        texts = encoder.encode_texts([caption for scene in scenes for caption in scene.captions])
+        texts = asked(caption for scene in scenes for caption in scene.captions)
         made["postcards"] = encoder.encode_images(pictures), by_oracle(scenes, texts, some)
     flickr8k = catalogue.dataset("flickr8k")
     try:
@@ -152,7 +156,7 @@ def worlds(targets: int) -> dict[str, tuple[np.ndarray, list[Wish]]]:
     order = [np.random.default_rng(seed).permutation(len(pairs.images)) for seed in (1, 2, 3)]
     looked_at = {*order[0][:250].tolist(), *order[1][:400].tolist()}
     some = [target for target in order[2].tolist() if target not in looked_at][:targets]
-    texts = encoder.encode_texts(list(pairs.texts))
+    texts = asked(pairs.texts)
     made["Flickr8k dev"] = encoder.encode_images(list(pairs.images)), by_tfidf(pairs, texts, some)
     return made
 
@@ -172,9 +176,9 @@ VARIANTS: dict[str, tuple[Way | None, tuple[str, ...]]] = {
 }
 
 
-def marks(targets: int, seeds: int) -> list[dict[str, Any]]:
+def marks(targets: int, seeds: int, words: int | None = None) -> list[dict[str, Any]]:
     told = []
-    for world, (items, wishes) in worlds(targets).items():
+    for world, (items, wishes) in worlds(targets, words).items():
         clusters = np.tile(np.arange(len(wishes)), seeds)
         for name, (way, sides) in VARIANTS.items():
             runs = [looked_for(cosine, items, wishes, way, seed, sides) for seed in range(seeds)]
@@ -370,7 +374,7 @@ def speed(n: int = 100_000, width: int = 256, asked: int = 100) -> list[dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
-        "marks": lambda told: marks(told.targets, told.seeds),
+        "marks": lambda told: marks(told.targets, told.seeds, told.words),
         "learning": lambda told: learning(told.seeds),
         "interleaving": lambda told: interleaving(),
         "speed": lambda told: speed(),
@@ -378,6 +382,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="by default all")
     parser.add_argument("--targets", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--words", type=int, help="how many of its caption's words a picture is looked for with")
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     found = {name: parts[name](told) for name in told.parts or parts}

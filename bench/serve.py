@@ -292,6 +292,7 @@ def peer(home: str, width: int) -> None:
     app.post("/search")(search)
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # so that asyncio sets TCP_NODELAY
     bound.bind(("127.0.0.1", 0))
+    bound.listen()  # who is told the address calls at once
     print(f"http://127.0.0.1:{bound.getsockname()[1]}/", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([bound])
 
