@@ -3,7 +3,7 @@
 python recipes/mini/pack.py [--out build/mini/pack]
 
 It wants the data in $DIPTYCH_DATA and `pip install 'diptych[mini]'`. What it writes is about 120 MB in zip files of at
-most 24 MB, whose entries are all of the training and nothing else: pictures as squares of 144 pixels, texts, teachers,
+most 20 MB, whose entries are all of the training and nothing else: pictures as squares of 144 pixels, texts, teachers,
 word vectors. Started again after an interruption, it goes on with the first file that is missing.
 """
 
@@ -30,7 +30,7 @@ from diptych.sources.pictures import Preprocessing
 
 STORED = Preprocessing(side=144, enough=288)
 """How pictures are kept: as large as the smallest of them are. Both teachers and the student look at parts of these."""
-LARGEST = 24_000_000
+LARGEST = 20_000_000
 """Bytes of one file."""
 QUALITY = 65
 """Of WebP: 3.4 kB a picture, 33 dB; the sources are JPEGs of quality 68 and more."""
