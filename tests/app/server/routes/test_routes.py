@@ -18,6 +18,7 @@ from PIL import Image
 from served_world import CARDS, Served
 
 from diptych.app.server import jobs as server_jobs
+from diptych.app.server.routes.jobs import _events
 from diptych.collection import Collection
 
 pytestmark = pytest.mark.xdist_group("server")
@@ -314,6 +315,25 @@ def test_a_question_that_takes_too_long_is_stopped_and_said(http, server, monkey
 
 
 # ----------------------------------------------------------------------------------------------------------------- jobs
+
+
+def test_the_end_of_a_job_is_told_even_if_it_comes_while_something_else_is(server):
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def slow(collection, progress):
+        begun.set()
+        assert may_go_on.wait(60)
+        return {}
+
+    album = server.library.get("", "album")
+    job = album.jobs.start("index", slow)
+    assert begun.wait(60)
+    events = _events(album, job)
+    assert '"state":"running"' in next(events)
+    may_go_on.set()
+    while not job.ended:
+        album.jobs.wait(job, job.version, 0.1)
+    assert '"state":"done"' in list(events)[-1]
 
 
 def test_a_job_that_runs_may_be_stopped_and_goes_on_where_it_was(http, server, monkeypatch):

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from diptych.app.server import shapes
 from diptych.app.server.guard import needs, router, served
-from diptych.app.server.jobs import Job
+from diptych.app.server.jobs import ENDED, Job
 from diptych.app.server.library import Served
 from diptych.app.server.problems import Problem
 from diptych.app.server.routes import shown
@@ -95,9 +95,9 @@ def _events(found: Served, job: Job) -> Iterator[str]:
     version = -1
     while True:
         changed = found.jobs.wait(job, version, HEARTBEAT)
-        version = job.version
-        yield f"data: {_told(job).model_dump_json()}\n\n" if changed else ": still here\n\n"
-        if job.ended:
+        version, told = job.version, _told(job)
+        yield f"data: {told.model_dump_json()}\n\n" if changed else ": still here\n\n"
+        if changed and told.state in ENDED:  # as it was told: the job may have ended since
             return
 
 
