@@ -1,7 +1,7 @@
 """The last step of `mini`: picture tower, head and text tower learn from captions together, from pixels.
 
-What the student learned from its teachers is where this begins. The first stages stay as they are: edges and colours
-are seen well enough, and most of the time goes into them.
+What the student learned from its teachers is where this begins. The first layers, which see edges and colours, stay as
+they are.
 """
 
 from __future__ import annotations
