@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -91,6 +92,8 @@ def train(
 
     texts, owner, lexicon = known(pack, keep)
     told, owner = np.unique(owner, return_inverse=True)
+    work /= hashlib.sha256((keep / KEPT).read_bytes()).hexdigest()[:16]  # all that follows is of this student
+    work.mkdir(exist_ok=True)
     heads = spoken(speak, seeing(net, pixels, told, work), texts, owner, lexicon, work / "spoken")
     pairs = Pairs(pixels[told].cpu().numpy(), lexicon.read(texts), owner)
     sharpened = replace(sharpen).beginning(net, heads)

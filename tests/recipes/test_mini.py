@@ -405,6 +405,8 @@ def test_one_command_from_the_pack_to_an_encoder(recipe, given, pack, tmp_path, 
 
     # What was kept is enough to go on from: no teacher is asked again.
     made = (tmp_path / "out" / "image.onnx").read_bytes()
+    seen = next((tmp_path / "work").glob("*/student.npy"))
+    assert len(np.load(seen)) == 24  # of this student, whose digest the folder is called by
     monkeypatch.setattr(recipe.train, "Teachers", None)
     for folder in ("work", "out"):
         (tmp_path / folder).rename(tmp_path / f"lost {folder}")
