@@ -37,12 +37,13 @@ def methods() -> dict[str, str]:
 
 @lru_cache
 def _shelved() -> dict[str, str]:
-    """The methods of this package, whose folders are listed once in a process."""
-    shelves = [module.name for module in pkgutil.iter_modules(diptych.methods.__path__) if module.ispkg]
+    """The methods of this package, listed once in a process; a shelf that stands in another is `hashing.shallow`."""
     found: dict[str, str] = {}
-    for shelf in sorted(shelves):
-        folder = Path(diptych.methods.__path__[0]) / shelf
-        found |= {module.name: shelf for module in pkgutil.iter_modules([str(folder)])}
+    within = f"{diptych.methods.__name__}."
+    for module in pkgutil.walk_packages(diptych.methods.__path__, within):
+        if not module.ispkg:
+            shelf, _, name = module.name.removeprefix(within).rpartition(".")
+            found[name] = shelf
     return found
 
 

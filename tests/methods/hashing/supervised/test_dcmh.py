@@ -6,7 +6,7 @@ import pytest
 from diptych.flow.evaluate import evaluate
 from diptych.kinds import Pairs
 from diptych.method import Batch
-from diptych.methods.hashing.dcmh import DCMH
+from diptych.methods.hashing.supervised.dcmh import DCMH
 
 torch = pytest.importorskip("torch", reason="this method needs torch")
 

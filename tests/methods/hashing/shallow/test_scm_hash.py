@@ -6,7 +6,7 @@ import pytest
 from diptych.flow.evaluate import evaluate
 from diptych.kinds import BadInput, Pairs, hamming
 from diptych.method import aligned
-from diptych.methods.hashing.scm_hash import SCMHash
+from diptych.methods.hashing.shallow.scm_hash import SCMHash
 
 
 def target(L):

@@ -5,7 +5,7 @@ import pytest
 
 from diptych.kinds import hamming
 from diptych.method import Batch
-from diptych.methods.hashing.dchuc import DCHUC
+from diptych.methods.hashing.supervised.dchuc import DCHUC
 
 torch = pytest.importorskip("torch", reason="this method needs torch")
 
@@ -78,7 +78,7 @@ def test_every_pass_lowers_the_objective_until_no_single_bit_can(world):
 
 
 def test_blocks_change_nothing(world, monkeypatch):
-    from diptych.methods.hashing import dchuc
+    from diptych.methods.hashing.supervised import dchuc
 
     method, *given = world
     whole = method.codes(*given)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.method import Batch
-from diptych.methods.hashing.djsrh import DJSRH
+from diptych.methods.hashing.unsupervised.djsrh import DJSRH
 
 torch = pytest.importorskip("torch", reason="this method needs torch")
 

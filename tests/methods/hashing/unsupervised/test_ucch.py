@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.method import Batch
-from diptych.methods.hashing.ucch import UCCH
+from diptych.methods.hashing.unsupervised.ucch import UCCH
 
 torch = pytest.importorskip("torch", reason="this method needs torch")
 

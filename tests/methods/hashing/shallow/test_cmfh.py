@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diptych.flow.evaluate import evaluate
-from diptych.methods.hashing.cmfh import CMFH
+from diptych.methods.hashing.shallow.cmfh import CMFH
 
 
 def scaled(pairs):
