@@ -183,6 +183,25 @@ def test_no_step_is_smaller_than_the_others_by_more_than_one(pairs):
     assert [len(batch.index) for batch, _ in toy._batches] == [40, 40]
 
 
+@pytest.mark.parametrize("meet", [4, 7])
+def test_pictures_that_are_to_meet_share_a_batch_with_all_their_texts(pairs, meet):
+    toy = Watching(epochs=2, batch=8, held_out=0.0, meet=meet).fit(pairs)
+    order = [np.concatenate([one.index.numpy() for one, _ in part]) for part in (toy._batches[:10], toy._batches[10:])]
+    runs = [pairs.owner[texts] // meet for texts in order]
+    for texts, run in zip(order, runs, strict=True):
+        assert sorted(texts) == list(range(80))
+        assert np.count_nonzero(np.diff(run)) == math.ceil(40 / meet) - 1
+    assert (runs[0] != runs[1]).any() and (np.diff(runs[0]) < 0).any() and (np.diff(order[0][runs[0] == 0]) < 0).any()
+
+
+def test_pictures_that_are_to_meet_are_kept_aside_together(pairs):
+    toy = Watching(epochs=1, held_out=0.25, meet=4).fit(pairs)
+    assert toy.facts_["images"] == 32
+    rows = {row.tobytes(): number for number, row in enumerate(pairs.images)}
+    seen = {rows[row.numpy().tobytes()] for batch, _ in toy._batches for row in batch.images}
+    assert {4 * (row // 4) + k for row in seen for k in range(4)} == seen
+
+
 def test_labels_are_hidden_from_those_that_do_not_learn_from_them(pairs):
     toy = Watching(epochs=1).fit(pairs)
     assert all(batch.labels is None for batch, _ in toy._batches)

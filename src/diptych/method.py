@@ -23,6 +23,7 @@ from diptych import parts
 from diptych.kinds import (
     Array,
     BadInput,
+    Ints,
     Listed,
     Pairs,
     Progress,
@@ -193,6 +194,8 @@ class Descent(Method):
 
     epochs     passes over the texts; 0 leaves the network as it was drawn: no step, no `epoch_start` or `epoch_end`
     batch      texts a step; the last step of an epoch is no smaller than the others
+    meet       so many pictures that stand one after another meet in a batch, with all their texts: for data that
+               keep side by side what is hard to tell apart. 1 draws every text by itself
     rate       the learning rate at its height
     momentum   beta_1 of AdamW
     decay      weight decay
@@ -209,6 +212,7 @@ class Descent(Method):
 
     epochs: Annotated[int, AtLeast(0)] = 20
     batch: Annotated[int, AtLeast(1)] = 256
+    meet: Annotated[int, AtLeast(1)] = 1
     rate: Annotated[float, Above(0)] = 1e-3
     momentum: Annotated[float, AtLeast(0), Below(1)] = 0.9
     decay: Annotated[float, AtLeast(0)] = 0.01
@@ -373,7 +377,7 @@ class Descent(Method):
         said = ", ".join(f"{name} {value:.4g}" for name, value in before[-1].items()) if before else "…"
         sums: dict[str, Any] = {}
         net.train()
-        for step, index in enumerate(np.array_split(np.random.default_rng([self.seed, epoch]).permutation(n), steps)):
+        for step, index in enumerate(np.array_split(self._order(train, epoch), steps)):
             owner, done = train.owner[index], epoch * steps + step
             batch = Batch(
                 _tensor(take(train.images, owner), device),
@@ -407,6 +411,15 @@ class Descent(Method):
                 raise BadInput(f"{self.paper_name()}: {name} is {mean} in epoch {epoch + 1}; lower `rate`")
         return means
 
+    def _order(self, train: Pairs, epoch: int) -> Ints:
+        """The texts as an epoch goes through them: anew every time, those of pictures that are to meet in one run."""
+        rng = np.random.default_rng([self.seed, epoch])
+        texts = rng.permutation(train.n_texts)
+        if self.meet == 1:
+            return texts
+        runs = train.owner[texts] // self.meet
+        return texts[rng.permutation(runs.max() + 1)[runs].argsort(kind="stable")]
+
     def _rate(self, step: int, steps: int) -> float:
         rising = self.warmup * steps
         if step < rising:
@@ -439,11 +452,14 @@ class Descent(Method):
         """The pairs to learn from, and those to choose the epoch on; labels only where the method learns from them."""
         if type(self).needs not in ("labels", "some labels"):
             train = replace(train, labels=None)
-        aside = round(self.held_out * train.n_images)
-        if aside < 2 or aside >= train.n_images:
+        # What is to meet is kept aside together, so that what is left stands as it stood.
+        run = np.arange(train.n_images) // self.meet
+        runs = math.ceil(train.n_images / self.meet)
+        aside = np.random.default_rng(self.seed).permutation(runs)[: round(self.held_out * runs)]
+        held = np.isin(run, aside)
+        if held.sum() < 2 or held.all():
             return train, None
-        order = np.random.default_rng(self.seed).permutation(train.n_images)
-        return train.select(np.sort(order[aside:])), train.select(np.sort(order[:aside]))
+        return train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
 
     def _facts(self, train: Pairs) -> dict[str, Any]:
         return {

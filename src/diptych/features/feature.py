@@ -52,8 +52,11 @@ class Step(Feature):
     """A feature over rows: it comes after an extractor, as in `mobilenetv2:power`."""
 
 
-def rows_of(name: str, items: Any) -> Any:
-    """The items as (n, d) float32 rows, dense or CSR. Raises BadInput where they are no array of numbers."""
+def rows_of(name: str, items: Any, tokens: bool = False) -> Any:
+    """The items as (n, d) float32 rows, dense or CSR; (n, t, d) ones, too, where `tokens` are read.
+
+    Raises BadInput where they are no array of numbers.
+    """
     if hasattr(items, "tocsr"):
         return items.tocsr().astype(np.float32)
     if not hasattr(items, "shape"):
@@ -62,7 +65,7 @@ def rows_of(name: str, items: Any) -> Any:
             f"{name} reads rows of numbers, not {kind}; name an extractor, such as mobilenetv2 or tfidf, "
             "or a file of rows, given@file=rows.npz"
         )
-    if items.ndim != 2 or items.dtype.kind not in "fiub":
+    if items.ndim not in ((2, 3) if tokens else (2,)) or items.dtype.kind not in "fiub":
         raise BadInput(f"{name} reads an (n, d) array of numbers, not {items.dtype} of shape {items.shape}")
     return np.asarray(items, dtype=np.float32)
 

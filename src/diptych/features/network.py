@@ -41,7 +41,7 @@ class Network(Feature):
     resize    squash: the whole picture, whatever its shape. crop: the middle square
     channels  rgb, or bgr for networks from Caffe
     grid      0 averages a map to one vector; g averages it to g by g cells, left to right and top to bottom: rows are
-              then (n, g * g, d) sets of tokens, which no step takes (write `:raw`)
+              then (n, g * g, d) sets of tokens, which `power` and `pooled` take, and `raw` leaves alone
 
     Rows are cached by the content of the picture, rounded to float16. Raises BadInput where the file, its layer or the
     library it needs is missing.
