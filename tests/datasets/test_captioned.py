@@ -26,6 +26,15 @@ def test_pictures_and_captions_are_those_of_the_file(data, dataset, split, n):
 
 
 @pytest.mark.data
+def test_few_pictures_of_flickr8k_are_those_whose_names_come_first_when_hashed(data):
+    train, few = (flickr8k.read(split, data / "flickr8k") for split in ("train", "few"))
+    digest = {name: hashlib.sha256(name.encode()).hexdigest() for name in train.image_ids}
+    assert few.n_images == 2000 and few.n_texts == 10000
+    assert set(few.image_ids) == set(sorted(digest, key=digest.__getitem__)[:2000])
+    assert [name for name in train.image_ids if name in set(few.image_ids)] == list(few.image_ids)
+
+
+@pytest.mark.data
 def test_coco_has_the_chance_level_of_its_labels(data):
     train, dev = (coco_val2017.read(split, data / "coco_val2017") for split in ("train", "dev"))
     assert train.labels.shape == (3000, 80)

@@ -44,7 +44,7 @@ def test_a_card_agrees_with_itself(dataset):
             learned, unseen = card.splits[f"{prefix}train"], card.splits[f"{prefix}unseen"]
             assert learned + unseen == card.splits[f"{prefix}database"]
         elif f"{prefix}all" in card.splits:
-            others = ("all", "labelled_", "seen_", "unseen_")
+            others = ("all", "few", "labelled_", "seen_", "unseen_")
             parts = [n for name, n in card.splits.items() if not name.startswith(others)]
             assert sum(parts) == card.splits["all"]
 

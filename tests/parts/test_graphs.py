@@ -66,15 +66,20 @@ def test_nodes_hear_each_other_by_affinity(sets):
         assert not made[len(v) :].any()
 
 
-def test_reasoning_reads_the_nodes_in_their_order_and_shows_them_in_training_alone(sets):
+@pytest.mark.parametrize("read", [False, True])
+def test_reasoning_reads_the_nodes_in_their_order_and_shows_them_in_training_alone(sets, read):
     torch.manual_seed(0)
-    reader = parts.graphs.Reasoning(6, 4, 2).double()
+    reader = parts.graphs.Reasoning(6, 4, 2, read=read).double()
     told = reader.train()(sets)
     assert told.shape == (4, 6, 4)
     reader.eval()
     nodes = torch.zeros(4, 5, 4, dtype=sets.dtype)
     real = (sets != 0).any(dim=2)
-    nodes[real] = torch.nn.Sequential(*reader.nodes)(torch.nn.functional.normalize(sets, dim=2)[real])
+    nodes[real] = torch.nn.Sequential(*reader.nodes[0])(torch.nn.functional.normalize(sets, dim=2)[real])
+    nodes = reader.nodes[1](nodes)
+    number = int(real[0].sum())
+    moved = (reader.nodes(sets.flip(1))[0, :number].flip(0) - nodes[0, :number]).abs().max()
+    assert moved > 1e-3 if read else moved < 1e-9  # the graph alone knows no order
     expected = reader.centred(reader.whole(reader.graph(nodes)))
     torch.testing.assert_close(reader(sets), expected)
     padded = torch.cat([sets, torch.zeros(4, 2, 6, dtype=sets.dtype)], dim=1)
@@ -110,6 +115,13 @@ def test_each_kernel_hears_neighbours_by_how_far_they_are(sets):
                 for k, share in enumerate(p / p.sum()):
                     expected[2 * k : 2 * k + 2] += e[i, j] * share * (W[2 * k : 2 * k + 2] @ x[j])
             np.testing.assert_allclose(found[i], expected, atol=1e-10)
+
+
+def test_without_kernels_a_node_hears_itself_alone(sets):
+    layer = parts.graphs.KernelConvolution(6, kernels=0, maps=2).double()
+    assert {name for name, _ in layer.named_parameters()} == {"W.weight", "b"}
+    made = layer(sets, torch.rand(4, 5, 5, dtype=sets.dtype))
+    torch.testing.assert_close(made, sets @ layer.W.weight.T + layer.b)
 
 
 def test_a_scene_graph_puts_a_relation_beside_each_thing(sets):

@@ -96,17 +96,23 @@ class KernelConvolution(nn.Module):
 
     x (..., t, width) nodes in a row, e (..., t, t) how much they listen to each other. p_k is the share of kernel k
     among all kernels, which are Gaussians of how many places j stands behind i, mean and width learned (mixture model
-    network: Monti, Boscaini, Masci, Rodolà, Svoboda & Bronstein, CVPR 2017).
+    network: Monti, Boscaini, Masci, Rodolà, Svoboda & Bronstein, CVPR 2017). Without kernels a node hears itself alone:
+    x'_i = W x_i + b, of `maps` columns.
     """
 
     def __init__(self, width: int, kernels: int, maps: int) -> None:
         super().__init__()
-        self.means = nn.Parameter(torch.linspace(-3, 3, kernels))
-        self.widths = nn.Parameter(torch.ones(kernels))
-        self.W = nn.Linear(width, kernels * maps, bias=False)
-        self.b = nn.Parameter(torch.zeros(kernels * maps))
+        self.kernels = kernels
+        if kernels:
+            self.means = nn.Parameter(torch.linspace(-3, 3, kernels))
+            self.widths = nn.Parameter(torch.ones(kernels))
+        self.W = nn.Linear(width, max(1, kernels) * maps, bias=False)
+        self.b = nn.Parameter(torch.zeros(max(1, kernels) * maps))
 
     def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
+        if not self.kernels:
+            alone: Tensor = self.W(nodes) + self.b
+            return alone
         place = torch.arange(nodes.shape[-2], device=nodes.device)
         away = ((place - place[:, None])[:, :, None] - self.means) / self.widths.abs().clamp(min=1e-3)
         kernels = edges[..., None] * (-away.square() / 2).softmax(dim=2)
@@ -162,11 +168,15 @@ class Reasoning(nn.Module):
     """(b, dims) of tokens (b, t, width): the last state of a GRU that reads what nodes of an `Affinity` graph became.
 
     Tokens are as in `sequences.tokens`, standardised over a batch. In training the nodes follow: (b, 1 + t, dims).
+
+    read   whether a GRU reads the nodes both ways before the graph, which alone does not know their order
     """
 
-    def __init__(self, width: int, dims: int, layers: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, dims: int, layers: int, dropout: float = 0.0, read: bool = False) -> None:
         super().__init__()
-        self.nodes = Nodes(width, dims, dropout)
+        self.nodes = nn.Sequential(
+            Nodes(width, dims, dropout), sequences.Reader(dims, dims, dims) if read else nn.Identity()
+        )
         self.graph = Affinity(dims, layers)
         self.whole = sequences.Recurrent(dims, dims, dims, both=False)
         self.centred = nn.BatchNorm1d(dims, affine=False)

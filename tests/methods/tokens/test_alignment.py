@@ -43,6 +43,16 @@ def test_teran_ranks_by_triplets_of_what_it_scores_by_at_last_the_hardest(six):
     np.testing.assert_allclose(scores, S, atol=1e-5)
 
 
+def test_without_layers_no_token_of_teran_hears_another(six):
+    net, words = six.network(TERAN(**SMALL, layers=0)).eval(), six.batch().texts[1:2]
+    changed = words.clone()
+    changed[0, 2] += 1
+    moved = (net.texts(words) - net.texts(changed)).abs().amax(dim=2)[0]
+    assert moved.argmax() == 2 and moved.count_nonzero() == 1
+    with_layers = six.network(TERAN(**SMALL)).eval().texts
+    assert (with_layers(words) - with_layers(changed)).abs().amax(dim=2).count_nonzero() == 5
+
+
 def cosine(a, b):
     a, b = np.asarray(a), np.asarray(b)
     return a @ b / np.linalg.norm(a) / np.linalg.norm(b)

@@ -100,6 +100,15 @@ def test_its_space_compares_as_it_has_learned_to_whoever_asks(six):
     assert method.space.score(pictures[:0], words).shape == (0, 6)
 
 
+def test_without_kernels_no_node_hears_another(six):
+    import torch
+
+    match = six.network(GSMN(**SMALL | {"kernels": 0})).match[0]
+    u, v = (torch.nn.functional.normalize(six.drawn(3, 4, 6, seed=seed), dim=2) for seed in (1, 2))
+    whole, alone = asked(match, u, v), sum(asked(match, u[:, k : k + 1], v) for k in range(4)) / 4
+    torch.testing.assert_close(whole, alone)
+
+
 def test_padding_is_not_read_and_the_order_of_tokens_is(six):
     import torch
 

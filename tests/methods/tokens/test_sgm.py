@@ -48,6 +48,19 @@ def test_it_ranks_by_triplets_of_what_it_scores_by_at_last_the_hardest(six):
     np.testing.assert_allclose(method.space.score(words, pictures), S.T, atol=1e-5)
 
 
+def test_relations_count_as_they_are_weighed_in_loss_and_score(six):
+    method, told = SGM(dims=4, margin=0.3, gentle=0.4, relations=0), six.batch()
+    net, images, texts, _ = made(six, method)
+    things = [[matched(text[:, :4], picture[:, :4]) for text in plain(texts)] for picture in plain(images)]
+    assert six.values(method.loss(net, images, texts, told)) == pytest.approx(
+        {"triplets": six.hardest(np.array(things), 0.3)}
+    )
+    sides = [method.space.normalise(side.detach().numpy()) for side in (images, texts)]
+    np.testing.assert_allclose(method.space.score(*sides), things, atol=1e-5)
+    double = replace(method, relations=2).space.score(*sides)
+    np.testing.assert_allclose(double - things, 2 * (SGM().space.score(*sides) - things), atol=1e-5)
+
+
 def test_within_a_side_it_is_late_interaction_of_both_levels(six):
     space = ThingsAndRelations()
     for mark in (REGION, WORD):

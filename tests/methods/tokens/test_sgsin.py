@@ -47,6 +47,16 @@ def test_it_learns_and_ranks_as_sgm_does(six):
     assert np.abs(own - plain).max() > 1e-3
 
 
+def test_without_rounds_it_is_sgm_and_with_two_levels_hear_each_other_twice(six):
+    rows = six.batch().texts
+    plain, none, twice = (
+        six.network(method).eval().texts for method in (SGM(dims=4), SGSIN(dims=4, rounds=0), SGSIN(dims=4, rounds=2))
+    )
+    np.testing.assert_array_equal(none(rows).detach(), plain(rows).detach())
+    assert len(twice) == len(plain) + 2
+    np.testing.assert_array_equal(twice(rows).detach(), twice[3](twice[2](twice[1](twice[0](rows)))).detach())
+
+
 @pytest.mark.parametrize("side", ["images", "texts"])
 def test_padding_is_not_heard(six, side):
     import torch

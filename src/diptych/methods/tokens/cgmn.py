@@ -1,13 +1,14 @@
 """Cross-modal graph matching network (CGMN: Cheng, Zhu, Qian, Wen & Liu, "Cross-modal graph matching network for
 image-text retrieval", ACM TOMM 2022).
 
-Regions are the nodes of one graph, words of another. Graph layers reason within each side, and a GRU reads the nodes in
-their order: its last state is the item's vector z. Nodes are matched in training alone, vectors are searched by.
+Regions are the nodes of one graph, words, as a GRU reads them both ways, of another. Graph layers reason within each
+side, and a GRU reads the nodes in their order: its last state is the item's vector z. Nodes are matched in training
+alone, vectors are searched by.
 
     loss   triplets of cos(z_i, z_t)  +  nodes * triplets of  mean over regions of  max over words of  cos(r, w)
 
 over all negatives of a batch, from both sides. Both graphs are complete, weighed by affinity; the paper also has edges
-of how regions overlap, and of how words depend on each other, and words pass through a GRU before the graph.
+of how regions overlap, and of how words depend on each other.
 """
 
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from diptych.parts.fitted import AtLeast, Below
 
 @dataclass
 class CGMN(Descent):
-    """layers is how often nodes hear each other; nodes weighs their matching."""
+    """layers is how often nodes hear each other, if at all; nodes weighs their matching."""
 
     dims: Annotated[int, AtLeast(1)] = 128
-    layers: Annotated[int, AtLeast(1)] = 2
+    layers: Annotated[int, AtLeast(0)] = 2
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
     margin: Annotated[float, AtLeast(0)] = 0.2
     nodes: Annotated[float, AtLeast(0)] = 1.0
@@ -31,10 +32,11 @@ class CGMN(Descent):
     batch: Annotated[int, AtLeast(3)] = 128
 
     def network(self, facts: dict[str, Any]) -> Any:
-        sides = (
-            parts.graphs.Reasoning(width, self.dims, self.layers, self.dropout) for width in parts.heads.widths(facts)
+        image_width, text_width = parts.heads.widths(facts)
+        settings = (self.dims, self.layers, self.dropout)
+        return parts.heads.Network(
+            parts.graphs.Reasoning(image_width, *settings), parts.graphs.Reasoning(text_width, *settings, read=True)
         )
-        return parts.heads.Network(*sides)
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
         unit, own = parts.heads.UnitLength(), parts.targets.same_picture(batch.owner)

@@ -58,7 +58,7 @@ class Matched(WordsAsk):
 
 @dataclass
 class GSMN(Descent):
-    """dims are shared among blocks; of each of the kernels there are maps.
+    """dims are shared among blocks; of each of the kernels there are maps. Without kernels a node hears no other.
 
     The last epoch is taken, unless held_out says otherwise: ranking what is held out costs as much as an epoch.
     """
@@ -66,7 +66,7 @@ class GSMN(Descent):
     space = Matched()
     dims: Annotated[int, AtLeast(1)] = 64
     blocks: Annotated[int, AtLeast(1)] = 16
-    kernels: Annotated[int, AtLeast(1)] = 4
+    kernels: Annotated[int, AtLeast(0)] = 4
     maps: Annotated[int, AtLeast(1)] = 8
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
     epochs: int = 6
@@ -82,7 +82,7 @@ class GSMN(Descent):
         image_width, text_width = parts.heads.widths(facts)
         regions = parts.graphs.Nodes(image_width, self.dims, self.dropout)
         words = parts.graphs.Nodes(text_width, self.dims, self.dropout)
-        hidden = self.kernels * self.maps
+        hidden = max(1, self.kernels) * self.maps
 
         def match() -> Any:
             # A bias at the end would shift all scores alike, and nothing would move it.

@@ -3,7 +3,9 @@ image-text retrieval", WACV 2020).
 
 A picture and a text are graphs of things and of the relations that they stand in. They are as near as
 
-    S = S_things + S_relations,   each the mean over nodes of the text of the best cosine with a node of the picture
+    S = S_things + relations * S_relations
+
+each the mean over nodes of the text of the best cosine with a node of the picture.
 
     loss   triplets of S: all negatives of a batch at first, then the hardest alone, as in `teran`
 
@@ -14,7 +16,7 @@ among: the mean of the other regions, those most like it counting most. No predi
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 
@@ -29,7 +31,13 @@ SHARPNESS = 9.0
 
 
 class ThingsAndRelations(WordsAsk):
-    """Things and relations side by side, each compared as `WordsAsk` compares tokens: the sum of both."""
+    """Things and relations side by side, each compared as `WordsAsk` compares tokens: the sum of both, as weighed."""
+
+    def __init__(self, relations: float = 1.0) -> None:
+        self.relations = relations
+
+    def __get__(self, method: Any, kind: type | None = None) -> Self:
+        return self if method is None else type(self)(method.relations)
 
     def normalise(self, outputs: Any) -> Array:
         things, relations = map(super().normalise, levels(outputs))
@@ -37,17 +45,18 @@ class ThingsAndRelations(WordsAsk):
 
     def score(self, queries: Array, items: Array) -> Array:
         things, relations = map(super().score, levels(queries), levels(items))
-        return things + relations
+        return things + np.float32(self.relations) * relations
 
 
 @dataclass
 class SGM(Descent):
-    """gentle is the share of the training in which all negatives count."""
+    """relations weighs the relations in S; gentle is the share of the training in which all negatives count."""
 
     space = ThingsAndRelations()
     dims: Annotated[int, AtLeast(1)] = 128
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
     margin: Annotated[float, AtLeast(0)] = 0.2
+    relations: Annotated[float, AtLeast(0)] = 1.0
     gentle: Annotated[float, AtLeast(0)] = 0.3
     epochs: int = 10
     batch: Annotated[int, AtLeast(3)] = 128
@@ -74,7 +83,7 @@ class SGM(Descent):
         sides = (unit(side[..., :-1].unflatten(-1, (2, -1))).unbind(-2) for side in (images, texts))
         things, relations = (parts.tokens.best_matches(*level)[1] for level in zip(*sides, strict=True))
         hinge = parts.losses.all_triplets if batch.done < self.gentle else parts.losses.hardest_triplets
-        return {"triplets": hinge(things + relations, own, self.margin)}
+        return {"triplets": hinge(things + self.relations * relations, own, self.margin)}
 
 
 def levels(tokens: Array) -> list[Array]:

@@ -11,15 +11,18 @@ here, so that all things and all relations of an item are joined, and attention 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from diptych import parts
 from diptych.methods.tokens.sgm import SGM, SHARPNESS
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
 class SGSIN(SGM):
-    """Settings are as in `sgm`."""
+    """rounds is how often the levels infer each other, and without any it is `sgm`, as are the other settings."""
+
+    rounds: Annotated[int, AtLeast(0)] = 1
 
     def afterwards(self) -> list[Any]:
-        return [parts.graphs.Interaction(self.dims, SHARPNESS)]
+        return [parts.graphs.Interaction(self.dims, SHARPNESS) for _ in range(self.rounds)]

@@ -48,7 +48,8 @@ class WordsAsk(Space):
 
 @dataclass
 class TERAN(Descent):
-    """hidden is the width of the layers between attentions, heads share the dims among them.
+    """hidden is the width of the layers between attentions, heads share the dims among them. Without layers no token
+    hears another.
 
     gentle is the share of the training in which all negatives count.
     """
@@ -57,7 +58,7 @@ class TERAN(Descent):
     hidden: Annotated[int, AtLeast(1)] = 128
     dims: Annotated[int, AtLeast(1)] = 128
     heads: Annotated[int, AtLeast(1)] = 4
-    layers: Annotated[int, AtLeast(1)] = 1
+    layers: Annotated[int, AtLeast(0)] = 1
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
     margin: Annotated[float, AtLeast(0)] = 0.2
     gentle: Annotated[float, AtLeast(0)] = 0.3
