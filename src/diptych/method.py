@@ -418,7 +418,7 @@ class Descent(Method):
         if self.meet == 1:
             return texts
         runs = train.owner[texts] // self.meet
-        return texts[rng.permutation(runs.max() + 1)[runs].argsort(kind="stable")]
+        return np.asarray(texts[rng.permutation(runs.max() + 1)[runs].argsort(kind="stable")])
 
     def _rate(self, step: int, steps: int) -> float:
         rising = self.warmup * steps

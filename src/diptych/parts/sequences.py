@@ -23,10 +23,11 @@ def tokens(rows: Tensor) -> tuple[Tensor, Tensor]:
     """(b, t, width) tokens of length 1 in their order, padding behind them, and (b, t) which of them are tokens."""
     rows = rows[:, None] if rows.ndim == 2 else functional.pad(rows, (0, 0, 0, int(rows.shape[1] == 0)))
     padding = (rows == 0).all(dim=2)
-    order = padding.long().argsort(dim=1, stable=True)
-    behind = padding.gather(1, order)
-    behind[:, 0] = False
-    return functional.normalize(rows, dim=2).gather(1, order[:, :, None].expand_as(rows)), ~behind
+    if (padding[:, :-1] & ~padding[:, 1:]).any():  # else it stands behind already, and wide rows are slow to move
+        order = padding.long().argsort(dim=1, stable=True)
+        rows, padding = rows.gather(1, order[:, :, None].expand_as(rows)), padding.gather(1, order)
+    padding[:, 0] = False
+    return functional.normalize(rows, dim=2), ~padding
 
 
 def pooled(states: Tensor, real: Tensor, take: Take) -> Tensor:
@@ -156,9 +157,10 @@ class Transformer(nn.Module):
     def entered(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens (b, t, dims) in their places, as the layers are given them, and (b, t) which of them are real."""
         read, real = tokens(rows)
-        centred = torch.zeros_like(read)
-        centred[real] = self.centred(read[real])
-        return self.enter(centred) + places(read.shape[1], self.enter.out_features).to(read), real
+        entered = self.enter(self.centred(read[real]))
+        states = entered.new_zeros(*real.shape, self.enter.out_features)
+        states[real] = entered
+        return states + places(real.shape[1], self.enter.out_features).to(states), real
 
     def heard(self, states: Tensor, real: Tensor) -> Tensor:
         """What the layers make of tokens (b, t, dims) that hear all others of their row."""
