@@ -374,14 +374,14 @@ def reproductions() -> str:
 def lines() -> list[leaderboard.Line]:
     """The leaderboard: a line for each row that ran, by its first measure."""
     measured, found = load_measured(), []
-    for dataset, file in load_rows().items():
-        card = catalogue.dataset(dataset).card
+    for file in load_rows().values():
         for row in file["row"]:
             metric = next(iter(row["expected"]))
             if (values := runs(row, measured, "expected", metric)) is None:
                 continue
             name, *words = row["command"].removeprefix("diptych evaluate ").split()
             options = list(zip(words[::2], words[1::2], strict=True))
+            card = catalogue.dataset(dict(options)["--dataset"]).card
             settings = dict(value.split("=") for flag, value in options if flag == "--set")
             facts = catalogue.MethodFacts.of(name) if name in catalogue.methods() else None
             bits = None
@@ -395,7 +395,7 @@ def lines() -> list[leaderboard.Line]:
                     method=name,
                     family=facts.family if facts else "",
                     built=facts.built if facts else "",
-                    dataset=dataset,
+                    dataset=card.name,
                     protocol=dict(options).get("--protocol", card.protocols[0].name),
                     settings=" ".join(f"{flag} {value}" for flag, value in options if flag not in _NAMED),
                     metric=metric,
@@ -477,7 +477,7 @@ def made() -> dict[Path, str]:
     """Files that are generated as a whole, as they should be."""
     board = lines()
     return {
-        leaderboard.MEASURED: leaderboard.written(board),
+        ROOT / "src" / "diptych" / "flow" / "report" / "leaderboard.json": leaderboard.written(board),
         ROOT / "docs" / "leaderboard.html": leaderboard.page(board, "reproductions.md"),
     }
 
@@ -485,6 +485,7 @@ def made() -> dict[Path, str]:
 def main() -> None:
     for page, text in ({page: rendered(page) for page in pages()} | made()).items():
         if not page.exists() or text != page.read_text(encoding="utf-8"):
+            page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")
             print(f"rendered {page.relative_to(ROOT)}")
 
