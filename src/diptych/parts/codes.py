@@ -13,7 +13,8 @@ from torch import Tensor
 
 def signs(rows: Tensor) -> Tensor:
     """-1 and 1; without a gradient."""
-    return torch.where(rows >= 0, 1.0, -1.0).to(rows.dtype)
+    found: Tensor = torch.where(rows >= 0, 1.0, -1.0).to(rows.dtype)
+    return found
 
 
 def straight_through(rows: Tensor) -> Tensor:

@@ -32,5 +32,5 @@ def alike(images: Tensor, texts: Tensor, share: float) -> Tensor:
 
 def nearest(near: Tensor, share: float) -> Tensor:
     """near (b, b) with all but the greatest `share` of each row 0, at least its greatest one."""
-    kept = near.topk(max(1, round(share * near.shape[1])), dim=1)
+    kept = near.topk(min(max(1, round(share * len(near))), len(near)), dim=1)
     return near.new_zeros(near.shape).scatter(1, kept.indices, kept.values)

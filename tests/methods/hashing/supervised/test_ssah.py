@@ -32,7 +32,8 @@ def test_the_terms_are_those_of_the_paper(world):
     reads = [read(rows).sigmoid().detach().numpy() for read, rows in zip(net.readers, F, strict=True)]
     F = [rows.detach().numpy() for rows in F]
     S = (L @ L.T > 0).astype(float)
-    unit = [np.sqrt(4) * rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in F]
+    centred = [rows - rows.mean(axis=0) for rows in F]
+    unit = [np.sqrt(4) * rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in centred]
     B = np.where(H[0] + H[1] + H[2] >= 0, 1, -1)
     judged = 0.0
     for judge, rows in zip(net.judges, F[1:], strict=True):

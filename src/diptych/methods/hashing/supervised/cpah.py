@@ -41,7 +41,7 @@ class CPAH(Descent):
         heads, hidden = parts.heads, self.hidden
         images, texts = (
             heads.Headed(
-                nn.Sequential(*heads.coder(width, hidden, hidden)[:-1]),
+                heads.coder(width, hidden, hidden)[:-1],
                 nn.Sequential(heads.Gate(hidden), nn.Linear(hidden, self.bits), nn.Tanh()),
             )
             for width in heads.widths(facts)

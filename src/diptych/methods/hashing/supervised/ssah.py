@@ -7,11 +7,11 @@ over both sides and the labels themselves (m = l): a network of labels makes fea
 labels back, and is the supervisor of the two others, in what features are like as in codes. B = sgn(H_l + H_v + H_t),
 each NLL(T, S) the mean of log(1 + e^T) - S T with S who shares a label.
 
-The paper trains its networks in turn, all weights 1; here one step moves them all, features F are of length 1 times
-sqrt(bits), so that an inner product is as large as one of codes, and the judges' gradient comes back reversed. In the
-released code the judges read numbers, so that no gradient reaches what they judge, the judges are trained along with
-those they judge, and the pairs' loss is the square of S T - log(1 + e^T); none of it is followed. The paper's text
-network also averages over windows of the word list, which say nothing where columns have no order.
+The paper trains its networks in turn, all weights 1; here one step moves them all, features F in NLL are centred over
+the batch and of length sqrt(bits), so that inner products are like those of codes, and the judges' gradient comes back
+reversed. In the released code the judges read numbers, so that no gradient reaches what they judge, the judges are
+trained along with those they judge, and the pairs' loss is the square of S T - log(1 + e^T); none of it is followed.
+The paper's text network also averages over windows of the word list, which say nothing where columns have no order.
 """
 
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class SSAH(Descent):
         hidden, classes, heads = self.hidden, facts["classes"], parts.heads
 
         def network(width: int) -> Any:
-            body = nn.Sequential(*heads.coder(width, hidden, hidden)[:-1])
-            return heads.Headed(body, nn.Sequential(nn.Linear(hidden, self.bits), nn.Tanh()))
+            head = nn.Sequential(nn.Linear(hidden, self.bits), nn.Tanh())
+            return heads.Headed(heads.coder(width, hidden, hidden)[:-1], head)
 
         images, texts, labels = map(network, (*heads.widths(facts), classes))
         return heads.Network(
@@ -62,11 +62,11 @@ class SSAH(Descent):
         F = [net.labels.body(L), images, texts]
         H = [one.head(rows) for one, rows in zip((net.labels, net.images, net.texts), F, strict=True)]
         B = parts.codes.signs(sum(H)).detach()
-        scale = self.bits / 2
+        centred, scale = [rows - rows.mean(dim=0) for rows in F], self.bits / 2
         read = [reader(rows) for reader, rows in zip(net.readers, F, strict=True)]
         return {
             "features": self.features
-            * sum(losses.pair_likelihood(scale * losses.cosines(F[0], rows), S) for rows in F),
+            * sum(losses.pair_likelihood(scale * losses.cosines(centred[0], rows), S) for rows in centred),
             "codes": self.codes * sum(losses.pair_likelihood(H[0] @ rows.T / 2, S) for rows in H),
             "quantise": self.quantise * sum(parts.codes.quantisation(rows, B) for rows in H),
             "label": self.label * sum((rows.sigmoid() - L).square().mean() for rows in read),

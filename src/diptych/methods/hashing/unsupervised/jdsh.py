@@ -20,7 +20,7 @@ import numpy as np
 
 from diptych import parts
 from diptych.kinds import Pairs, hamming, take
-from diptych.method import Batch, Descent, dense
+from diptych.method import Batch, Descent, dense, featured
 from diptych.parts.fitted import AtLeast
 
 
@@ -50,7 +50,8 @@ class JDSH(Descent):
 
         if epoch == 0:
             rows = np.random.default_rng(self.seed).permutation(train.n_texts)[:_SAMPLE]
-            X, Y = dense(take(train.images, train.owner[rows])), dense(take(train.texts, rows))
+            X = dense(take(featured(train.images, "images"), train.owner[rows]))
+            Y = dense(take(featured(train.texts, "texts"), rows))
             J = self.joint(from_numpy(X), from_numpy(Y)).numpy()
             net.memory.bounds.copy_(from_numpy(bounds(J[~np.eye(len(J), dtype=bool)])))
 
