@@ -1,4 +1,4 @@
-"""Label prediction framework (Mandal, Rao & Biswas, arXiv 1905.11139, 2019): a supervised method on few labels.
+"""Label prediction framework (Mandal, Rao & Biswas 2019, arXiv 1905.11139): a supervised method on few labels.
 
     p_I, p_T    what a classifier of each side gives each label, learned on the pairs that have labels
     accepted    a label of another pair is 1 where min(p_I, p_T) > t and 0 where max(p_I, p_T) < 1 - t
@@ -26,7 +26,7 @@ from diptych.method import Batch, Descent
 from diptych.methods.hashing.supervised.dchuc import DCHUC
 from diptych.methods.hashing.supervised.dcmh import DCMH
 from diptych.methods.hashing.supervised.dsph import DSPH
-from diptych.methods.hashing.supervised.ssah import SSAH
+from diptych.methods.hashing.supervised.hmah import HMAH
 from diptych.parts.fitted import Above, AtLeast, Below
 
 
@@ -43,7 +43,7 @@ class LPF(Descent):
 
     needs = "some labels"
     space = hamming
-    base: Literal["dcmh", "dchuc", "dsph", "ssah"] = "dcmh"
+    base: Literal["dcmh", "dchuc", "dsph", "hmah"] = "dcmh"
     bits: Annotated[int, AtLeast(1)] = 64
     hidden: Annotated[int, AtLeast(1)] = 512
     shown: Annotated[float, Above(0)] = 1.0
@@ -63,7 +63,7 @@ class LPF(Descent):
         super().fit(train, keep=keep and keep / "labels", progress=progress)
         labels = self.completed(train) if self.guess else labels
         told = replace(train, labels=labels).select(np.flatnonzero(labels.any(axis=1)))
-        kind = next(kind for kind in (DCMH, DCHUC, DSPH, SSAH) if kind.paper_name() == self.base)
+        kind = next(kind for kind in (DCMH, DCHUC, DSPH, HMAH) if kind.paper_name() == self.base)
         common = {name: value for name, value in self.settings().items() if name in kind.__dataclass_fields__}
         self.base_ = kind(**common).fit(told, keep=keep and keep / self.base, progress=progress)
         return self

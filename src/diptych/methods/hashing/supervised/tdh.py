@@ -1,6 +1,6 @@
 """Triplet-based deep hashing (Deng, Chen, Liu, Gao & Tao, TIP 2018).
 
-    min  -Σ_(q,p,n) log sigmoid(θ_qp - θ_qn - margin) + quantise Σ_m ||B - H_m||² + balance Σ_m ||H_m'1||²,  θ = h h' / 2
+    min  -Σ_(q,p,n) log sigmoid(θ_qp - θ_qn - margin) + quantise Σ_m ||B - H_m||² + balance Σ_m ||H_m'1||², θ = h h' / 2
     B = sgn[(2 I + graph Lap)^-1 (H_I + H_T)],   Lap = D - L L',  D = diag(L L'1),  before every epoch
 
 Triplets q, p, n (p shares a label with q, n does not) run between the sides in both ways and within each; of every item
