@@ -32,8 +32,8 @@ class CIRH(Descent):
 
     space = hamming
     bits: Annotated[int, AtLeast(1)] = 64
-    hidden: Annotated[int, AtLeast(1)] = 512
-    share: Annotated[float, AtLeast(0)] = 0.5
+    hidden: Annotated[int, AtLeast(1)] = 256
+    share: Annotated[float, AtLeast(0)] = 0.2
     own: Annotated[float, AtLeast(0)] = 0.5
     near: Annotated[float, Above(0)] = 0.4
     identity: Annotated[float, AtLeast(0)] = 10.0

@@ -31,9 +31,9 @@ class JDSH(Descent):
     space = hamming
     bits: Annotated[int, AtLeast(1)] = 64
     hidden: Annotated[int, AtLeast(1)] = 512
-    images: Annotated[float, AtLeast(0)] = 0.4
-    texts: Annotated[float, AtLeast(0)] = 0.3
-    across: Annotated[float, AtLeast(0)] = 0.3
+    images: Annotated[float, AtLeast(0)] = 0.2
+    texts: Annotated[float, AtLeast(0)] = 0.6
+    across: Annotated[float, AtLeast(0)] = 0.2
     apart: Annotated[float, AtLeast(0)] = 0.2
     together: Annotated[float, AtLeast(0)] = 0.2
     scale: Annotated[float, AtLeast(0)] = 1.4
