@@ -24,7 +24,8 @@ def straight_through(rows: Tensor) -> Tensor:
 
 def annealed(rows: Tensor, epoch: float) -> Tensor:
     """tanh(sqrt(1 + epoch) rows), ever closer to the signs (HashNet: Cao, Long, Wang & Yu, ICCV 2017)."""
-    return ((1 + epoch) ** 0.5 * rows).tanh()
+    sharp: Tensor = (1 + epoch) ** 0.5 * rows
+    return sharp.tanh()
 
 
 def quantisation(rows: Tensor, codes: Tensor) -> Tensor:
