@@ -194,3 +194,14 @@ def test_a_head_waits_until_nothing_is_learned():
     headed, rows = parts.heads.Headed(body, head), torch.rand(4, 3)
     torch.testing.assert_close(headed(rows), body(rows))
     torch.testing.assert_close(headed.eval()(rows), head(body(rows)))
+
+
+def test_taps_are_all_layers_side_by_side():
+    taps, rows = parts.heads.Taps(3, 4, 2).eval(), torch.rand(5, 3)
+    first = taps.layers[0](rows)
+    torch.testing.assert_close(taps(rows), torch.cat([first, taps.layers[1](first)], dim=1))
+
+
+def test_a_gate_is_read_off_the_rows_that_pass_it():
+    gate, rows = parts.heads.Gate(3), torch.rand(5, 3)
+    torch.testing.assert_close(gate(rows), rows / (1 + (-gate.M(rows)).exp()))

@@ -84,6 +84,27 @@ class Headed(nn.Module):
         return made if self.training else self.head(made)
 
 
+class Taps(nn.Module):
+    """Hidden layers on each other, and what every one of them gives side by side: (b, layers * hidden).
+
+    Each is normalised over a batch and cut at zero.
+    """
+
+    def __init__(self, width: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Linear(before, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+            for before in (width, *[hidden] * (layers - 1))
+        )
+
+    def forward(self, rows: Tensor) -> Tensor:
+        tapped = []
+        for layer in self.layers:
+            rows = layer(rows)
+            tapped.append(rows)
+        return torch.cat(tapped, dim=1)
+
+
 class Gate(nn.Module):
     """sigmoid(M rows) rows: a mask that a linear layer reads off the rows themselves."""
 
