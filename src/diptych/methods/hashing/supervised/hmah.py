@@ -35,7 +35,6 @@ class HMAH(Descent):
     adversary: Annotated[float, AtLeast(0)] = 0.01
     quantise: Annotated[float, AtLeast(0)] = 0.01
     distil: Annotated[float, AtLeast(0)] = 1.0
-    epochs: int = 40
     batch: Annotated[int, AtLeast(3)] = 256
     rate: float = 3e-3
 
