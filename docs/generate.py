@@ -24,7 +24,7 @@ import diptych
 from diptych import catalogue
 from diptych.features import composition
 from diptych.features.feature import Step
-from diptych.flow.report import figure
+from diptych.flow.report import figure, leaderboard
 from diptych.method import Alternating, Descent
 
 ROOT = Path(__file__).parents[1]
@@ -53,8 +53,8 @@ def _shown(value: Any) -> str:
 def methods() -> str:
     names = [name for name, shelf in catalogue.methods().items() if shelf != catalogue.PLUGIN]
     facts = [catalogue.MethodFacts.of(name) for name in sorted(names)]
-    rows = [(f"[`{f.name}`](#{f.name})", f.family, f.needs, f.space, f.year, f.paper) for f in facts]
-    text = table(("method", "shelf", "learns from", "space", "year", "what it is"), rows)
+    rows = [(f"[`{f.name}`](#{f.name})", f.family, f.needs, f.space, f.built, f.year, f.paper) for f in facts]
+    text = table(("method", "shelf", "learns from", "space", "built", "year", "what it is"), rows)
     scores = _scores()
     return text + "".join(
         _section(fact.name, catalogue.method(fact.name)) + scores.get(fact.name, "") for fact in facts
@@ -363,7 +363,8 @@ def reproductions() -> str:
                 found = runs(row, measured, "expected", metric)
                 ours = None if found is None else found.mean(axis=0).tolist()
                 paper = row.get("paper", {}).get(metric)
-                head = (f"`{row['command']}`", why) if number == 0 else ("", "")
+                place = f'<a id="{leaderboard.anchor(row["command"])}"></a>'  # cells of the leaderboard point here
+                head = (f"{place}`{row['command']}`", why) if number == 0 else ("", "")
                 seeds = f"0–{row['seeds'] - 1}" if "seeds" in row else last["seed"] if last else ""
                 end = (f"{sum(last['seconds'].values()):.1f}", seeds) if last and number == 0 else ("", "")
                 allowed = f"{_two(metric, expected)} ± {figure(metric, max(tolerance(row, metric)))}"
@@ -373,6 +374,55 @@ def reproductions() -> str:
         heads = ("command", "measure", "ours", "expected", "untrained", "paper", "why they differ", "s", "seed")
         text += table(heads, lines)
     return text
+
+
+def lines() -> list[leaderboard.Line]:
+    """The leaderboard: a line for each row that ran, by its first measure."""
+    measured, found = load_measured(), []
+    for file in load_rows().values():
+        for row in file["row"]:
+            metric = next(iter(row["expected"]))
+            if (values := runs(row, measured, "expected", metric)) is None:
+                continue
+            name, *words = row["command"].removeprefix("diptych evaluate ").split()
+            options = list(zip(words[::2], words[1::2], strict=True))
+            card = catalogue.dataset(dict(options)["--dataset"]).card
+            settings = dict(value.split("=") for flag, value in options if flag == "--set")
+            facts = catalogue.MethodFacts.of(name) if name in catalogue.methods() else None
+            bits = None
+            if facts is not None and facts.space == "hamming":
+                bits = int(settings.get("bits", catalogue.method(name)().settings()["bits"]))
+            ran = [measured[command] for command in asked(row)]
+            half = half_interval(values) if len(values) > 1 else None
+            untrained = row.get("untrained", {}).get(metric)
+            found.append(
+                leaderboard.Line(
+                    method=name,
+                    family=facts.family if facts else "",
+                    built=facts.built if facts else "",
+                    dataset=card.name,
+                    protocol=dict(options).get("--protocol", card.protocols[0].name),
+                    settings=" ".join(f"{flag} {value}" for flag, value in options if flag not in _NAMED),
+                    metric=metric,
+                    i2t=round(float(values[:, 0].mean()), 4),
+                    t2i=round(float(values[:, 1].mean()), 4),
+                    half=None if half is None else (round(float(half[0]), 4), round(float(half[1]), 4)),
+                    seeds=len(values),
+                    untrained=None if untrained is None else (untrained[0], untrained[1]),
+                    bits=bits,
+                    bytes_per_item=ran[0].get("bytes_per_item", bits and bits / 8),
+                    codes=row.get("codes", "own" if bits else ""),
+                    seconds=round(float(np.mean([one["seconds"].get("fit", 0) for one in ran])), 2),
+                    flatters=row.get("flatters", False),
+                    command=row["command"],
+                    why=row.get("why", ""),
+                )
+            )
+    return leaderboard.best_first(found)
+
+
+_NAMED = ("--dataset", "--protocol")
+"""Options of a command that are columns of the board."""
 
 
 def results() -> str:
@@ -428,10 +478,19 @@ def rendered(page: Path) -> str:
     return BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]](*found[3].split()).strip()}\n\n{found[4]}", text)
 
 
+def made() -> dict[Path, str]:
+    """Files that are generated as a whole, as they should be."""
+    board = lines()
+    return {
+        ROOT / "src" / "diptych" / "flow" / "report" / "leaderboard.json": leaderboard.written(board),
+        ROOT / "docs" / "leaderboard.html": leaderboard.page(board, "reproductions.md"),
+    }
+
+
 def main() -> None:
-    for page in pages():
-        text = rendered(page)
-        if text != page.read_text(encoding="utf-8"):
+    for page, text in ({page: rendered(page) for page in pages()} | made()).items():
+        if not page.exists() or text != page.read_text(encoding="utf-8"):
+            page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(text, encoding="utf-8")
             print(f"rendered {page.relative_to(ROOT)}")
 

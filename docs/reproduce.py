@@ -38,7 +38,7 @@ def run(command: str) -> dict[str, Any]:
     with contextlib.redirect_stdout(printed):
         app([*arguments, "--json"], standalone_mode=False)
     report = json.loads(printed.getvalue())
-    return {key: report[key] for key in ("i2t", "t2i", "seconds", "seed", "versions")}
+    return {key: report[key] for key in ("i2t", "t2i", "seconds", "seed", "versions", "bytes_per_item")}
 
 
 def absent(command: str) -> str:

@@ -11,6 +11,12 @@ def test_every_method_has_a_class_of_its_own_name_and_a_paper_with_its_year(name
     facts = catalogue.MethodFacts.of(name)
     assert catalogue.method(name).paper_name() == name
     assert facts.paper and 1900 < facts.year < 2100 and facts.family == catalogue.methods()[name]
+    assert facts.built in ("full", "simplified", "reconstruction")
+
+
+def test_what_is_not_built_in_full_says_so_in_its_own_text():
+    built = {name: catalogue.MethodFacts.of(name).built for name in ("cca", "caal", "tanss")}
+    assert built == {"cca": "full", "caal": "reconstruction", "tanss": "simplified"}
 
 
 @pytest.mark.parametrize("name", catalogue.datasets())

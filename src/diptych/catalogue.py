@@ -81,6 +81,8 @@ class MethodFacts:
     """What the table of methods shows. The paper and its year are those of the module's docstring.
 
     distribution   what brings it: name and version; "" where it comes with this package
+    built          full; simplified or a reconstruction where the docstring has a paragraph that begins so, and says in
+                   what. That features stand for the network that a paper trains from pixels is said of none
     """
 
     name: str
@@ -90,6 +92,7 @@ class MethodFacts:
     paper: str
     year: int
     distribution: str = ""
+    built: str = "full"
 
     @classmethod
     def of(cls, name: str) -> MethodFacts:
@@ -99,7 +102,9 @@ class MethodFacts:
         years = re.findall(r"\b(?:19|20)\d\d\b", paper)
         shelf = methods()[name]
         brought = distribution(plugins(METHODS)[name]) if shelf == PLUGIN else ""
-        return cls(name, shelf, found.needs, repr(found.space), paper, int(years[0]) if years else 0, brought)
+        less = re.search(r"^(Simplified|Reconstruction): ", text, re.MULTILINE)
+        built = less[1].lower() if less else "full"
+        return cls(name, shelf, found.needs, repr(found.space), paper, int(years[0]) if years else 0, brought, built)
 
 
 @dataclass(frozen=True)

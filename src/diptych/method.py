@@ -38,7 +38,7 @@ from diptych.kinds import (
 )
 from diptych.metrics import measures, ranking
 from diptych.parts.algebra import Moments, differ, first_row, must_vary
-from diptych.parts.codes import instead, names, signs, voted
+from diptych.parts.bits import instead, names, signs, voted
 from diptych.parts.fitted import Above, AtLeast, Below, Fitted
 from diptych.parts.kernels import KernelMap
 from diptych.parts.rows import Rows, squares

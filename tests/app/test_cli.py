@@ -169,3 +169,17 @@ def test_features_with_nan_and_unequal_rows_are_refused_by_name() -> None:
         Pairs(np.array([[0.0], [np.nan]]), np.zeros((2, 1)))
     with pytest.raises(BadInput, match="2 images against 3 texts"):
         Pairs(np.zeros((2, 1)), np.zeros((3, 1)))
+
+
+def test_the_leaderboard_takes_reports_of_ones_own_and_makes_a_page(world: Path, here: Run, tmp_path: Path) -> None:
+    assert here(*asked(world, "--out", tmp_path / "mine", "--metrics", "r@1")).returncode == 0
+    answer = here("leaderboard", tmp_path / "mine", "-d", "scenes", "--json", "--out", tmp_path / "board.html")
+    assert answer.returncode == 0, answer.stderr
+    (line,) = json.loads(answer.stdout)
+    assert (line["method"], line["metric"], line["source"]) == ("cca", "r@1", str(tmp_path / "mine"))
+    assert "scenes" in (tmp_path / "board.html").read_text(encoding="utf-8")
+    everything = here("leaderboard")
+    assert "dcmh" in everything.stdout and "scenes" not in everything.stdout
+    for wrong in (["-d", "nothing"], [tmp_path / "none"], ["--out", tmp_path / "no" / "board.html"]):
+        refused = here("leaderboard", *wrong)
+        assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1, refused.stderr

@@ -128,8 +128,8 @@ def test_listings_in_a_pipe_are_one_line_each(capsys):
     facts = [MethodFacts("cca", "subspace", "pairs", "cosine", "A paper [2004].", 1936)]
     tables.methods([*facts, MethodFacts("new", "deep", "labels", "hamming", "No year.", 0)])
     rows, captions = plain(capsys)
-    assert rows[1] == ["cca", "subspace", "pairs", "cosine", "1936", "A paper [2004]."]
-    assert rows[2] == ["new", "deep", "labels", "hamming", "No year."]
+    assert rows[1] == ["cca", "subspace", "pairs", "cosine", "full", "1936", "A paper [2004]."]
+    assert rows[2] == ["new", "deep", "labels", "hamming", "full", "No year."]
     assert captions == ["# 2 methods"]
     protocols = (
         Protocol("pairs", "train", "test", "test", "pair"),

@@ -27,6 +27,11 @@ def test_what_is_generated_is_up_to_date(path, generate):
     assert generate.rendered(path) == path.read_text(encoding="utf-8"), "run `make docs`"
 
 
+def test_what_is_made_as_a_whole_is_up_to_date(generate):
+    for path, text in generate.made().items():
+        assert text == path.read_text(encoding="utf-8"), f"{path}: run `make docs`"
+
+
 def test_every_method_is_on_its_page():
     assert set(re.findall(r"^### (\w+)$", page("methods"), re.MULTILINE)) == set(catalogue.methods())
 

@@ -25,6 +25,7 @@ KEYS = (
     "seeds",
     "half",
     "flatters",
+    "codes",
     "paper",
     "why",
 )

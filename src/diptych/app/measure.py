@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from diptych.app.shell import JsonOption, app, print_json, print_line, print_note, progress
-from diptych.kinds import BadInput
+from diptych.kinds import BadInput, place
 
 DatasetOption = Annotated[str, typer.Option("--dataset", "-d", help="A dataset's name, or your own folder or file.")]
 SetOption = Annotated[
@@ -165,6 +165,38 @@ def compare(
         print_json([asdict(row) | {"report": str(others[row.against - 1])} for row in rows])
     else:
         tables.comparison(rows, str(a), *map(str, others))
+
+
+@app.command()
+def leaderboard(
+    reports: Annotated[
+        list[Path] | None, typer.Argument(metavar="[REPORT …]", help="Reports of your own, or their folders.")
+    ] = None,
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Lines of this dataset alone.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Write a page to sort, narrow and draw them on.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what every method was measured at with this version, and your own reports among it."""
+    from dataclasses import asdict
+
+    from diptych.app import tables
+    from diptych.flow import report
+
+    lines = [*report.measured(), *map(report.reported, reports or [])]
+    known = sorted({line.dataset for line in lines})
+    if dataset and dataset not in known:
+        raise BadInput(f"--dataset {dataset}: no line is of it; there are {', '.join(known)}")
+    lines = report.best_first(line for line in lines if dataset in ("", line.dataset))
+    if out is not None:
+        try:
+            place(out).write_text(report.board(lines), encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"--out {out}: not written ({error.strerror})") from None
+        print_note(f"wrote {out}")
+    if as_json:
+        print_json([asdict(line) for line in lines])
+    else:
+        tables.leaderboard(lines)
 
 
 def parsed(settings: list[str] | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from diptych.app.server.access.keys import Key
 from diptych.app.shell import print_line, printable
 from diptych.catalogue import MethodFacts
 from diptych.encoders.shelf import Model
-from diptych.flow.report import Difference, figure, is_rank, rsum
+from diptych.flow.report import Difference, Line, figure, is_rank, rsum
 from diptych.kinds import Card, Report
 
 DIRECTIONS = "i2t: pictures ask for texts, t2i: texts ask for pictures"
@@ -83,12 +83,46 @@ def several(reports: Sequence[Report]) -> None:
 
 def methods(facts: Sequence[MethodFacts]) -> None:
     """What there is to fit."""
-    columns = [Column("method"), Column("family"), Column("needs"), Column("space"), Column("year", figures=True)]
+    columns = [Column("method"), Column("family"), Column("needs"), Column("space"), Column("built")]
+    columns += [Column("year", figures=True), Column("paper", folds=True)]
     rows = []
     for fact in facts:
         family = f"{fact.family} of {fact.distribution}" if fact.distribution else fact.family
-        rows.append([fact.name, family, fact.needs, fact.space, str(fact.year or ""), fact.paper])
-    _show(f"{len(rows)} methods", [*columns, Column("paper", folds=True)], rows)
+        rows.append([fact.name, family, fact.needs, fact.space, fact.built, str(fact.year or ""), fact.paper])
+    _show(f"{len(rows)} methods", columns, rows)
+
+
+def leaderboard(lines: Sequence[Line]) -> None:
+    """What was measured, board after board."""
+    columns = [Column("dataset"), Column("protocol"), Column("method"), Column("settings", folds=True)]
+    columns += [Column("metric"), *(Column(name, figures=True) for name in ("i2t %", "t2i %", "±", "seeds"))]
+    columns += [Column("bytes", figures=True), Column("s to fit", figures=True), Column("codes"), Column("built")]
+    rows = [
+        [
+            line.dataset,
+            line.protocol,
+            line.method + ("!" if line.flatters else ""),
+            line.settings.replace("--set ", ""),
+            line.metric,
+            figure(line.metric, line.i2t),
+            figure(line.metric, line.t2i),
+            figure(line.metric, max(line.half)) if line.half else "",
+            str(line.seeds),
+            "" if line.bytes_per_item is None else f"{line.bytes_per_item:g}",
+            f"{line.seconds:.1f}",
+            line.codes,
+            line.built,
+        ]
+        for line in lines
+    ]
+    _show(
+        f"{len(rows)} measurements, the best of each board first",
+        columns,
+        rows,
+        f"{DIRECTIONS}; only lines of one dataset, protocol and metric may be compared",
+        "±: half the 95 % interval of the mean over seeds; codes: how binary answers were coded",
+        "!: settings chosen on the very set; --out PAGE.html: to sort, narrow and draw",
+    )
 
 
 def models(found: Sequence[Model]) -> None:

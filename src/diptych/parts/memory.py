@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.kinds import Array, Pairs
-from diptych.parts.codes import instead, names, voted
+from diptych.parts.bits import instead, names, voted
 
 
 class Tables(nn.Module):

@@ -6,9 +6,10 @@
     generators      make items of each side from labels and noise, and are to pass for real
     discriminators  tell real from made-up items, given the labels
 
-What the generators make up of labels alone teaches the encoders, too. The paper's class embeddings are word vectors,
-with an autoencoder of their own, and let it make up classes that were never shown; here they are the label vectors that
-pairs carry, and only such classes are made up. Rows x and y have length 1.
+What the generators make up of labels alone teaches the encoders, too. Rows x and y have length 1.
+
+Simplified: the paper's class embeddings are word vectors, with an autoencoder of their own, and let it make up classes
+that were never shown; here they are the label vectors that pairs carry, and only such classes are made up.
 """
 
 from dataclasses import dataclass

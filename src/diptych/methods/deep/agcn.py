@@ -8,8 +8,10 @@ and a layer on top brings h to the common space, where one classifier reads the 
 label are drawn together (minus the log-likelihood of sharing one given half the cosine), and a modality classifier is
 fooled by its reversed gradient.
 
-IEEE TCSVT 32 (2022); no code is public, and sizes and weights are ours. Inductive: neighbours are training items for
-whatever is asked, a sample of `landmarks` of them, and an item is no neighbour of its own.
+Inductive: neighbours are training items for whatever is asked, a sample of `landmarks` of them, and an item is no
+neighbour of its own.
+
+Reconstruction: IEEE TCSVT 32 (2022); no code is public, and sizes and weights are ours.
 """
 
 from dataclasses import dataclass

@@ -5,8 +5,10 @@ and bidirectional representation learning", IEEE Transactions on Multimedia 2016
 
 over the unmatched of the batch, near the cosine / temperature: how likely it is that of two pairs with one item in
 common the matched one is the nearer, asked from both sides. Texts are sequences of word vectors, read in windows of
-several lengths (Kim 2014). The network of the pictures is the one that their features come from: one row a picture, or
-its cells (n, cells, d), goes on in windows of one. The temperature is not the paper's.
+several lengths (Kim 2014). The temperature is not the paper's.
+
+Simplified: the network of the pictures, which the paper trains as well, is the one that their features come from: one
+row a picture, or its cells (n, cells, d), goes on in windows of one.
 """
 
 from dataclasses import dataclass

@@ -7,8 +7,9 @@ other side, too, and finds items of it. A side that is not shown is zero, its me
 
 Layers are first trained as restricted Boltzmann machines, by contrastive divergence: the own layer of each side, then
 that of codes on both. They are then unrolled, weights down being weights up turned around, and learn by the equation.
-The paper's machines have sparse units; these have not. Its 0 and 1 are -1/2 and 1/2 here, as codes are compared by
-cosine.
+The paper's 0 and 1 are -1/2 and 1/2 here, as codes are compared by cosine.
+
+Simplified: the paper's machines have sparse units; these have not.
 """
 
 from dataclasses import dataclass

@@ -8,9 +8,11 @@ of a picture and of a text, u and v.
               the pair of rebuilt features, given the labels
     labels    read off u, v, p and q by one classifier
 
-Generators and encoders play against both discriminators, so that the sides are aligned class by class. Built after the
-paper's abstract and what surveys tell of it: which rows each stage makes and compares, layers and weights are ours.
-Rows x and y have length 1.
+Generators and encoders play against both discriminators, so that the sides are aligned class by class. Rows x and y
+have length 1.
+
+Reconstruction: built after the paper's abstract and what surveys tell of it. Which rows each stage makes and compares,
+layers and weights are ours.
 """
 
 from dataclasses import dataclass

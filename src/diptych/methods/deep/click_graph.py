@@ -7,9 +7,11 @@ along clicks tell which of them are near:
     min  - mean log softmax_b(phi(a)'phi(b))  over vertices a, b no more than `window` apart on a walk
          + agreement (||phi(i) - f(x_i)||^2 + ||phi(q) - g(y_q)||^2)
 
-so that the networks f and g put new pictures and queries where walks would have put them. Without a log of clicks the
-queries are words: a word of a text is a query for which its picture was clicked, as often as the row of the text weighs
-it. A text is a query of many words, whose place is the sum of theirs, weighed likewise. Rows of texts have length 1.
+so that the networks f and g put new pictures and queries where walks would have put them.
+
+Simplified: there is no log of clicks, so queries are words: a word of a text is a query for which its picture was
+clicked, as often as the row of the text weighs it. A text is a query of many words, whose place is the sum of theirs,
+weighed likewise. Rows of texts have length 1.
 
 A softmax over all vertices would cost as many products; here it goes over what the other walks of the batch pass at
 the same step, from both a and b. The least is then at phi(a)'phi(b) = log p(a, b) / p(a) p(b), but for a constant.

@@ -7,8 +7,8 @@ r_t is the state of the network that reads a text w_1 w_2 ..., and u the row of 
 picture together have to tell the next word. The last state is mapped to the text's row in the space of u. Ranking is
 the hinge of every pair and every unmatched item of the batch, from both sides.
 
-m-RNN takes the likelihood of the next word over a vocabulary, and ranks by it, which no space of rows can hold. Here
-words are vectors, so that the next one is told by its direction, and rows are ranked by their cosine.
+Simplified: m-RNN takes the likelihood of the next word over a vocabulary, and ranks by it, which no space of rows can
+hold. Here words are vectors, so that the next one is told by its direction, and rows are ranked by their cosine.
 """
 
 from dataclasses import dataclass

@@ -6,10 +6,12 @@
     cross   each reconstructs the other side:     ||x - x^(g(y))||^2 + ||y - y^(f(x))||^2
     full    each reconstructs both
 
-The first layer, which the paper trains as restricted Boltzmann machines beforehand, learns with the rest here; noise on
-the features, dropout and a linear layer beside the hidden one (`parts.heads.noisy`) keep it from learning by heart what
-the paper's machines would have smoothed. Codes are tanh, the logistic function around zero, since they are compared by
-cosine. Rows x and y have length 1. The paper takes alpha 0.8, and 0.2 for `cross`.
+Simplified: the first layer, which the paper trains as restricted Boltzmann machines beforehand, learns with the rest
+here; noise on the features, dropout and a linear layer beside the hidden one (`parts.heads.noisy`) keep it from
+learning by heart what the paper's machines would have smoothed.
+
+Codes are tanh, the logistic function around zero, since they are compared by cosine. Rows x and y have length 1. The
+paper takes alpha 0.8, and 0.2 for `cross`.
 """
 
 from dataclasses import dataclass

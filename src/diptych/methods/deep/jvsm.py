@@ -7,8 +7,8 @@ joint visual semantic matching embeddings for language-guided retrieval", ECCV 2
 Ranking is the hinge of the hardest unmatched item of the batch. Both sides pass through one last layer, which is the
 same. f keeps a share of the picture's row in each column, and adds to it, as the words say.
 
-Pairs do not say how one picture differs from another. Here the words are a text of the picture that is looked for, and
-the picture they change, x_r, is the nearest other one of the batch.
+Simplified: pairs do not say how one picture differs from another. Here the words are a text of the picture that is
+looked for, and the picture they change, x_r, is the nearest other one of the batch.
 """
 
 from dataclasses import dataclass

@@ -9,8 +9,9 @@ L_c and L_s are the losses of two classifiers that tell pictures from texts by c
 their side, the specific ones to show it. Labels are read off c and s by one classifier each; similarity is minus the
 log-likelihood of "share a label" given half the cosine of c, within and across sides.
 
-Pattern Recognition 104 (2020). The paper has one more network, common to both sides, for the shared rows; here c and s
-are halves of what one network a side gives. Its layers and weights are for VGG features and are not told in full.
+Simplified: the paper (Pattern Recognition 104, 2020) has one more network, common to both sides, for the shared rows;
+here c and s are halves of what one network a side gives. Its layers and weights are for VGG features and are not told
+in full.
 """
 
 from dataclasses import dataclass

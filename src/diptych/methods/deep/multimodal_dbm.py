@@ -10,10 +10,10 @@ restricted machines, by contrastive divergence; then all together up the likelih
 The code of a picture is the joint layer by mean field with the picture shown and the layers of the text inferred with
 it, and the same for texts.
 
-The paper's Markov chains persist from step to step, which asks for more and smaller steps than there are here: they
-start anew at the means, as in contrastive divergence. It doubles weights in pretraining, for the layer that a machine
-does not have yet; here layers learn together from what they are. It infers a text by sampling, here it is a mean; and
-its units of 0 and 1 are -1/2 and 1/2, since joint layers are compared by cosine.
+Simplified: the paper's Markov chains persist from step to step, which asks for more and smaller steps than there are
+here: they start anew at the means, as in contrastive divergence. It doubles weights in pretraining, for the layer that
+a machine does not have yet; here layers learn together from what they are. It infers a text by sampling, here it is a
+mean; and its units of 0 and 1 are -1/2 and 1/2, since joint layers are compared by cosine.
 """
 
 from dataclasses import dataclass

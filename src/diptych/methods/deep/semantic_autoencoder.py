@@ -6,8 +6,10 @@ Raw features are rebuilt from one latent space that both sides share, and what i
          consistency      mean (u - v)^2 + mean (f(x^(v)) - v)^2 + mean (g(y^(u)) - u)^2
 
 with u = f(x), v = g(y): a picture that is rebuilt from a text is encoded to the text's row again, and the other way
-round. The survey gives no sizes and no weights. Rows x and y have length 1. Against learning by heart the features get
-noise, and the encoders dropout and a linear layer beside the hidden one, see `parts.heads.noisy`.
+round. Rows x and y have length 1. Against learning by heart the features get noise, and the encoders dropout and a
+linear layer beside the hidden one, see `parts.heads.noisy`.
+
+Reconstruction: the survey gives no sizes and no weights.
 """
 
 from dataclasses import dataclass

@@ -7,9 +7,9 @@ Three networks meet in one space: pictures, texts, and labels, whose rows w = f(
     pairs      minus the log-likelihood of sharing a label given half the cosine, picture against text
     fooled     two discriminators tell w from pictures, and w from texts; the encoders raise their loss
 
-IEEE Transactions on Cybernetics 50 (2020). The paper's label network reads word vectors of class names; pairs here
-carry label vectors alone, so it reads those. Of a class that no training item has it learns nothing then: what is found
-of such classes, as under Wikipedia's protocol `zero_shot`, the encoders carry over.
+Simplified: the paper's label network (IEEE Transactions on Cybernetics 50, 2020) reads word vectors of class names;
+pairs here carry label vectors alone, so it reads those. Of a class that no training item has it learns nothing then:
+what is found of such classes, as under Wikipedia's protocol `zero_shot`, the encoders carry over.
 """
 
 from dataclasses import dataclass

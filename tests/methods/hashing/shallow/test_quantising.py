@@ -76,7 +76,7 @@ def test_qch_keeps_its_constraint_and_no_other_turn_is_better(centred):
     for rows, W, r in ((X, A, r_x), (Y, B, r_y)):
         np.testing.assert_allclose(W.T @ (rows.T @ rows + r * np.eye(len(W))) @ W, 30 * np.eye(3), atol=1e-8)
     height = np.square(X @ A - Y @ B).sum() + 1.4 * (r_x * np.square(A).sum() + r_y * np.square(B).sum())
-    height += 0.4 * (np.square(now.B[0] - X @ A).sum() + np.square(now.B[1] - Y @ B).sum())
+    height += 0.4 * (np.square(now.B - X @ A).sum() + np.square(now.B - Y @ B).sum())
     assert made.objective(now) == pytest.approx(height)
     for turn in turns((5, 3)):
         now.told[0] = now.Z[0] @ turn

@@ -19,7 +19,7 @@ import numpy as np
 from diptych.kinds import Array
 from diptych.method import Alternating
 from diptych.parts.algebra import bilinear, ridged
-from diptych.parts.codes import rotation, signs
+from diptych.parts.bits import rotation, signs
 from diptych.parts.fitted import AtLeast
 from diptych.parts.rows import squares
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from diptych.kinds import Array, BadInput, hamming
 from diptych.method import ClosedForm, project
-from diptych.parts.codes import signs
+from diptych.parts.bits import signs
 from diptych.parts.fitted import AtLeast
 
 

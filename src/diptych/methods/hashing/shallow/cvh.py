@@ -10,7 +10,9 @@ without the signs. With Λ = D - S, D the row sums of S, the directions are thos
 
 s_ij is the cosine of the labels of two pairs, a product of thin factors; or, by `pairs`, each is like itself alone,
 which makes it canonical correlation analysis. A code is sgn(x W). What the ridge adds counts as variance that is like
-nothing else, at the mean degree: else the directions of least variance would have the smallest values.
+nothing else, at the mean degree: else the directions of least variance would have the smallest values. Directions on
+which the two sides of a pair disagree are left out, which the equations are not asked to do: they come before all but
+the first few, and turn bits of texts against those of pictures. So there are no more bits than labels.
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from diptych.kinds import Array, hamming
+from diptych.kinds import Array, BadInput, hamming
 from diptych.method import ClosedForm
 from diptych.parts.algebra import cholesky_factor, ridged, unit
 from diptych.parts.fitted import AtLeast
@@ -26,7 +28,7 @@ from diptych.parts.fitted import AtLeast
 
 @dataclass
 class CVH(ClosedForm):
-    """ridge is a share of the mean variance of each side. With labels, few more bits than labels say anything."""
+    """ridge is a share of the mean variance of each side."""
 
     needs = "labels"
     space = hamming
@@ -53,7 +55,12 @@ class CVH(ClosedForm):
         across = thin[0] @ thin[1].T / n
         own = [spread - 2 * few @ few.T / n for spread, few in zip(whole, thin, strict=True)]
         T = np.block([[own[0], -across], [-across.T, own[1]]])
-        _, W = eigsh(T, min(self.bits, len(T) - 1), which="SA", v0=np.ones(len(T)), tol=1e-8)
+        _, W = eigsh(T, min(2 * self.bits, len(T) - 1), which="SA", v0=np.ones(len(T)), tol=1e-8)
         W_x, W_y = np.split(W, [X.shape[1]])
+        agreed = (W_x * (across @ W_y)).sum(axis=0)
+        kept = np.flatnonzero(agreed > 1e-6 * agreed.max())[: self.bits]
+        if not len(kept):
+            raise BadInput("labels and features have nothing in common; are all labels the same?")
+        W_x, W_y = W_x[:, kept], W_y[:, kept]
         A, B = (solve_triangular(R, V, lower=True, trans=1) for R, V in zip(factors, (W_x, W_y), strict=True))
         return A, B

@@ -21,7 +21,7 @@ from diptych.kinds import Array
 from diptych.method import Alternating
 from diptych.parts.affinities import Affinity, assigned, neighbours
 from diptych.parts.algebra import bilinear, ridged
-from diptych.parts.codes import rotation, signs
+from diptych.parts.bits import rotation, signs
 from diptych.parts.fitted import Above, AtLeast
 from diptych.parts.rows import Rows, squares
 

@@ -22,7 +22,7 @@ import numpy as np
 from diptych.kinds import Array, Pairs
 from diptych.method import Alternating, unaligned
 from diptych.parts.algebra import unit
-from diptych.parts.codes import signs
+from diptych.parts.bits import signs
 from diptych.parts.fitted import Above, AtLeast
 from diptych.parts.logistic import logistic
 

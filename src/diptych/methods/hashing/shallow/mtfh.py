@@ -23,7 +23,7 @@ import numpy as np
 from diptych.kinds import Array, Pairs
 from diptych.method import Alternating, unaligned
 from diptych.parts.algebra import unit
-from diptych.parts.codes import bitwise, signs
+from diptych.parts.bits import bitwise, signs
 from diptych.parts.fitted import Above, AtLeast, Below
 from diptych.parts.logistic import logistic
 from diptych.parts.rows import ridge, squares

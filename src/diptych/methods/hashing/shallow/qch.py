@@ -1,13 +1,13 @@
 """Quantised correlation hashing, QCH (Wu, Yang, Zheng, Wang & Wang, IJCAI 2015).
 
-    min_{W,B}  ||X W_x - Y W_y||²  +  λ Σ_t ||B_t - X_t W_t||²  +  (1 + λ) r Σ_t ||W_t||²
-    subject to  W_t'(X_t'X_t + r I) W_t = n I,  B_t in {-1, 1}
+    min_{W,B}  ||X W_x - Y W_y||²  +  λ Σ_t ||B - X_t W_t||²  +  (1 + λ) r Σ_t ||W_t||²
+    subject to  W_t'(X_t'X_t + r I) W_t = n I,  B in {-1, 1}
 
 for the two sides t: what is correlated, and what signs lose of it, are minimised together. Under the constraint the
-lengths are constants. So W_t, in whitened rows, is the Procrustes turn of its side onto X_s W_s + λ B_t, s being the
+lengths are constants. So W_t, in whitened rows, is the Procrustes turn of its side onto X_s W_s + λ B, s being the
 other one. λ = 0 is canonical correlation analysis, where it starts from.
 
-Reconstruction: from the abstract, with λ by ours. There are no more bits than the smaller side has features, so few
+Reconstruction: from the abstract; λ is not the paper's, and both sides of a pair share one code. There are no more bits than the smaller side has features, so few
 features want `landmarks`.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from diptych.kinds import Array
 from diptych.method import Alternating
 from diptych.parts.algebra import cholesky_factor, ridged, top_svd
-from diptych.parts.codes import rotation, signs
+from diptych.parts.bits import rotation, signs
 from diptych.parts.fitted import AtLeast
 from diptych.parts.rows import squares
 
@@ -49,7 +49,7 @@ class QCH(Alternating):
         return self.turn_images, self.turn_texts, self.sign
 
     def sign(self, now: Any) -> None:
-        now.B = [signs(told) for told in now.told]
+        now.B = signs(now.told[0] + now.told[1])
 
     def turn_images(self, now: Any) -> None:
         self._turn(now, 0)
@@ -58,13 +58,13 @@ class QCH(Alternating):
         self._turn(now, 1)
 
     def _turn(self, now: Any, t: int) -> None:
-        now.W[t] = rotation(now.told[1 - t] + self.quantise * now.B[t], now.Z[t])
+        now.W[t] = rotation(now.told[1 - t] + self.quantise * now.B, now.Z[t])
         now.told[t] = now.Z[t] @ now.W[t]
 
     def objective(self, now: Any) -> float:
         apart = squares(now.told[0] - now.told[1])
-        lost = sum(squares(B - told) for B, told in zip(now.B, now.told, strict=True))
-        length = 2 * now.B[0].size - sum(squares(told) for told in now.told)  # r ||W||², by the constraint
+        lost = sum(squares(now.B - told) for told in now.told)
+        length = 2 * now.B.size - sum(squares(told) for told in now.told)  # r ||W||², by the constraint
         return apart + self.quantise * lost + (1 + self.quantise) * length
 
     def maps(self, now: Any) -> tuple[Array, Array]:
@@ -74,4 +74,4 @@ class QCH(Alternating):
         return A, B
 
     def codes(self, now: Any) -> tuple[Array, Array]:
-        return now.B[0], now.B[1]
+        return now.B, now.B

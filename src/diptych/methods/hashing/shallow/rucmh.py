@@ -19,7 +19,7 @@ import numpy as np
 
 from diptych.kinds import Array, batches
 from diptych.method import Alternating
-from diptych.parts.codes import bitwise, signs
+from diptych.parts.bits import bitwise, signs
 from diptych.parts.fitted import Above, AtLeast, Below
 from diptych.parts.rows import Rows, squares
 

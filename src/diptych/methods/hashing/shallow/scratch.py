@@ -17,7 +17,7 @@ import numpy as np
 
 from diptych.kinds import Array
 from diptych.method import Alternating
-from diptych.parts.codes import rotation, signs
+from diptych.parts.bits import rotation, signs
 from diptych.parts.fitted import Above, AtLeast
 from diptych.parts.rows import Rows, ridge, squares
 

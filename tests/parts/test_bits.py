@@ -6,23 +6,23 @@ from scipy import sparse
 from scipy.linalg import orthogonal_procrustes
 
 from diptych.kinds import hamming
-from diptych.parts import codes
+from diptych.parts import bits
 
 
 def test_the_sign_of_zero_is_one():
-    np.testing.assert_array_equal(codes.signs(np.array([[-0.0, 0.0, -1e-300, 2.0]])), [[1, 1, -1, 1]])
+    np.testing.assert_array_equal(bits.signs(np.array([[-0.0, 0.0, -1e-300, 2.0]])), [[1, 1, -1, 1]])
 
 
 def test_a_rotation_is_the_one_of_scipy():
     rng = np.random.default_rng(0)
     target, rows = rng.standard_normal((30, 5)), rng.standard_normal((30, 5))
-    np.testing.assert_allclose(codes.rotation(target, rows), orthogonal_procrustes(rows, target)[0], atol=1e-10)
+    np.testing.assert_allclose(bits.rotation(target, rows), orthogonal_procrustes(rows, target)[0], atol=1e-10)
 
 
 def test_of_rows_wider_than_the_target_the_columns_are_orthonormal():
     rng = np.random.default_rng(0)
     target, rows = rng.standard_normal((30, 3)), np.linalg.qr(rng.standard_normal((30, 6)))[0]
-    R = codes.rotation(target, rows)
+    R = bits.rotation(target, rows)
     np.testing.assert_allclose(R.T @ R, np.eye(3), atol=1e-12)
     others = (np.linalg.qr(rng.standard_normal((6, 3)))[0] for _ in range(300))
     assert np.vdot(rows @ R, target) >= max(np.vdot(rows @ other, target) for other in others)
@@ -38,32 +38,34 @@ def test_bit_by_bit_no_single_bit_of_the_last_column_is_better_turned_and_few_bi
         def height(B, gram=gram, target=target):
             return np.vdot(B @ gram, B) - 2 * np.vdot(B, target)
 
-        start = codes.signs(rng.standard_normal((1, 4)))
+        start = bits.signs(rng.standard_normal((1, 4)))
         found, heights = start, [height(start)]
         for _ in range(6):
-            found = codes.bitwise(found, gram, target)
+            found = bits.bitwise(found, gram, target)
             heights.append(height(found))
         assert (np.diff(heights) <= 1e-12).all()
         turned = [found * np.where(np.arange(4) == bit, -1, 1) for bit in range(4)]
         assert heights[-1] <= min(map(height, turned)) + 1e-12
-        assert heights[-1] >= min(height(np.array([bits])) for bits in itertools.product((-1.0, 1.0), repeat=4)) - 1e-12
+        assert (
+            heights[-1] >= min(height(np.array([guess])) for guess in itertools.product((-1.0, 1.0), repeat=4)) - 1e-12
+        )
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, sparse.coo_array])
 def test_rows_have_the_same_name_in_every_form(form):
     rows = np.random.default_rng(0).standard_normal((5, 3)).round(1) * (np.arange(15).reshape(5, 3) % 2)
     rows[4] = rows[1]
-    found = codes.names(form(rows))
-    np.testing.assert_array_equal(found, codes.names(rows))
+    found = bits.names(form(rows))
+    np.testing.assert_array_equal(found, bits.names(rows))
     assert len(set(found)) == 4 and found[4] == found[1]
 
 
 def test_of_several_rows_with_one_name_the_signs_of_their_sum_are_stored():
     rows = np.array([[1.0, -1, 1, 1, 1, 1, 1, 1], [-1, -1, 1, -1, 1, 1, 1, 1], [-1, -1, -1, 1, 1, 1, 1, 1]])
-    known, stored = codes.voted(np.array([7, 3, 7]), rows)
+    known, stored = bits.voted(np.array([7, 3, 7]), rows)
     np.testing.assert_array_equal(known, [3, 7])
     np.testing.assert_array_equal(stored, hamming.normalise(np.array([rows[1], rows[0] + rows[2]])))
     packed = np.zeros((4, 1), dtype=np.uint8)
     np.testing.assert_array_equal(
-        codes.instead(packed, np.array([7, 8, 3, -1]), known, stored), [stored[1], [0], stored[0], [0]]
+        bits.instead(packed, np.array([7, 8, 3, -1]), known, stored), [stored[1], [0], stored[0], [0]]
     )
