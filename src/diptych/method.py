@@ -272,11 +272,13 @@ class Factorising(Alternating):
     images       λ of the pictures; that of the texts is 1 - images
     fit_weight   μ
     decay        γ
+    rounds       more of them lower the objective, and make bits alike: only the decay sets the size of V, and shrinks it
     """
 
     images: Annotated[float, Above(0), Below(1)] = 0.5
-    fit_weight: Annotated[float, Above(0)] = 100.0
-    decay: Annotated[float, Above(0)] = 30.0
+    fit_weight: Annotated[float, Above(0)] = 10.0
+    decay: Annotated[float, Above(0)] = 1.0
+    rounds: Annotated[int, AtLeast(0)] = 5
 
     @abstractmethod
     def latent(self, now: Any, target: Array, M: Array) -> None:

@@ -29,6 +29,7 @@ from diptych.parts.fitted import Above, AtLeast, Below, Fitted
 NAMES = sorted(catalogue.methods())
 QUICK = {
     "landmarks": 64,
+    "drawn": 500,
     "epochs": 4,
     "batch": 48,
     "hidden": 64,

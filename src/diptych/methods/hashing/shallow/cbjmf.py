@@ -27,7 +27,6 @@ class CBJMF(Factorising):
 
     clusters: Annotated[int, AtLeast(2)] = 30
     cluster_weight: Annotated[float, Above(0)] = 1.0
-    rounds: Annotated[int, AtLeast(0)] = 5
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:
         now = super().start(X, Y, L)

@@ -31,7 +31,7 @@ class CMSSH(ClosedForm):
     needs = "labels"
     space = hamming
     bits: Annotated[int, AtLeast(1)] = 64
-    drawn: Annotated[int, AtLeast(1)] = 10000
+    drawn: Annotated[int, AtLeast(1)] = 5000
     quantiles: Annotated[int, AtLeast(1)] = 17
     seed: Annotated[int, AtLeast(0)] = 0
 
@@ -88,7 +88,7 @@ class CMSSH(ClosedForm):
             return np.asarray(Y.T @ told - at_y * told.sum())
 
         C = LinearOperator((X.shape[1], Y.shape[1]), matvec=times, rmatvec=back, dtype=np.float64)
-        u, _, vt = svds(C, 1, v0=np.ones(min(C.shape)), tol=1e-6)
+        u, _, vt = svds(C, 1, v0=np.ones(min(C.shape)), tol=1e-5)
         return u[:, 0], vt[0]
 
     def encode_images(self, items: Any) -> Array:

@@ -31,9 +31,9 @@ class FSCMFH(Alternating):
 
     needs = "labels"
     images: Annotated[float, Above(0), Below(1)] = 0.5
-    fit_weight: Annotated[float, Above(0)] = 100.0
+    fit_weight: Annotated[float, Above(0)] = 10.0
     smooth: Annotated[float, AtLeast(0)] = 100.0
-    decay: Annotated[float, Above(0)] = 30.0
+    decay: Annotated[float, Above(0)] = 1.0
     rounds: Annotated[int, AtLeast(0)] = 5
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:

@@ -11,27 +11,20 @@ asked; the means here are those learned from.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
 from diptych.kinds import Array
 from diptych.method import Factorising
 from diptych.parts.algebra import unit
-from diptych.parts.fitted import Above, AtLeast
 
 
 @dataclass
 class LCMFH(Factorising):
-    """images is the paper's λ_1, fit_weight its μ and decay its γ, .001 in the paper.
-
-    More rounds lower the objective, and make bits alike: nothing but the decay sets the size of V, which it shrinks.
-    """
+    """images is the paper's λ_1, fit_weight its μ and decay its γ, .001 in the paper."""
 
     needs = "labels"
-    fit_weight: Annotated[float, Above(0)] = 10.0
-    decay: Annotated[float, Above(0)] = 1.0
-    rounds: Annotated[int, AtLeast(0)] = 5
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:
         now = super().start(X, Y, L)

@@ -25,7 +25,7 @@ from diptych.parts.fitted import AtLeast, Below
 class MSMFH(Factorising):
     """images is λ of the pictures, fit_weight μ, smooth β, sparse θ and decay γ; groups are the columns of H."""
 
-    smooth: Annotated[float, AtLeast(0)] = 100.0
+    smooth: Annotated[float, AtLeast(0)] = 30.0
     sparse: Annotated[float, AtLeast(0), Below(1)] = 0.4
     neighbours: Annotated[int, AtLeast(1)] = 5
     groups: Annotated[int, AtLeast(1)] = 32

@@ -7,8 +7,8 @@ for the two sides t: what is correlated, and what signs lose of it, are minimise
 lengths are constants. So W_t, in whitened rows, is the Procrustes turn of its side onto X_s W_s + λ B, s being the
 other one. λ = 0 is canonical correlation analysis, where it starts from.
 
-Reconstruction: from the abstract; λ is not the paper's, and both sides of a pair share one code. There are no more bits than the smaller side has features, so few
-features want `landmarks`.
+Reconstruction: from the abstract; λ is not the paper's, and both sides of a pair share one code. There are no more bits
+than the smaller side has features, so few features want `landmarks`.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class QCH(Alternating):
     """quantise is λ; ridge is r as a share of the mean variance of each side, as in `cca`."""
 
     quantise: Annotated[float, AtLeast(0)] = 0.1
-    ridge: Annotated[float, AtLeast(0)] = 2.0
+    ridge: Annotated[float, AtLeast(0)] = 20.0
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:
         from scipy.linalg import solve_triangular

@@ -19,29 +19,35 @@ import numpy as np
 
 from diptych.kinds import Array, batches
 from diptych.method import Alternating
-from diptych.parts.bits import bitwise, signs
+from diptych.parts.algebra import bilinear, ridged
+from diptych.parts.bits import bitwise, rotation, signs
 from diptych.parts.fitted import Above, AtLeast, Below
 from diptych.parts.rows import Rows, squares
 
 
 @dataclass
 class RUCMH(Alternating):
-    """features is α, across β, decay ρ. untold is the share of pairs of which π is not known."""
+    """features is α, across β, decay ρ. untold is the share of pairs of which π is not known.
+
+    It starts from a random turn of what canonical correlation analysis, with this ridge, finds in the pairs that are.
+    """
 
     features: Annotated[float, Above(0)] = 1.0
-    across: Annotated[float, AtLeast(0)] = 1.0
+    across: Annotated[float, AtLeast(0)] = 0.3
     decay: Annotated[float, Above(0)] = 30.0
     untold: Annotated[float, AtLeast(0), Below(1)] = 0.0
+    ridge: Annotated[float, AtLeast(0)] = 2.0
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:
         rng, n = np.random.default_rng(self.seed), len(X)
         now = SimpleNamespace(sides=[Rows(rows, self.decay) for rows in (X, Y)], pair=np.arange(n))
         now.left = np.sort(rng.permutation(n)[: round(self.untold * n)])
-        now.W = [rng.standard_normal((rows.shape[1], self.bits)) for rows in (X, Y)]
-        told = signs(X @ now.W[0] + Y @ now.W[1])  # a random turn of both sides of a pair
-        now.B = [told, told.copy()]
-        for t in range(2):  # of those left over, of its own side alone
-            now.B[t][now.left] = signs(now.sides[t].X[now.left] @ now.W[t])
+        pairs = np.setdiff1d(now.pair, now.left)
+        M_x, M_y = (ridged(rows[pairs].T @ rows[pairs] / n, self.ridge) for rows in (X, Y))
+        A, B, s = bilinear(X[pairs].T @ Y[pairs] / n, M_x, M_y, self.bits)
+        turn = rotation(rng.standard_normal((len(s), self.bits)), np.eye(len(s)))  # of few directions, as many bits
+        now.W = [A * s @ turn, B * s @ turn]
+        now.B = [signs(side.X @ W) for side, W in zip(now.sides, now.W, strict=True)]
         self.factors(now)
         return now
 

@@ -19,7 +19,7 @@ from diptych.kinds import Array
 from diptych.method import Factorising
 from diptych.parts.affinities import Affinity, neighbours
 from diptych.parts.algebra import unit
-from diptych.parts.fitted import Above, AtLeast
+from diptych.parts.fitted import AtLeast
 
 
 @dataclass
@@ -28,7 +28,6 @@ class SMFH(Factorising):
 
     needs = "labels"
     smooth: Annotated[float, AtLeast(0)] = 100.0
-    decay: Annotated[float, Above(0)] = 30.0
     neighbours: Annotated[int, AtLeast(1)] = 5
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:
