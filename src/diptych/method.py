@@ -251,8 +251,7 @@ class Alternating(Method):
 
     def _mapped(self, items: Any, side: str) -> Any:
         rows = featured(items, side)
-        kernel: KernelMap = getattr(self, f"{side}_") if self.landmarks else None
-        return kernel.transform(rows) if self.landmarks else rows
+        return getattr(self, f"{side}_").transform(rows) if self.landmarks else rows
 
     def _coded(self, items: Any, directions: Array, cut: Array, side: str) -> Array:
         rows = self._mapped(items, side)
@@ -272,7 +271,7 @@ class Factorising(Alternating):
     images       λ of the pictures; that of the texts is 1 - images
     fit_weight   μ
     decay        γ
-    rounds       more of them lower the objective, and make bits alike: only the decay sets the size of V, and shrinks it
+    rounds       more of them lower the objective, and make bits alike: nothing but the decay sets how large V is
     """
 
     images: Annotated[float, Above(0), Below(1)] = 0.5

@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.linalg import solve_sylvester
 from sklearn.neighbors import kneighbors_graph
 
-from diptych.parts.affinities import Affinity, neighbours
+from diptych.parts.affinities import Affinity, assigned, neighbours, shared
 
 
 @pytest.fixture
@@ -53,3 +53,32 @@ def test_smoothing_goes_down_with_every_turn_and_ends_at_the_sylvester_equation(
     lap = np.diag((near.toarray() + thin @ thin.T).sum(axis=1)) - near.toarray() - thin @ thin.T
     np.testing.assert_allclose(found[-1], solve_sylvester(3 * lap, M, target), atol=1e-6)
     assert sparse.issparse(graph.near)
+
+
+def test_what_neighbours_share_is_factorised_without_negative_numbers_ever_closer(parts):
+    near, _, _ = parts
+    found = [shared(near, 3, 0, turns) for turns in range(15)]
+    assert min(H.min() for H in found) >= 0
+    heights = [np.square(near.toarray() - H @ H.T).sum() for H in found]
+    assert (np.diff(heights) < 0).all()
+
+
+def test_a_row_is_assigned_the_best_bits_with_all_others_held(parts):
+    near, _, pull = parts
+    rng = np.random.default_rng(3)
+    signed = near.toarray() - 2 * (np.triu(rng.random((20, 20)) < 0.1, 1) & (near.toarray() > 0))
+    S = np.triu(signed) + np.triu(signed, 1).T
+    start = np.where(rng.random((20, 5)) < 0.5, 1.0, -1.0)
+
+    def height(B):
+        return -np.trace(B.T @ (0.7 * S @ B + 2 * pull))
+
+    found, heights = start, [height(start)]
+    for _ in range(10):
+        found = assigned(sparse.csr_matrix(S), found, 0.7, pull)
+        heights.append(height(found))
+    assert (np.diff(heights) <= 1e-12).all()
+    for row, bit in np.ndindex(20, 5):
+        other = found.copy()
+        other[row, bit] *= -1
+        assert height(other) >= heights[-1] - 1e-12

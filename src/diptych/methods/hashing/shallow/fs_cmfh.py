@@ -69,7 +69,7 @@ class FSCMFH(Alternating):
         for side, share, V, U, P in zip(now.sides, now.shares, now.V, now.U, now.P, strict=True):
             total += share * side.lost(V, U) + self.fit_weight * side.untold(V, P)
             total += now.weight * now.graph.roughness(V)
-        return total + self.decay * sum(squares(one) for one in (*now.V, *now.U, *now.P))
+        return float(total + self.decay * sum(squares(one) for one in (*now.V, *now.U, *now.P)))
 
     def maps(self, now: Any) -> tuple[Array, Array]:
         return now.P[0], now.P[1]

@@ -40,7 +40,8 @@ class IMVH(Alternating):
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:
         rng, n = np.random.default_rng(self.seed), len(X)
-        A, B, s = bilinear(X.T @ Y / n, *(ridged(rows.T @ rows / n, self.ridge) for rows in (X, Y)), self.bits)
+        M_x, M_y = (ridged(rows.T @ rows / n, self.ridge) for rows in (X, Y))
+        A, B, s = bilinear(X.T @ Y / n, M_x, M_y, self.bits)
         turn = rotation(rng.standard_normal((len(s), self.bits)), np.eye(len(s)))  # of few directions, as many bits
         now = SimpleNamespace(sides=[Rows(rows, self.decay) for rows in (X, Y)], W=[A * s @ turn, B * s @ turn])
         now.graphs = [self._graph(rows, rng) for rows in (X, Y)]

@@ -15,6 +15,8 @@ degree, so that β means the same for any number of pairs.
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
+
 from diptych.kinds import Array
 from diptych.method import Factorising
 from diptych.parts.affinities import Affinity, neighbours, shared
@@ -38,7 +40,7 @@ class MSMFH(Factorising):
         return now
 
     def blended(self, V: Array) -> Array:
-        return (1 - self.sparse) * V + self.sparse * V.mean(axis=1, keepdims=True)
+        return np.asarray((1 - self.sparse) * V + self.sparse * V.mean(axis=1, keepdims=True))
 
     def latent(self, now: Any, target: Array, M: Array) -> None:
         now.V = now.graph.smooth(now.V, M, now.weight, target)

@@ -8,9 +8,10 @@ need be the same, and who belongs to whom is not asked. Ũ (n_2, q_1) and Ṽ (n
 each side in the lengths of the other, which H (q_1, q_2) leads to. s_ij is the cosine of the labels of picture i and
 text j, a product of thin factors. H has closed forms; codes are solved for bit by bit, each with all others held.
 
-Codes of other items come from logistic regressions on kernels, one a bit. They are compared where `meet` says: a
-picture u and a text v as sgn(u H_2) with v, or as u with sgn(v H_1'). The paper does the former where pictures ask and
-the latter where texts ask. Its code draws a number of bits to go over where it means to draw an order, and takes
+Codes of other items come from logistic regressions on kernels, one a bit.
+
+Simplified: a picture u and a text v are compared where `meet` says, as sgn(u H_2) with v or as u with sgn(v H_1'); the
+paper does the former where pictures ask and the latter where texts ask. Its code draws a number of bits to go over where it means to draw an order, and takes
 columns of H_2 in the step of V where the derivative has H_1; here bits go in order, and the derivative is taken.
 """
 

@@ -65,7 +65,7 @@ class QCH(Alternating):
         apart = squares(now.told[0] - now.told[1])
         lost = sum(squares(now.B - told) for told in now.told)
         length = 2 * now.B.size - sum(squares(told) for told in now.told)  # r ||W||², by the constraint
-        return apart + self.quantise * lost + (1 + self.quantise) * length
+        return float(apart + self.quantise * lost + (1 + self.quantise) * length)
 
     def maps(self, now: Any) -> tuple[Array, Array]:
         from scipy.linalg import solve_triangular

@@ -27,7 +27,7 @@ class SMFH(Factorising):
     """images is the paper's α, fit_weight its β, smooth its γ, decay its λ and neighbours its k."""
 
     needs = "labels"
-    smooth: Annotated[float, AtLeast(0)] = 100.0
+    smooth: Annotated[float, AtLeast(0)] = 30.0
     neighbours: Annotated[int, AtLeast(1)] = 5
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:
