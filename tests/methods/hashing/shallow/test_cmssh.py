@@ -17,8 +17,8 @@ def test_each_bit_is_the_first_singular_pair_of_what_the_weights_leave(centred):
     for bit in range(4):
         x, y = X[i] - w @ X[i], Y[j] - w @ Y[j]
         U, _, Vt = np.linalg.svd((x * (w * s)[:, None]).T @ y)
-        assert abs(U[:, 0] @ A[:, bit]) == pytest.approx(1, abs=1e-5)
-        assert abs(Vt[0] @ B[:, bit]) == pytest.approx(1, abs=1e-5)
+        assert abs(U[:, 0] @ A[:, bit]) == pytest.approx(1, abs=1e-4)
+        assert abs(Vt[0] @ B[:, bit]) == pytest.approx(1, abs=1e-4)
         h = np.where(X[i] @ A[:, bit] >= made.a_[bit], 1, -1)
         g = np.where(Y[j] @ B[:, bit] >= made.b_[bit], 1, -1)
         r = (w * s * h * g).sum()

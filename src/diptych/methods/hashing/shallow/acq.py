@@ -26,10 +26,10 @@ from diptych.parts.rows import squares
 
 @dataclass
 class ACQ(Alternating):
-    """across is λ; ridge and power are those of `cca`."""
+    """across is λ; ridge and power are those of `cca`, whose directions are turned."""
 
     across: Annotated[float, AtLeast(0)] = 0.5
-    ridge: Annotated[float, AtLeast(0)] = 2.0
+    ridge: Annotated[float, AtLeast(0)] = 5.0
     power: Annotated[float, AtLeast(0)] = 1.0
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:

@@ -42,7 +42,8 @@ class CBJMF(Factorising):
         """(n, clusters) softmax of minus the squared distance to each centre, over its mean."""
         from sklearn.cluster import KMeans
 
-        found = KMeans(min(self.clusters, len(rows)), n_init=1, max_iter=30, random_state=self.seed)
+        clusters = min(self.clusters, len(np.unique(rows, axis=0)))  # no more than there are rows apart
+        found = KMeans(clusters, n_init=1, max_iter=30, random_state=self.seed)
         apart = np.square(found.fit_transform(rows))
         near = np.exp(-apart / apart.mean())
         return np.asarray(near / near.sum(axis=1, keepdims=True))

@@ -88,7 +88,7 @@ class CMSSH(ClosedForm):
             return np.asarray(Y.T @ told - at_y * told.sum())
 
         C = LinearOperator((X.shape[1], Y.shape[1]), matvec=times, rmatvec=back, dtype=np.float64)
-        u, _, vt = svds(C, 1, v0=np.ones(min(C.shape)), tol=1e-5)
+        u, _, vt = svds(C, 1, v0=np.ones(min(C.shape)), tol=1e-3)
         return u[:, 0], vt[0]
 
     def encode_images(self, items: Any) -> Array:
