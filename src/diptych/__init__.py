@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from diptych.flow.prepare import prepare as prepare
     from diptych.flow.report.compare import Difference as Difference
     from diptych.flow.report.compare import compare as compare
+    from diptych.flow.robustness import Trial as Trial
+    from diptych.flow.robustness import robustness as robustness
     from diptych.kinds import BadInput as BadInput
     from diptych.kinds import Card as Card
     from diptych.kinds import Pairs as Pairs
@@ -68,6 +70,7 @@ _MODULES = {
     "flow.fit": "fit",
     "flow.prepare": "prepare",
     "flow.report.compare": "Difference compare",
+    "flow.robustness": "Trial robustness",
     "kinds": "BadInput Card Pairs Protocol Report Space cosine dot hamming l2",
     "method": "ClosedForm Descent Method Streaming",
 }

@@ -71,6 +71,14 @@ class Method(Fitted, ABC):
     def encode_texts(self, items: Any) -> Array:
         """One row a text, normalised in `space`."""
 
+    def slope(self, side: Literal["images", "texts"], rows: Array, wanted: Array) -> Array:
+        """(n, d) in which direction feature rows (n, d) of a side have to move for outputs nearer to `wanted` (n, k).
+
+        The gradient of the cosine of outputs, before signs are taken, with `wanted`. Raises BadInput where a method is
+        not differentiable, or its outputs are sets.
+        """
+        raise BadInput(f"{self.paper_name()}: its outputs have no gradient")
+
 
 class ClosedForm(Method):
     """A linear map for each side with a closed form: z = (x - mean) A. A leaf writes `solve`."""
@@ -98,6 +106,14 @@ class ClosedForm(Method):
 
     def encode_texts(self, items: Any) -> Array:
         return self.space.normalise(project(items, self.mean_y_, self.B_, "texts"))
+
+    def slope(self, side: Literal["images", "texts"], rows: Array, wanted: Array) -> Array:
+        mean, directions = (self.mean_x_, self.A_) if side == "images" else (self.mean_y_, self.B_)
+        outputs = project(rows, mean, directions, side)
+        length = np.maximum(np.linalg.norm(outputs, axis=1, keepdims=True), np.finfo(float).tiny)
+        unit, wanted = outputs / length, parts.algebra.unit(wanted)
+        along = (unit * wanted).sum(axis=1, keepdims=True)
+        return np.asarray((wanted - along * unit) / length @ directions.T)
 
 
 class Streaming(ClosedForm):
@@ -518,6 +534,18 @@ class Descent(Method):
     def encode_texts(self, items: Any) -> Array:
         _same_width(items, "texts", self.facts_["text_width"])
         return self.space.normalise(self.outputs(self.trained().texts, items))
+
+    def slope(self, side: Literal["images", "texts"], rows: Array, wanted: Array) -> Array:
+        import torch
+
+        net = self.trained()
+        device = next(net.parameters()).device
+        moved = _tensor(rows, device).requires_grad_(True)
+        outputs = getattr(net, side)(moved)
+        if outputs.ndim != 2:
+            raise BadInput(f"{self.paper_name()}: its outputs are sets, which are near no one row")
+        near = torch.nn.functional.cosine_similarity(outputs, _tensor(wanted, device))
+        return np.asarray(torch.autograd.grad(near.sum(), moved)[0].cpu().numpy())
 
     def trained(self) -> Any:
         """The network with what was learned, ready to encode; built when first asked for."""

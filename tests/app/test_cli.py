@@ -183,3 +183,16 @@ def test_the_leaderboard_takes_reports_of_ones_own_and_makes_a_page(world: Path,
     for wrong in (["-d", "nothing"], [tmp_path / "none"], ["--out", tmp_path / "no" / "board.html"]):
         refused = here("leaderboard", *wrong)
         assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1, refused.stderr
+
+
+def test_robustness_tells_what_each_harm_costs(world: Path, here: Run) -> None:
+    asked = ("robustness", "cca", "--dataset", world, "--image-features", "colour", "--protocol", "labels")
+    answer = here(*asked, "--shares", "0.5", "--sizes", "0.2", "--json")
+    assert answer.returncode == 0, answer.stderr
+    trials = json.loads(answer.stdout)
+    assert [trial["what"] for trial in trials] == ["nothing", "wrong pairs", "noise", "attack"]
+    table = here(*asked, "--shares", "", "--sizes", "0.2").stdout
+    assert "attack" in table and "towards" in table and "wrong pairs" not in table
+    for wrong in (["--sizes", "far"], ["--shares", "2"], ["--protocol", "pairs"]):
+        refused = here(*asked, *wrong)
+        assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1, refused.stderr

@@ -62,11 +62,29 @@ def test_blocks_of_any_size_give_one_ranking(ties, graded, monkeypatch):
     qrels = SharedLabels(*(rng.random((n, 6)) < 0.2 for n in (37, 90)))
     whole = rank(queries, items, hamming, qrels, ties, graded)
     monkeypatch.setattr(module, "DENSE_BLOCK", 90 * 10)
+    monkeypatch.setattr(module, "COUNTED_BLOCK", 90 * 3)
+    monkeypatch.setattr(module, "COUNTED_QUERIES", 10)
     assert len(list(rankings(queries, items, hamming, qrels, ties, graded))) > 3
     parts = rank(queries, items, hamming, qrels, ties, graded)
     for name in ("query", "above", "size", "hits", "hits_above", "gain", "relevant"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
     assert (whole.ideal is None) == (parts.ideal is None) == (not graded)
+
+
+@pytest.mark.parametrize(("bits", "n"), [(8, 300), (8, 6000), (16, 1300), (64, 17_000), (128, 70_000)])
+def test_queries_that_share_a_count_are_counted_each_for_itself(bits, n):
+    # From 324 items on two queries of 8 bits share one, from 5,832 three; of 64 bits two from 16,900, of 128 none.
+    rng = np.random.default_rng(bits + n)
+    queries, items = (rng.integers(0, 256, (m, bits // 8), dtype=np.uint8) for m in (7, n))
+    queries[0] = items[0]
+    labels = [rng.random((m, 6)) < 0.2 for m in (7, n)]
+    ((start, everything, relevant),) = distance_histograms(queries, items, SharedLabels(*labels))
+    distances = np.bitwise_count(queries[:, None] ^ items).sum(axis=2)
+    right = labels[0].astype(int) @ labels[1].T > 0
+    assert start == 0
+    for row in range(7):
+        assert everything[row].tolist() == np.bincount(distances[row], minlength=bits + 1).tolist()
+        assert relevant[row].tolist() == np.bincount(distances[row][right[row]], minlength=bits + 1).tolist()
 
 
 def test_real_spaces_and_other_judgements_rank_by_their_scores():

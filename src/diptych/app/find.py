@@ -236,9 +236,9 @@ def search(
     ] = None,
     regions: Annotated[bool, typer.Option("--regions", help="Say which part of each answers best.")] = False,
     yes: Annotated[
-        list[str] | None, typer.Option("--yes", help="Such ones: a picture of the collection, or #12. May be repeated.")
+        list[str] | None, typer.Option("--yes", help="Like this: a picture of the collection, or #12. May be repeated.")
     ] = None,
-    no: Annotated[list[str] | None, typer.Option("--no", help="Not these; as --yes.")] = None,
+    no: Annotated[list[str] | None, typer.Option("--no", help="Not like this; as --yes.")] = None,
     paths: PathsOption = False,
     print0: NulOption = False,
     html: HtmlOption = None,

@@ -168,6 +168,52 @@ def compare(
 
 
 @app.command()
+def robustness(
+    method: Annotated[str, typer.Argument(help="A method's name.")],
+    dataset: DatasetOption,
+    settings: SetOption = None,
+    image_features: ImagesOption = "",
+    text_features: TextsOption = "",
+    protocol: ProtocolOption = "",
+    shares: Annotated[str, typer.Option("--shares", help="Of wrong pairs and of missing labels.")] = "0.2,0.4,0.6",
+    sizes: Annotated[
+        str, typer.Option("--sizes", help="How far rows that ask are moved, as shares of their length.")
+    ] = "0.05,0.1,0.2",
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a method finds under wrong pairs, missing labels, noise and attack."""
+    from dataclasses import asdict
+
+    from diptych.app import tables
+    from diptych.flow.prepare import prepare
+    from diptych.flow.robustness import robustness as tried
+
+    with progress() as on_progress:
+        prepared = prepare(
+            dataset,
+            image_features=image_features,
+            text_features=text_features,
+            protocol=protocol,
+            seed=seed,
+            progress=on_progress,
+        )
+        trials = list(
+            tried(
+                method,
+                prepared,
+                settings=parsed(settings),
+                shares=_numbers(shares, "--shares"),
+                sizes=_numbers(sizes, "--sizes"),
+            )
+        )
+    if as_json:
+        print_json([asdict(trial) for trial in trials])
+    else:
+        tables.robustness(trials, f"{method} on {prepared.dataset.card.name}, protocol {prepared.rules.name}")
+
+
+@app.command()
 def leaderboard(
     reports: Annotated[
         list[Path] | None, typer.Argument(metavar="[REPORT …]", help="Reports of your own, or their folders.")
@@ -208,3 +254,10 @@ def parsed(settings: list[str] | None) -> dict[str, str]:
             raise BadInput(f"--set {setting!r} has no =; write --set key=value")
         pairs[key.strip()] = value.strip()
     return pairs
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",") if number]
+    except ValueError:
+        raise BadInput(f"{option} {text}: give numbers between 0 and 1, separated by commas") from None

@@ -17,6 +17,7 @@ from diptych.app.shell import print_line, printable
 from diptych.catalogue import MethodFacts
 from diptych.encoders.shelf import Model
 from diptych.flow.report import Difference, Line, figure, is_rank, rsum
+from diptych.flow.robustness import METRIC, Trial
 from diptych.kinds import Card, Report
 
 DIRECTIONS = "i2t: pictures ask for texts, t2i: texts ask for pictures"
@@ -122,6 +123,33 @@ def leaderboard(lines: Sequence[Line]) -> None:
         f"{DIRECTIONS}; only lines of one dataset, protocol and metric may be compared",
         "±: half the 95 % interval of the mean over seeds; codes: how binary answers were coded",
         "!: settings chosen on the very set; --out PAGE.html: to sort, narrow and draw",
+    )
+
+
+def robustness(trials: Sequence[Trial], title: str) -> None:
+    """What was found where something is wrong, and how far that is from what is found else."""
+    clean = trials[0]
+    columns = [Column("what is wrong"), *(Column(name, figures=True) for name in ("by", "i2t %", "t2i %"))]
+    columns += [Column(name, figures=True) for name in ("i2t lost", "t2i lost", "towards i2t %", "towards t2i %")]
+    rows = [
+        [
+            trial.what,
+            f"{trial.amount:g}" if trial.amount else "",
+            figure(METRIC, trial.i2t),
+            figure(METRIC, trial.t2i),
+            *(_signed(METRIC, before - after) for before, after in ((clean.i2t, trial.i2t), (clean.t2i, trial.t2i))),
+            *(figure(METRIC, value) for value in trial.towards or ()),
+            *[""] * (0 if trial.towards else 2),
+        ]
+        for trial in trials
+    ]
+    _show(
+        title,
+        columns,
+        rows,
+        f"{METRIC}; {DIRECTIONS}",
+        "by: the share of pairs or labels, or how far a row that asks was moved, as a share of its length",
+        "towards: the same measure, of items of the labels that the attack wanted",
     )
 
 

@@ -156,7 +156,7 @@ def search(
     query      in the query language; with language="plain", words in which nothing is an operator
     parts      other things to look for, which are added up
     where      a filter of the query language besides
-    yes, no    ids of earlier answers to the same query: what is meant, and what is not
+    yes, no    ids of earlier answers to the same query: what is meant, and what is not; none of them is an answer again
     diverse    0 to 1: how much a picture like those before it is held back
     keywords   0 to 1: what words in captions, tags and names weigh against the vectors; None: what was learned, or 0.5
     regions    say of each hit which part of it answers best

@@ -646,7 +646,7 @@ class Collection:
                    is taken
         pictures   which picture files the query may open; `Allowed()` for none, if strangers write it
         marks      answers that somebody marked for this query: it moves towards those marked yes, and away from those
-                   marked no, which are no answer any more. None are looked up: see `feedback.marks`
+                   marked no. Both have been seen, and are no answers any more. None are looked up: see `feedback.marks`
         user       who asks: what was learned for them orders the answers (see `feedback.learn`)
         learned    False: in the order there would be if nothing had been learned
         """

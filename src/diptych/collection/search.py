@@ -136,7 +136,7 @@ class SearchParams:
     keywords    0 to 1: what words in captions, tags and names weigh against the vectors
     learned     what was learned from feedback, and who asks
     without     ids that are no answer
-    yes, no     ids of answers that somebody marked so for this query; those marked no are no answer
+    yes, no     ids of answers that somebody marked so for this query; they are no answers any more
     regions     whether to say which part of each answers best
     fields      whether to say what is known of each
     pictures    which files the query may open
@@ -164,7 +164,7 @@ class SearchParams:
         if not isinstance(self.pictures, Allowed):
             raise BadInput(f"pictures: {shown(self.pictures)}; give Allowed() for none, or Allowed([FOLDER])")
 
-        object.__setattr__(self, "without", self.without | set(self.no))
+        object.__setattr__(self, "without", self.without.union(self.yes, self.no))
 
     @property
     def need(self) -> int:
@@ -271,12 +271,11 @@ class Search:
         vector   of the query as it was asked: marks change the order, and not what is rated and explained
         """
         page = slice(params.offset, params.need)
-        rated, said = scores, keyword_hits
+        rated = scores
         if vector is not None and (params.yes or params.no):
             rated = self.vectors.space.score(vector, self.nearest.current().rows(ids))[0].astype(np.float64)
-            said = keyword_hits | set(params.yes)  # nobody knows better
-        verdict, verdicts = self._verdicts(query, terms, never, ids, rated, page, said, among, params.without)
-        reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits, frozenset(params.yes))
+        verdict, verdicts = self._verdicts(query, terms, never, ids, rated, page, keyword_hits, among, params.without)
+        reasons = self._reasons(query, vector, ids[page].tolist(), keyword_hits)
         items = [self.store.named(item) for item in self.store.items(ids[page].tolist())]
         hits = [
             Hit(item.id, item.path, score, verdict, reasons[item.id], key=item.key, **_fields(item, params.fields))
@@ -779,14 +778,12 @@ class Search:
         return self.vectors.space.normalise(fixed + put)
 
     def _reasons(
-        self, query: Query, vector: Array | None, ids: Sequence[int], keyword_hits: set[int], yes: frozenset[int]
+        self, query: Query, vector: Array | None, ids: Sequence[int], keyword_hits: set[int]
     ) -> dict[int, tuple[str, ...]]:
-        """Reasons of each answer. yes: those that were marked so."""
+        """Reasons of each answer."""
         reasons: dict[int, list[str]] = {id: [] for id in ids}
         words = [term.value for term in query.terms if term.kind == "text" and term.weight > 0]
         for id in ids:
-            if id in yes:
-                reasons[id].append("marked yes")
             if id in keyword_hits:
                 reasons[id].append(f"said of it: {', '.join(_content_words(words))}")
         if vector is not None and vector.any():

@@ -36,6 +36,9 @@ BLOCK = 4_000_000
 DENSE_BLOCK = 1_000_000
 """The same when every other item may be relevant, and the record of a block can outgrow its scores ten times."""
 
+COUNTED_BLOCK, COUNTED_QUERIES = 200_000, 128
+"""Hamming distances held at a time, what a core has near at hand; and queries whose counts are told at once."""
+
 HANDFUL = 32
 """Up to this many relevant items a query it is cheaper to count what beats each of them than to sort the row."""
 
@@ -234,15 +237,36 @@ def distance_histograms(queries: Array, items: Array, qrels: Qrels) -> Iterator[
     bins = 8 * queries.shape[1] + 1
     # Distance and relevance share one small number, so that a single pass counts both.
     small = np.uint8 if 2 * bins <= 256 else np.uint16
+    # So do neighbouring queries, as long as what they share is no longer than the items: counting is most of the work.
+    shared = max(1, int(np.log(min(1 << 16, count(items))) / np.log(2 * bins)))
     query_words, item_words = words(queries), words(items)
-    rows = max(1, DENSE_BLOCK // 2 // count(items))
-    for start in range(0, count(queries), rows):
-        stop = min(start + rows, count(queries))
-        key: Array = np.multiply(qrels.relevant(start, stop), bins, dtype=small)
-        for query, item in zip(query_words[:, start:stop], item_words, strict=True):
-            key += np.bitwise_count(query[:, None] ^ item)
-        counts = np.array([np.bincount(row, minlength=2 * bins) for row in key]).reshape(-1, 2, bins)
-        yield start, counts.sum(axis=1), counts[:, 1]
+    rows = shared * max(1, COUNTED_BLOCK // (shared * count(items)))
+    for first in range(0, count(queries), max(rows, COUNTED_QUERIES)):
+        counts = []
+        last = min(first + max(rows, COUNTED_QUERIES), count(queries))
+        for start in range(first, last, rows):
+            stop = min(start + rows, last)
+            key: Array = np.multiply(qrels.relevant(start, stop), bins, dtype=small)
+            for query, item in zip(query_words[:, start:stop], item_words, strict=True):
+                key += np.bitwise_count(query[:, None] ^ item)
+            counts.append(_counted(key, 2 * bins, shared))
+        both = np.concatenate(counts).reshape(-1, 2, bins)
+        yield first, both.sum(axis=1), both[:, 1]
+
+
+def _counted(keys: Array, bins: int, shared: int) -> Ints:
+    """(b, bins) how often each number below `bins` stands in each row; so many rows are counted by what they pair."""
+    if shared == 1:
+        return np.array([np.bincount(row, minlength=bins) for row in keys])
+    counts = []
+    for some in (keys[row : row + shared] for row in range(0, len(keys), shared)):
+        joint = some[0].astype(np.uint16)
+        for row in some[1:]:
+            joint *= np.uint16(bins)
+            joint += row
+        table = np.bincount(joint, minlength=bins ** len(some)).reshape((bins,) * len(some))
+        counts += [table.sum(axis=tuple(set(range(table.ndim)) - {axis})) for axis in range(table.ndim)]
+    return np.array(counts)
 
 
 def fold_slices(n: int, folds: int) -> list[slice]:

@@ -255,19 +255,52 @@ def test_a_mark_changes_the_order_at_once_and_undo_takes_it_back(opened: Any) ->
     far.locator(".mark.yes").click()
     settled(page)
     after = ids(page)
-    assert after != before and after.index(liked) < before.index(liked)
-    assert page.locator(f".tile[data-id='{liked}'] .mark.yes").get_attribute("aria-pressed") == "true"
-    assert "1 mark" in page.inner_text("#count")
+    assert liked not in after and after != [one for one in before if one != liked]
+    assert shelf(page) == [(liked, "yes")] and "1 mark" in page.inner_text("#count")
     refused = after[0]
     page.locator(f".tile[data-id='{refused}']").hover()
     page.locator(f".tile[data-id='{refused}'] .mark.no").click()
     settled(page)
+    assert shelf(page) == [(liked, "yes"), (refused, "no")] and refused not in ids(page)
     page.click(".toast button")  # undo
     settled(page)
-    assert ids(page) == after
+    assert ids(page) == after and shelf(page) == [(liked, "yes")]
     page.click("#undo")
     settled(page)
-    assert ids(page) == before and "mark" not in page.inner_text("#count")
+    assert ids(page) == before and "mark" not in page.inner_text("#count") and page.is_hidden("#marked")
+
+
+def shelf(page: Any) -> list[tuple[str, str]]:
+    """What is marked, as it stands apart from the answers: (id, "yes" or "no")."""
+    told = page.eval_on_selector_all("#marked li", "all => all.map(one => [one.dataset.id, one.className])")
+    return [(id, which) for id, which in told]
+
+
+def test_what_is_marked_is_looked_at_and_taken_back_where_it_stands_apart(opened: Any) -> None:
+    page = opened("?q=a+tree")
+    settled(page)
+    before = ids(page)
+    for place, which in ((3, "no"), (1, "yes"), (2, "yes")):
+        page.locator(f".tile[data-id='{before[place]}']").hover()
+        page.locator(f".tile[data-id='{before[place]}'] .mark.{which}").click()
+        settled(page)
+    assert shelf(page) == [(before[1], "yes"), (before[2], "yes"), (before[3], "no")]
+    assert not {*before[1:4]} & {*every_id(page)}
+    page.locator("#marked .no .look").click()
+    page.wait_for_selector("#viewer[open] .mark.no[aria-pressed=true]")
+    page.locator("#viewer .mark.yes").click()  # it was meant after all
+    page.wait_for_selector("#viewer .mark.yes[aria-pressed=true]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer:not([open])", state="attached")
+    settled(page)
+    assert shelf(page) == [(one, "yes") for one in before[1:4]]
+    page.locator("#marked .mark").first.focus()
+    for left in (2, 1, 0):  # by the keyboard alone: the focus goes to the next one
+        page.keyboard.press("Enter")
+        settled(page)
+        assert len(shelf(page)) == left
+    assert page.is_hidden("#marked") and page.evaluate("document.activeElement.id") == "words"
+    assert ids(page) == before
 
 
 def happened(album: Path, seconds: float = 20, **wanted: Any) -> Any:
@@ -308,7 +341,7 @@ def test_marks_are_there_when_the_same_is_asked_again_and_what_is_undone_is_not(
     again = opened("?q=a+bridge")  # another browser of the same person
     settled(again)
     assert ids(again) == marked and "ranked with 2 marks (" in again.inner_text("#count")
-    assert again.locator(f".tile[data-id='{before[5]}'] .mark.yes").get_attribute("aria-pressed") == "true"
+    assert shelf(again) == [(before[5], "yes"), (before[0], "no")]
     again.reload()
     settled(again)
     assert ids(again) == marked

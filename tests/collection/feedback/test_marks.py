@@ -159,10 +159,11 @@ def test_a_search_is_moved_by_its_marks(tmp_path, name):
         yes, no = shown[6:9], shown[:4]
         answer = collection.search("red", k=80, keywords=0, marks=Marks(yes, no))
         ids = [hit.id for hit in answer.results]
-        assert not set(no) & set(ids) and answer.total == plain.total - 4 and len(ids) == 76
-        assert sum(map(ids.index, yes)) < sum(map(shown.index, yes))
+        assert not {*yes, *no} & set(ids) and answer.total == plain.total - 7 and len(ids) == 73
         assert answer.ranked_by == "marks (ridge)" and plain.ranked_by == "query"
-        assert all("marked yes" in hit.why for hit in answer.results if hit.id in yes)
+        liked = {id: np.mean([hit.score for hit in collection.similar(id, 80).results if hit.id in yes]) for id in ids}
+        firsts = [np.mean([liked[id] for id in some[:10]]) for some in (ids, [id for id in shown if id in liked])]
+        assert firsts[0] > firsts[1], "more like those marked yes than the first that are left without marks"
         again = collection.search("red", k=80, keywords=0, marks=Marks(yes[::-1], no))
         assert again.results == answer.results
         pages = [collection.search("red", k=7, offset=7 * n, keywords=0, marks=Marks(yes, no)) for n in range(11)]
@@ -180,9 +181,9 @@ def test_marks_go_with_all_that_a_query_may_have(collection):
     keys_of_red = [f"item {n}" for n in range(0, 80, 9)]
     marks = Marks(yes=["item 9"], no=["item 0", "item 1"])
     said = collection.search("red card", k=80, marks=marks)
-    assert keys(said)[:8] and "item 0" not in keys(said) and set(keys(said)[:8]) <= set(keys_of_red)
+    assert set(keys(said)[:7]) == set(keys_of_red) - {"item 0", "item 9"}
     some = collection.search("red n < 40 NOT blue", k=80, diverse=0.3, marks=marks)
-    assert 0 < len(some.results) < 38 and not {"item 0", "item 1"} & set(keys(some))
+    assert 0 < len(some.results) < 37 and not {"item 0", "item 1", "item 9"} & set(keys(some))
     assert some.ranked_by == "marks (ridge)"
     listed = collection.search("n < 5", marks=marks)
     assert keys(listed) == ["item 4", "item 3", "item 2"] and listed.ranked_by == "date taken" and listed.total == 3
@@ -192,8 +193,8 @@ def test_marks_go_with_all_that_a_query_may_have(collection):
 def test_a_verdict_is_of_the_query_and_not_of_its_marks(collection):
     plain = {hit.id: hit.verdict for hit in collection.search("zebra", k=80, keywords=0).results}
     yes = list(plain)[3]
-    for hit in collection.search("zebra", k=80, keywords=0, marks=Marks([yes])).results:
-        assert hit.verdict == ("match" if hit.id == yes else plain[hit.id])
+    after = {hit.id: hit.verdict for hit in collection.search("zebra", k=80, keywords=0, marks=Marks([yes])).results}
+    assert after == {id: verdict for id, verdict in plain.items() if id != yes}
 
 
 def test_marks_that_cannot_be_are_refused(collection):
@@ -235,9 +236,15 @@ def test_people_who_mark_find_what_they_look_for(monkeypatch):
     of = np.repeat(np.arange(20), 20)
     items = cosine.normalise(kinds[of] + 0.7 * rng.normal(size=(400, 32)))
     wishes = []
-    for target in range(0, 400, 5):
+    for target in range(0, 400, 10):
         query = cosine.normalise(0.3 * items[target : target + 1] + 0.25 * rng.normal(size=(1, 32)))[0]
         wishes.append(bench.Wish(query, target, of == of[target]))
-    rows = {way: bench.looked_for(cosine, items, wishes, way, 1)[0].mean(axis=0) for way in (None, "none")}
-    assert rows[None][3] >= rows[None][0] + 0.15 and rows[None][3] > rows["none"][3] + 0.05
-    assert rows[None][4] >= rows[None][0], "ten wrong marks more leave it above where it began"
+    before, after = bench.bound(cosine, items, wishes).mean(axis=0)
+    for protocol in (bench.SEARCHING, bench.HARSH):
+        found = {way: bench.looked_for(cosine, items, wishes, way, 1, protocol)[0] for way in (None, "none")}
+        rows = {way: some.mean(axis=0) for way, some in found.items()}
+        assert rows[None][3] >= rows[None][0] + 0.15 and rows[None][3] > rows["none"][3] + 0.05
+        assert rows[None][4] >= rows[None][0], "ten wrong marks more leave it above where it began"
+        assert rows[None][3] < after > before
+        falls = (np.diff(found["none"].astype(int), axis=1) < 0).any()
+        assert falls == (protocol is bench.HARSH), "what is known when it is seen is not marked wrong"

@@ -84,7 +84,10 @@ class Part(Shape):
 
 
 class Marks(Shape):
-    """Items of earlier answers to the same query: those that are what is meant, and those that are not."""
+    """Items of earlier answers to the same query: those that are what is meant, and those that are not.
+
+    A search moves towards the one and away from the other, and answers with none of either: they have been seen.
+    """
 
     yes: Annotated[list[str], Field(max_length=1_000)] = []
     no: Annotated[list[str], Field(max_length=1_000)] = []

@@ -65,6 +65,8 @@ WAYS: tuple[Way, ...] = ("ridge", "logistic", "Rocchio", "none")
 class Marks:
     """What a person says of answers to one query: `yes`, such ones; `no`, not these. Each by its id or its key.
 
+    What is marked has been seen: a search goes on with what has not.
+
     Raises BadInput for what is no list of items, and for more than 1,000.
     """
 

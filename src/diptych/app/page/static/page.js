@@ -396,6 +396,7 @@ function renderQuestion() {
   $("clear").hidden = !(asked.words || asked.filters.length || asked.picture || asked.yes.length || asked.no.length);
   $("undo").disabled = !state.past.length;
   $("collection").value = asked.collection;
+  renderMarked();
   document.title = written(asked) ? `${written(asked)} · Diptych` : "Diptych";
   document.body.classList.toggle("view-duplicates", asked.view === "duplicates");
   renderLikes();
@@ -675,7 +676,8 @@ function verdictSaid({ verdict, total }) {
   const ranked = asked.words || asked.picture || asked.yes.length;
   if (!total) return asked.filters.length ? "Nothing passes these filters" : "";
   if (!ranked) return asked.filters.length ? "All that pass, latest first" : "All pictures, latest first";
-  return { match: "Good matches", weak: "Perhaps one of these", none: "No good match", unrated: "Most alike first" }[verdict];
+  const none = asked.yes.length ? "No other good match" : "No good match";
+  return { match: "Good matches", weak: "Perhaps one of these", none, unrated: "Most alike first" }[verdict];
 }
 
 function renderVerdict() {
@@ -707,7 +709,8 @@ function advice() {
       `Drop “${described(filter)[1]}”`);
   const asksWords = asked.words && answer.total;
   if (answer.verdict === "none" && asksWords) {
-    tries.unshift(el("p", {}, "Nothing here looks like that. Below are the nearest; other or fewer words may help, or a picture of it."));
+    const nothing = asked.yes.length ? "Nothing else here" : "Nothing here";
+    tries.unshift(el("p", {}, `${nothing} looks like that. Below are the nearest; other or fewer words may help, or a picture of it.`));
   } else if (answer.verdict === "weak" && asksWords) {
     tries.unshift(el("p", {}, "Nothing fits for certain. Mark what is right and what is wrong: the order follows at once."));
   }
@@ -988,6 +991,21 @@ function mark(id, which) {
   toast(told, { label: "Undo", action: undo });
 }
 
+/** What was marked is seen already: it stands apart from the answers, where it is looked at and taken back. */
+function renderMarked() {
+  const { yes, no, view } = state.asked;
+  const shelf = $("marked");
+  const stood = [...shelf.children].findIndex((one) => one.contains(document.activeElement));
+  const marked = [...yes.map((id) => [id, "yes", "right"]), ...no.map((id) => [id, "no", "wrong"])];
+  shelf.hidden = !marked.length || view !== "";
+  shelf.replaceChildren(...marked.map(([id, which, said], place) =>
+    el("li", { class: which, "data-id": id },
+      button(`Marked ${said}: ${place + 1} of ${marked.length}`, { class: "look", onclick: () => show(id) },
+        el("img", { src: thumbnail(id, "small"), alt: "", loading: "lazy", decoding: "async" })),
+      button(`Marked ${said}; take it back`, { class: `mark ${which}`, "aria-pressed": "true", onclick: () => mark(id, which) }, icon(which)))));
+  if (stood >= 0) (shelf.children[Math.min(stood, marked.length - 1)]?.querySelector(".mark") ?? $("words")).focus();
+}
+
 // What is done with answers is kept by the server, for who did it: marks, so that they are there when the same is asked
 // again, and what was opened and for how long, so that an order can be learned.
 
@@ -1249,7 +1267,7 @@ function renderViewer(item, hit) {
   swipe(figure, goTo);
   const original = at(`/items/${item.id}/original`);
   const acts = el("div", { class: "acts" },
-    ...(hit ? [toggle("yes", "This is it"), toggle("no", "Not this")] : []),
+    ...(hit || [...asked.yes, ...asked.no].includes(item.id) ? [toggle("yes", "This is it"), toggle("no", "Not this")] : []),
     el("button", { type: "button", onclick: () => moreLike(item.id) }, icon("like"), "More like this"),
     el("a", { class: "button", href: original, download: item.name }, icon("save"), "Save"));
   const aside = el("div", { class: "about", tabindex: 0, role: "region", "aria-label": "About this picture" },
@@ -1293,7 +1311,6 @@ function whySection(item, hit) {
     const [kind, ...rest] = why.split(": ");
     const text = rest.join(": ");
     if (kind === "said of it") return el("li", {}, "The words ", el("q", {}, text), " stand in its name, tags or captions.");
-    if (why === "marked yes") return el("li", {}, "You marked it: this is it.");
     if (kind === "caption") return el("li", {}, "Of its captions the nearest is ", el("q", {}, text));
     return el("li", {}, "It passes: ", el("code", {}, why));
   });
