@@ -11,8 +11,10 @@ text j, a product of thin factors. H has closed forms; codes are solved for bit 
 Codes of other items come from logistic regressions on kernels, one a bit.
 
 Simplified: a picture u and a text v are compared where `meet` says, as sgn(u H_2) with v or as u with sgn(v H_1'); the
-paper does the former where pictures ask and the latter where texts ask. Its code draws a number of bits to go over where it means to draw an order, and takes
-columns of H_2 in the step of V where the derivative has H_1; here bits go in order, and the derivative is taken.
+paper does the former where pictures ask and the latter where texts ask.
+
+Its code draws a number of bits to go over where it means to draw an order, and takes columns of H_2 in the step of V
+where the derivative has H_1; here bits go in order, and the derivative is taken.
 """
 
 from dataclasses import dataclass
