@@ -265,7 +265,7 @@ def load_measured() -> dict[str, Any]:
 
 
 UNTRAINED = {Descent: "--set epochs=0", Alternating: "--set rounds=0"}
-"""What leaves a network, or what is solved for in turn, as it was drawn: how every `untrained` figure is made."""
+"""What leaves a network as it was drawn, or unknowns as they start: how every `untrained` figure is made."""
 WAYS = ("expected", "untrained", "without")
 Figures = dict[str, Sequence[float]]
 

@@ -181,7 +181,7 @@ class Alternating(Method):
     on its own side, queries and database alike.
 
     bits        length of a code
-    rounds      passes over the steps; 0 leaves the unknowns as they were drawn
+    rounds      passes over the steps; 0 leaves the unknowns as they start
     landmarks   how many training rows of a side, drawn by `seed`, tell by a radial basis kernel what an item is like
                 (`KernelMap`); 0 leaves features as they are
     unified     an item whose features were learned from has the code learned for it, which knows whatever was told of

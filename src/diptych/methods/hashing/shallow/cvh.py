@@ -1,6 +1,6 @@
 """Cross-view hashing, CVH (Kumar & Udupa, IJCAI 2011).
 
-    min_W  Σ_ij s_ij (||x_i W_x - x_j W_x||² + ||y_i W_y - y_j W_y||² + ||x_i W_x - y_j W_y||²) / 2
+    min_W  Σ_ij s_ij (||x_i W_x - x_j W_x||² + ||y_i W_y - y_j W_y||² + ||x_i W_x - y_j W_y||²)
     subject to  W_x'(X'X + r I) W_x + W_y'(Y'Y + r I) W_y = I
 
 without the signs. With Λ = D - S, D the row sums of S, the directions are those of the smallest values of
