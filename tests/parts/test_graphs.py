@@ -141,3 +141,32 @@ def test_levels_hear_each_other_within_an_item(sets):
         heard = [near / near.sum(axis=1, keepdims=True) @ r @ A.T, (near / near.sum(axis=0)).T @ o @ B.T]
         np.testing.assert_allclose(made[real], item[real] + np.hstack(heard), atol=1e-12)
         assert not made[~real].any()
+
+
+def test_a_convolution_is_its_formula():
+    rng = np.random.default_rng(0)
+    nodes, edges = rng.standard_normal((6, 4)), rng.random((6, 6))
+    edges = edges + edges.T
+    edges[2], edges[:, 2] = 0, 0  # a node that nobody knows
+    layer = parts.graphs.Convolution(4, 3).double().eval()
+    told = np.zeros((6, 3))
+    W, degree = layer.W.weight.detach().numpy(), edges.sum(axis=1)
+    for i in range(6):
+        for j in range(6):
+            if edges[i, j]:
+                told[i] += edges[i, j] / np.sqrt(degree[i] * degree[j]) * W @ nodes[j]
+    found = layer(torch.from_numpy(nodes), torch.from_numpy(edges)).detach()
+    np.testing.assert_allclose(found, np.maximum(told / np.sqrt(1 + 1e-5), 0), atol=1e-9)
+
+
+def test_in_the_graph_of_both_a_picture_hears_its_text_and_in_its_own_it_does_not():
+    torch.manual_seed(0)
+    net = parts.graphs.PairGraph(5, 4, 8, 6).eval()
+    images, texts, edges = torch.rand(3, 5), torch.rand(3, 4), torch.eye(3)
+    before = net(images, texts, edges)
+    texts[1] = torch.tensor([1.0, 0, 0, 0])
+    moved = [
+        [not torch.allclose(a, b) for a, b in zip(*told, strict=True)]
+        for told in zip(before, net(images, texts, edges), strict=True)
+    ]
+    assert moved == [[False] * 3, [False, True, False], [False, True, False], [False, True, False]]

@@ -173,3 +173,35 @@ def test_statistics_are_kept_of_what_is_shown_inside_and_move_again_after():
     torch.testing.assert_close(inside.mean(dim=0), torch.zeros(3), atol=1e-5, rtol=0)
     net(torch.randn(5, 4) + 7)
     assert not torch.equal(net[1].running_mean, mean)
+
+
+def test_coders_are_a_coder_of_each_side_and_what_comes_after():
+    facts = {"image_width": 5, "text_width": 3}
+    net = parts.heads.coders(facts, 7, 4, torch.nn.Tanh, labels=torch.nn.Linear(2, 4))
+    rows = torch.rand(6, 5)
+    expected = rows
+    for layer in net.images[:-1]:
+        expected = layer(expected)
+    torch.testing.assert_close(net.images(rows), expected.tanh())
+    assert net.texts(torch.rand(6, 3)).shape == (6, 4)
+    assert net.labels.in_features == 2
+    with pytest.raises(BadInput, match="features first"):
+        parts.heads.coders({"image_width": None, "text_width": 3}, 7, 4)
+
+
+def test_a_head_waits_until_nothing_is_learned():
+    body, head = torch.nn.Linear(3, 5), torch.nn.Linear(5, 2)
+    headed, rows = parts.heads.Headed(body, head), torch.rand(4, 3)
+    torch.testing.assert_close(headed(rows), body(rows))
+    torch.testing.assert_close(headed.eval()(rows), head(body(rows)))
+
+
+def test_taps_are_all_layers_side_by_side():
+    taps, rows = parts.heads.Taps(3, 4, 2).eval(), torch.rand(5, 3)
+    first = taps.layers[0](rows)
+    torch.testing.assert_close(taps(rows), torch.cat([first, taps.layers[1](first)], dim=1))
+
+
+def test_a_gate_is_read_off_the_rows_that_pass_it():
+    gate, rows = parts.heads.Gate(3), torch.rand(5, 3)
+    torch.testing.assert_close(gate(rows), rows / (1 + (-gate.M(rows)).exp()))

@@ -48,6 +48,49 @@ class Neighbourhood(nn.Module):
         return mixed
 
 
+class Convolution(nn.Module):
+    """What neighbours tell each node: D^{-1/2} S D^{-1/2} X W (Kipf & Welling 2017).
+
+    Nodes X (n, width), edges S (n, n) none below zero; normalised over the batch, then cut at zero: (n, dims).
+    """
+
+    def __init__(self, width: int, dims: int) -> None:
+        super().__init__()
+        self.W = nn.Linear(width, dims, bias=False)
+        self.after = nn.Sequential(nn.BatchNorm1d(dims), nn.ReLU())
+
+    def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
+        scale = edges.sum(dim=1).clamp(min=1e-6).rsqrt()
+        told: Tensor = self.after((scale[:, None] * edges * scale) @ self.W(nodes))
+        return told
+
+
+class PairGraph(nn.Module):
+    """Pictures and texts of a batch of pairs as nodes of three graphs: of each side, and of both.
+
+    edges (b, b) join pairs that are alike, on either side and, in the graph of both, a picture with its text beside
+    them. Rows come in scaled to length 1. Gives what the nodes are told: pictures by pictures, texts by texts, pictures
+    by both, texts by both; each (b, dims).
+    """
+
+    def __init__(self, image_width: int, text_width: int, hidden: int, dims: int) -> None:
+        super().__init__()
+        self.read = nn.ModuleList(
+            nn.Sequential(heads.OneRow(), nn.Linear(width, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+            for width in (image_width, text_width)
+        )
+        self.own = nn.ModuleList(Convolution(hidden, dims) for _ in range(2))
+        self.both = Convolution(hidden, dims)
+
+    def forward(self, images: Tensor, texts: Tensor, edges: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        sides = [functional.normalize(read(rows)) for read, rows in zip(self.read, (images, texts), strict=True)]
+        told = [own(side, edges) for own, side in zip(self.own, sides, strict=True)]
+        partner = torch.eye(len(edges), device=edges.device)
+        table = torch.cat([torch.cat([edges, partner], dim=1), torch.cat([partner, edges], dim=1)])
+        of_images, of_texts = self.both(torch.cat(sides), table).chunk(2)
+        return told[0], told[1], of_images, of_texts
+
+
 class Affinity(nn.Module):
     """Nodes (b, t, dims) that hear each other along the edges of a complete graph; rows of zeros are no nodes.
 

@@ -58,6 +58,65 @@ def coder(width: int | None, hidden: int, bits: int) -> nn.Sequential:
     return nn.Sequential(OneRow(), first, nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, bits))
 
 
+def coders(
+    facts: dict[str, Any], hidden: int, bits: int, *after: Callable[[], nn.Module], **others: nn.Module
+) -> Network:
+    """A `coder` of each side, of facts as `Descent.network` gets them, `after` behind each, and other modules by name.
+
+    Errors are as in `mlp`.
+    """
+    images, texts = (
+        nn.Sequential(*coder(facts[width], hidden, bits), *(made() for made in after))
+        for width in ("image_width", "text_width")
+    )
+    return Network(images, texts, **others)
+
+
+class Headed(nn.Module):
+    """What the body makes of rows in training, for a loss to look at; its head on top where nothing is learned."""
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+
+    def forward(self, rows: Tensor) -> Tensor:
+        made: Tensor = self.body(rows)
+        return made if self.training else self.head(made)
+
+
+class Taps(nn.Module):
+    """Hidden layers on each other, and what every one of them gives side by side: (b, layers * hidden).
+
+    Each is normalised over a batch and cut at zero.
+    """
+
+    def __init__(self, width: int, hidden: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Linear(before, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+            for before in (width, *[hidden] * (layers - 1))
+        )
+
+    def forward(self, rows: Tensor) -> Tensor:
+        tapped = []
+        for layer in self.layers:
+            rows = layer(rows)
+            tapped.append(rows)
+        return torch.cat(tapped, dim=1)
+
+
+class Gate(nn.Module):
+    """sigmoid(M rows) rows: a mask that a linear layer reads off the rows themselves."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.M = nn.Linear(width, width)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        passed: Tensor = self.M(rows).sigmoid() * rows
+        return passed
+
+
 def _featured(width: int | None) -> int:
     if width is None:
         raise BadInput("this method learns from feature rows; turn pictures and texts into features first")
