@@ -105,6 +105,11 @@ def gave(i2t, t2i):
     return {**sides, "seconds": seconds, "seed": 0, "versions": {}}
 
 
+def test_what_is_solved_for_in_turn_is_untrained_where_it_starts(generate):
+    row = made_up(command="diptych evaluate scratch --dataset wikipedia")
+    assert generate.asked(row, "untrained") == ["diptych evaluate scratch --dataset wikipedia --set rounds=0"]
+
+
 def test_untrained_and_without_are_checked_too_once_they_ran(generate):
     row = made_up()
     command = row["command"]
