@@ -25,6 +25,7 @@ from diptych import catalogue
 from diptych.features import composition
 from diptych.features.feature import Step
 from diptych.flow.report import figure, leaderboard
+from diptych.method import Alternating, Descent
 
 ROOT = Path(__file__).parents[1]
 REPRODUCTIONS = ROOT / "reproductions"
@@ -263,8 +264,8 @@ def load_measured() -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
-UNTRAINED = "--set epochs=0"
-"""What leaves the network of a method as it was drawn: how every `untrained` figure is made, for all methods alike."""
+UNTRAINED = {Descent: "--set epochs=0", Alternating: "--set rounds=0"}
+"""What leaves a network, or what is solved for in turn, as it was drawn: how every `untrained` figure is made."""
 WAYS = ("expected", "untrained", "without")
 Figures = dict[str, Sequence[float]]
 
@@ -276,8 +277,12 @@ def asked(row: dict[str, Any], way: str = "expected") -> list[str]:
     """
     if way not in row:
         return []
-    more = {"expected": "", "untrained": f" {UNTRAINED}", "without": f" {row.get('without', {}).get('set', '')}"}[way]
-    command = row["command"] + more
+    command = row["command"]
+    if way == "untrained":
+        method = catalogue.method(command.split()[2])
+        command += " " + next(words for base, words in UNTRAINED.items() if issubclass(method, base))
+    elif way == "without":
+        command += f" {row['without']['set']}"
     return [f"{command} --seed {seed}" for seed in range(row["seeds"])] if "seeds" in row else [command]
 
 

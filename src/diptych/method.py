@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -32,11 +33,15 @@ from diptych.kinds import (
     batches,
     cosine,
     count,
+    hamming,
     take,
 )
 from diptych.metrics import measures, ranking
 from diptych.parts.algebra import Moments, differ, first_row, must_vary
+from diptych.parts.bits import instead, names, signs, voted
 from diptych.parts.fitted import Above, AtLeast, Below, Fitted
+from diptych.parts.kernels import KernelMap
+from diptych.parts.rows import Rows, squares
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -162,6 +167,192 @@ class Streaming(ClosedForm):
         self._moments.check()
         self.mean_x_, self.mean_y_ = self._moments.mean_x, self._moments.mean_y
         self.A_, self.B_ = self.directions(self._moments)
+
+
+# ------------------------------------------------------------------------------------------------------- Alternating
+
+
+@dataclass
+class Alternating(Method):
+    """Codes from an objective whose unknowns are solved for in turn, each with the others held, so that it never rises.
+
+    A leaf writes `start`, `steps`, `objective`, `maps` and `codes`. A step solves exactly, or goes downhill, in what it
+    writes on; signs, rotations and single bits are steps like all others. The code of an item is that of its features
+    on its own side, queries and database alike.
+
+    bits        length of a code
+    rounds      passes over the steps; 0 leaves the unknowns as they were drawn
+    landmarks   how many training rows of a side, drawn by `seed`, tell by a radial basis kernel what an item is like
+                (`KernelMap`); 0 leaves features as they are
+    unified     an item whose features were learned from has the code learned for it, which knows whatever was told of
+                it, in place of that of its features; of several rows the signs of their sum
+    descent_    the objective at the start and after every step
+    """
+
+    space = hamming
+    bits: Annotated[int, AtLeast(1)] = 64
+    rounds: Annotated[int, AtLeast(0)] = 20
+    landmarks: Annotated[int, AtLeast(0)] = 0
+    unified: bool = False
+    seed: Annotated[int, AtLeast(0)] = 0
+
+    @abstractmethod
+    def start(self, X: Array, Y: Array, L: Any) -> Any:
+        """A namespace of the unknowns before the first step, and of whatever the steps look at.
+
+        X (n, d_x), Y (n, d_y) centred rows of mean square length 1, one a pair; L (n, C) 0/1 floats, or None.
+        """
+
+    @abstractmethod
+    def steps(self) -> Sequence[Callable[[Any], None]]:
+        """What a round does, in order: each is given the namespace, and solves for some of it."""
+
+    @abstractmethod
+    def objective(self, now: Any) -> float:
+        """What is minimised, of the unknowns as they are."""
+
+    @abstractmethod
+    def maps(self, now: Any) -> tuple[Array, Array]:
+        """A (d_x, k) and B (d_y, k): the signs of x A and y B are the codes of any item."""
+
+    @abstractmethod
+    def codes(self, now: Any) -> tuple[Array, Array]:
+        """(n, k) a side, whose signs were learned as the codes of the rows themselves."""
+
+    def cut(self, projected: Array) -> Array:
+        """(k,) where bits change, of x A of all rows; 0 is their mean."""
+        return np.zeros(projected.shape[1])
+
+    def met(self, signed: Array, side: str) -> Array:
+        """What is compared of codes (m, k) in {-1, 1} of a side's own items: the codes themselves by default."""
+        return signed
+
+    def rows(self, train: Pairs) -> tuple[Array, Array, Any, Array]:
+        """X and Y, their labels, and the picture that each row of X shows."""
+        X, Y, L = aligned(train, type(self).needs)
+        return X, Y, None if L is None else L.astype(np.float64), train.owner
+
+    def fit(self, train: Pairs) -> Self:
+        self._of(self.settings())  # bounds hold for those who construct it in Python, too
+        check(train, type(self).needs)
+        if self.landmarks:
+            self.images_ = KernelMap(landmarks=self.landmarks, seed=self.seed).fit(featured(train.images, "images"))
+            self.texts_ = KernelMap(landmarks=self.landmarks, seed=self.seed).fit(featured(train.texts, "texts"))
+        X, Y, L, shown = self.rows(
+            train.features(self._mapped(train.images, "images"), self._mapped(train.texts, "texts"))
+        )
+        (X, at_x, s_x), (Y, at_y, s_y) = _levelled(X), _levelled(Y)
+        now = self.start(X, Y, L)
+        self.descent_ = [float(self.objective(now))]
+        for _ in range(self.rounds):
+            for step in self.steps():
+                step(now)
+                self.descent_.append(float(self.objective(now)))
+        A, B = self.maps(now)
+        self.A_, self.a_ = s_x * A, s_x * (at_x @ A) + self.cut(X @ A)
+        self.B_, self.b_ = s_y * B, s_y * (at_y @ B) + self.cut(Y @ B)
+        if self.unified:
+            of_x, of_y = self.codes(now)
+            self.names_x_, self.codes_x_ = voted(names(train.images)[shown], self.met(signs(of_x), "images"))
+            self.names_y_, self.codes_y_ = voted(names(train.texts), self.met(signs(of_y), "texts"))
+        return self
+
+    def encode_images(self, items: Any) -> Array:
+        packed = self._coded(items, self.A_, self.a_, "images")
+        return instead(packed, names(items), self.names_x_, self.codes_x_) if self.unified else packed
+
+    def encode_texts(self, items: Any) -> Array:
+        packed = self._coded(items, self.B_, self.b_, "texts")
+        return instead(packed, names(items), self.names_y_, self.codes_y_) if self.unified else packed
+
+    def _mapped(self, items: Any, side: str) -> Any:
+        rows = featured(items, side)
+        return getattr(self, f"{side}_").transform(rows) if self.landmarks else rows
+
+    def _coded(self, items: Any, directions: Array, cut: Array, side: str) -> Array:
+        rows = self._mapped(items, side)
+        signed = signs(project(rows, np.zeros(len(directions)), directions, side) - cut)
+        return self.space.normalise(self.met(signed, side))
+
+
+@dataclass
+class Factorising(Alternating):
+    """One latent row of V (n, k) a pair gives back the features of both sides t, and is told by those of either alone:
+
+        min_{V,U,P}  Σ_t [ λ_t ||X_t - V U_t'||² + μ ||V - X_t P_t||² ]  +  γ (||V||² + Σ_t ||U_t||² + ||P_t||²)
+
+    A code is sgn(x P_t - mean V). U and P have closed forms. A leaf writes `latent`, which solves for V, and `more` for
+    what it adds to the objective.
+
+    images       λ of the pictures; that of the texts is 1 - images
+    fit_weight   μ
+    decay        γ
+    rounds       more of them lower the objective, and make bits alike: nothing but the decay sets how large V is
+    """
+
+    images: Annotated[float, Above(0), Below(1)] = 0.5
+    fit_weight: Annotated[float, Above(0)] = 10.0
+    decay: Annotated[float, Above(0)] = 1.0
+    rounds: Annotated[int, AtLeast(0)] = 5
+
+    @abstractmethod
+    def latent(self, now: Any, target: Array, M: Array) -> None:
+        """V from min tr(V M V') - 2 tr(V'target) and what the leaf adds. target (n, k), M (k, k)."""
+
+    def more(self, now: Any) -> float:
+        """What the leaf adds to the objective."""
+        return 0.0
+
+    def blended(self, V: Array) -> Array:
+        """Of rows of V or U, what stands in V U'."""
+        return V
+
+    def start(self, X: Array, Y: Array, L: Any) -> Any:
+        draw = np.random.default_rng(self.seed).standard_normal
+        now = SimpleNamespace(shares=[self.images, 1 - self.images], V=draw((len(X), self.bits)))
+        now.sides = [Rows(rows, self.decay / self.fit_weight) for rows in (X, Y)]
+        now.P = [draw((rows.shape[1], self.bits)) for rows in (X, Y)]
+        self.factors(now)
+        return now
+
+    def steps(self) -> Sequence[Callable[[Any], None]]:
+        return self.factors, self._latent, self.functions
+
+    def factors(self, now: Any) -> None:
+        V = self.blended(now.V)
+        now.U = [side.factor(V, self.decay / share) for side, share in zip(now.sides, now.shares, strict=True)]
+
+    def functions(self, now: Any) -> None:
+        now.P = [side.function(now.V) for side in now.sides]
+
+    def _latent(self, now: Any) -> None:
+        target, M = np.zeros_like(now.V), self.decay * np.eye(self.bits)
+        for side, share, U, P in zip(now.sides, now.shares, now.U, now.P, strict=True):
+            U = self.blended(U)
+            target += side.X @ (share * U + self.fit_weight * P)
+            M += share * U.T @ U + self.fit_weight * np.eye(self.bits)
+        self.latent(now, target, M)
+
+    def objective(self, now: Any) -> float:
+        total, V = self.more(now), self.blended(now.V)
+        for side, share, U, P in zip(now.sides, now.shares, now.U, now.P, strict=True):
+            total += share * side.lost(V, U) + self.fit_weight * side.untold(now.V, P)
+        return total + self.decay * sum(squares(one) for one in (now.V, *now.U, *now.P))
+
+    def maps(self, now: Any) -> tuple[Array, Array]:
+        return now.P[0], now.P[1]
+
+    def codes(self, now: Any) -> tuple[Array, Array]:
+        centred = now.V - now.V.mean(axis=0)
+        return centred, centred
+
+
+def _levelled(rows: Array) -> tuple[Array, Array, float]:
+    """Rows centred and of mean square length 1: weights mean the same for all features. Their mean and scale, too."""
+    mean = rows.mean(axis=0)
+    rows = rows - mean
+    scale = 1 / np.sqrt(np.square(rows).sum() / len(rows))
+    return scale * rows, mean, scale
 
 
 # ----------------------------------------------------------------------------------------------------------- Descent
@@ -575,6 +766,13 @@ def aligned(train: Pairs, needs: Needs) -> tuple[Array, Array, Array | None]:
     check(train, needs)
     X = dense(featured(train.images, "images"))[train.owner]
     return X, dense(featured(train.texts, "texts")), train.text_labels
+
+
+def unaligned(train: Pairs) -> tuple[Array, Array, tuple[Array, Array], Array]:
+    """Rows of pictures and of texts, none twice, and the labels of both: who belongs to whom is not told."""
+    X, Y = dense(featured(train.images, "images")), dense(featured(train.texts, "texts"))
+    assert train.labels is not None and train.text_labels is not None
+    return X, Y, (train.labels.astype(np.float64), train.text_labels.astype(np.float64)), np.arange(train.n_images)
 
 
 def dense(rows: Any) -> Array:

@@ -22,13 +22,14 @@ import pytest
 
 from diptych import catalogue
 from diptych.kinds import BadInput, Hamming, Listed, Pairs, Sets, SharedLabels, cosine, dot, hamming, l2, sets
-from diptych.method import Descent, Method, Needs
+from diptych.method import Alternating, Descent, Method, Needs
 from diptych.metrics import measures, ranking
 from diptych.parts.fitted import Above, AtLeast, Below, Fitted
 
 NAMES = sorted(catalogue.methods())
 QUICK = {
     "landmarks": 64,
+    "drawn": 500,
     "epochs": 4,
     "batch": 48,
     "hidden": 64,
@@ -287,6 +288,17 @@ def test_it_learns_from_the_smallest_batches_that_it_allows(name, few):
     assert all(np.isfinite(value).all() for value in outputs(method, few))
 
 
+@pytest.mark.parametrize(
+    "name", [case for case in fitted_of() if issubclass(catalogue.method(case.values[0]), Alternating)]
+)
+def test_no_step_raises_the_objective_of_those_that_alternate(name, some, fitted):
+    for method in (fitted(name), of(name, rounds=4, bits=7, seed=1).fit(some)):
+        heights = np.array(method.descent_)
+        assert len(heights) == 1 + method.rounds * len(method.steps())
+        assert (np.diff(heights) <= 1e-9 * np.abs(heights).max()).all()
+        assert heights[-1] < heights[0]
+
+
 @pytest.mark.parametrize("name", fitted_of())
 def test_fit_returns_itself_and_repeats_bit_for_bit(name, few, other, barely):
     method = brief(name)
@@ -363,7 +375,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from scipy.sparse import load_npz
-from diptych.method import Descent, Method, Needs
+from diptych.method import Alternating, Descent, Method, Needs
 home = Path(sys.argv[1])
 images, texts = np.load(home / "images.npy"), load_npz(home / "texts.npz")
 for name in sys.argv[2:]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diptych.kinds import Array, Ints, Pairs, count, hamming, take
+from diptych.kinds import Array, Pairs
+from diptych.parts.bits import instead, names, voted
 
 
 class Tables(nn.Module):
@@ -56,21 +55,5 @@ class Stored(nn.Module):
         """
         if not len(self.codes):
             return packed
-        known, pair = np.unique(self.get_buffer(side).cpu().numpy(), return_inverse=True)
-        summed = np.zeros((len(known), self.codes.shape[1]), dtype=np.float32)
-        np.add.at(summed, pair, self.codes.cpu().numpy())
-        asked = names(items)
-        place = np.searchsorted(known, asked).clip(max=len(known) - 1)
-        stored = (known[place] == asked)[:, None]
-        return np.where(stored, hamming.normalise(summed)[place], packed)
-
-
-def names(rows: Any) -> Ints:
-    """(n,) a number for each feature row, the same for the same row: 64 bits of its hash."""
-    rows = rows.tocsr() if hasattr(rows, "tocsr") else rows
-    found = np.empty(count(rows), dtype=np.int64)
-    for place in range(len(found)):
-        values = take(rows, np.array([place]))
-        values = np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float32)
-        found[place] = np.frombuffer(hashlib.blake2b(values.tobytes(), digest_size=8).digest(), dtype=np.int64)[0]
-    return found
+        known, stored = voted(self.get_buffer(side).cpu().numpy(), self.codes.cpu().numpy())
+        return instead(packed, names(items), known, stored)
