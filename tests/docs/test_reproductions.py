@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from functools import cache
 from itertools import chain
@@ -67,7 +68,7 @@ def test_every_row_is_a_command_on_a_known_dataset_with_known_measures(rows, gen
             assert len(figures) == 2 and all(0 <= figure <= 1 for figure in figures)
         assert row.keys() <= {*KEYS}
         assert "paper" not in row or row["why"]
-        settings = [word for word in row["command"].split() if "=" in word]
+        settings = re.findall(r"--set (\S+)", row["command"])
         assert row.get("why") or all(is_default(asked["method"], word) for word in settings), row["command"]
         assert ("unified=true" in settings) == (row.get("codes") == "unified")
         assert ("seeds" in row) == ("half" in row) and row.get("seeds", 2) >= 2
