@@ -351,6 +351,11 @@ def _two(metric: str, figures: Sequence[float] | None) -> str:
     return " / ".join(figure(metric, value) for value in figures) if figures else "–"
 
 
+def reason(row: dict[str, Any]) -> str:
+    """What a row says of itself, and of its settings where it says nothing."""
+    return str(row.get("why", "Settings are the defaults."))
+
+
 def reproductions() -> str:
     text, measured = "", load_measured()
     for file in load_rows().values():
@@ -358,7 +363,7 @@ def reproductions() -> str:
         lines = []
         for row in file["row"]:
             last = measured.get(asked(row)[0])
-            why = ("Flatters: chosen on this very set. " if row.get("flatters") else "") + row.get("why", "")
+            why = ("Flatters: chosen on this very set. " if row.get("flatters") else "") + reason(row)
             for number, (metric, expected) in enumerate(row["expected"].items()):
                 found = runs(row, measured, "expected", metric)
                 ours = None if found is None else found.mean(axis=0).tolist()
@@ -415,7 +420,7 @@ def lines() -> list[leaderboard.Line]:
                     seconds=round(float(np.mean([one["seconds"].get("fit", 0) for one in ran])), 2),
                     flatters=row.get("flatters", False),
                     command=row["command"],
-                    why=row.get("why", ""),
+                    why=reason(row),
                 )
             )
     return leaderboard.best_first(found)

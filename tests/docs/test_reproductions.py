@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from functools import cache
 from itertools import chain
@@ -49,6 +50,12 @@ def parsed(command: str) -> dict:
     return commands()[name].make_context(name, arguments).params
 
 
+def is_default(method: str, setting: str) -> bool:
+    """Whether a setting need not be explained: it is the default, or how long a code is."""
+    name, _, value = setting.partition("=")
+    return name == "bits" or str(catalogue.method(method)().settings()[name]).lower() == value
+
+
 def test_every_row_is_a_command_on_a_known_dataset_with_known_measures(rows, generate):
     for row in rows:
         asked = parsed(row["command"])
@@ -61,6 +68,9 @@ def test_every_row_is_a_command_on_a_known_dataset_with_known_measures(rows, gen
             assert len(figures) == 2 and all(0 <= figure <= 1 for figure in figures)
         assert row.keys() <= {*KEYS}
         assert "paper" not in row or row["why"]
+        settings = re.findall(r"--set (\S+)", row["command"])
+        assert row.get("why") or all(is_default(asked["method"], word) for word in settings), row["command"]
+        assert ("unified=true" in settings) == (row.get("codes") == "unified")
         assert ("seeds" in row) == ("half" in row) and row.get("seeds", 2) >= 2
         assert "--seed" not in row["command"] or "seeds" not in row
         for way in generate.WAYS:

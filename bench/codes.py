@@ -1,0 +1,136 @@
+"""Binary codes: making them, searching a million of them, and what re-scoring few candidates gives back.
+
+encode    rows of 512 numbers to 64 bits by a linear method (`scm_hash`, fitted on made-up pairs), one thread; beside
+          it the bare numpy line in float32, packbits(X A >= b)
+search    one query at a time among a million codes of 64 bits, one thread, the index of a collection of codes; beside
+          it Faiss's IndexBinaryFlat on the same codes, whose distances have to be the same
+rescored  texts ask pictures across a gap, as in `ann.py`; codes are learned from pairs of a text and a picture (`acq`).
+          How many of the ten best by real numbers are among the first candidates by codes, and so found once those are
+          scored again; and the milliseconds of either
+
+    python bench/codes.py [encode] [search] [rescored] [--json] [--rows 100000] [--codes 1000000] [--pictures 200000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from ann import share_found, two_cones
+
+from diptych.catalogue import method
+from diptych.index.flat import Flat
+from diptych.index.hamming import Hamming
+from diptych.kinds import Pairs, cosine, hamming
+
+BITS, K, ASKED, RUNS = 64, 10, 200, 5
+CANDIDATES = (50, 100, 200, 500, 1000)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def encode(n: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    labels = rng.random((3000, 20)) < 0.15
+    labels[:, 0] |= ~labels.any(axis=1)
+    sides = [
+        (labels @ rng.standard_normal((20, width)) + 2 * rng.standard_normal((3000, width))).astype(np.float32)
+        for width in (512, 300)
+    ]
+    fitted: Any = method("scm_hash")(bits=BITS).fit(Pairs(*sides, labels=labels))
+    rows = np.resize(sides[0], (n, 512))
+    A, b = fitted.A_.astype(np.float32), (fitted.mean_x_ @ fitted.A_).astype(np.float32)
+    assert np.bitwise_count(fitted.encode_images(rows) ^ np.packbits(rows @ A >= b, axis=1)).sum() < 1e-4 * n * BITS
+    ours, bare = [], []
+    for _ in range(RUNS):
+        ours.append(seconds(lambda: fitted.encode_images(rows)))
+        bare.append(seconds(lambda: np.packbits(rows @ A >= b, axis=1)))
+    ratio = float(np.median(np.divide(ours, bare)))
+    return [{"rows a second": round(n / np.median(ours)), "of the bare line's time": round(ratio, 2), "rows": n}]
+
+
+def search(n: int) -> list[dict[str, Any]]:
+    import faiss
+
+    rng = np.random.default_rng(0)
+    codes, queries = (rng.integers(0, 256, (m, BITS // 8), dtype=np.uint8) for m in (n, ASKED))
+    ours = Hamming(hamming, BITS // 8)
+    ours.add(np.arange(n), codes)
+    theirs = faiss.IndexBinaryFlat(BITS)
+    theirs.add(codes)
+    times: dict[str, list[float]] = {"ours": [], "Faiss": []}
+    for query in queries[:, None]:
+        times["ours"].append(seconds(lambda query=query: ours.search(query, K)))  # type: ignore[misc]
+        times["Faiss"].append(seconds(lambda query=query: theirs.search(query, K)))  # type: ignore[misc]
+        assert (-ours.search(query, K)[0] == theirs.search(query, K)[0]).all()
+    told = {f"ms a query, {name}": round(1e3 * float(np.median(some)), 2) for name, some in times.items()}
+    return [told | {"codes": n, "bits": BITS}]
+
+
+def rescored(n: int) -> list[dict[str, Any]]:
+    pictures, texts = two_cones(n, 4000 + ASKED, 256)
+    learning, asking = texts[:4000], texts[4000:]
+    exact = Flat(cosine, 256)
+    exact.add(np.arange(n), pictures)
+    truth = exact.search(asking, K)[1]
+    told = exact.search(learning, 1)[1][:, 0]
+    fitted: Any = method("acq")(bits=BITS).fit(Pairs(pictures[told], learning))
+    index = Hamming(hamming, BITS // 8)
+    index.add(np.arange(n), fitted.encode_images(pictures))
+    codes = fitted.encode_texts(asking)
+    float_ms = 1e3 * np.median([seconds(lambda q=q: exact.search(q, K)) for q in asking[:, None]])  # type: ignore[misc]
+    lines = []
+    for candidates in CANDIDATES:
+        times, found = [], []
+        for code, query in zip(codes[:, None], asking[:, None], strict=True):
+            start = time.perf_counter()
+            names = index.search(code, candidates)[1][0]
+            scores = pictures[names] @ query[0]
+            found.append(names[np.argsort(-scores, kind="stable")[:K]])
+            times.append(time.perf_counter() - start)
+        line: dict[str, Any] = {"candidates": candidates, "recall@10 of exact": share_found(np.array(found), truth)}
+        lines.append(line | {"ms a query": round(1e3 * float(np.median(times)), 2)})
+    lines.append(
+        {"exact, ms a query": round(float(float_ms), 2), "pictures": n, "bytes a picture": [BITS // 8, 4 * 256]}
+    )
+    return lines
+
+
+def main() -> None:
+    import faiss
+    import threadpoolctl
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
+        "encode": lambda told: encode(told.rows),
+        "search": lambda told: search(told.codes),
+        "rescored": lambda told: rescored(told.pictures),
+    }
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="by default all")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--codes", type=int, default=1_000_000)
+    parser.add_argument("--pictures", type=int, default=200_000)
+    parser.add_argument("--json", action="store_true")
+    told = parser.parse_args()
+    faiss.omp_set_num_threads(1)
+    with threadpoolctl.threadpool_limits(1):
+        found = {name: parts[name](told) for name in told.parts or parts}
+    if told.json:
+        print(json.dumps(found))
+        return
+    for name, lines in found.items():
+        print(f"\n{name}")
+        for line in lines:
+            print("  ".join(f"{what}: {value}" for what, value in line.items()))
+
+
+if __name__ == "__main__":
+    main()
