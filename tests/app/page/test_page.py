@@ -537,6 +537,17 @@ def test_the_focus_stays_where_marks_are_made(opened: Any) -> None:
     assert page.evaluate(is_there)
 
 
+def test_a_mark_far_down_does_not_lose_the_place(opened: Any) -> None:
+    page = opened("?q=a+picture+of+a+place")
+    settled(page)
+    page.mouse.wheel(0, 20_000)
+    until(page, "document.querySelectorAll('#grid .tile').length > 60 && !document.querySelector('#more').hidden")
+    before = every_id(page)
+    marks_made(page, "no", before[90])
+    assert before[90] not in every_id(page) and len(every_id(page)) >= len(before) - 1
+    assert page.evaluate("scrollY > 1000")
+
+
 def test_a_mark_that_the_server_did_not_answer_to_is_sent_again(opened: Any) -> None:
     page = opened("?q=a+tree", allowed="ERR_")
     settled(page)

@@ -293,7 +293,8 @@ async function askNow() {
   if (asked.view === "duplicates") return showDuplicates().then(() => busy(false));
   asking = new AbortController();
   const { signal } = asking;
-  const search = () => post(at("/search"), question(asked, 0), { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
+  const search = (offset = 0) => post(at("/search"), question(asked, offset), { signal: patience });
   try {
     let [answer, marks] = await Promise.all([search(), standingMarks(asked, signal)]);
     if (marks) {
@@ -302,8 +303,10 @@ async function askNow() {
       answer = await search();
     }
     const same = state.answer && written(asked) === state.answer.query;
-    Object.assign(state, { answer, answered: JSON.stringify(asked), problem: null, ended: false });
-    state.ended = answer.results.length >= answer.total || answer.results.length < PAGE;
+    let ended = answer.results.length >= answer.total || answer.results.length < PAGE;
+    const shown = same ? state.answer.results.length : 0; // so that nobody loses the place
+    while (!ended && answer.results.length < shown) ended = goesOn(answer, await search(answer.results.length));
+    Object.assign(state, { answer, answered: JSON.stringify(asked), problem: null, ended });
     reached();
     if (!same) scrollTo({ top: 0 });
     remember(asked);
@@ -316,6 +319,15 @@ async function askNow() {
   countMonths(asked, signal);
 }
 
+/** An answer with its next page behind it. Gives whether that was the last. */
+function goesOn(answer, next) {
+  const known = new Set(answer.results.map((hit) => hit.id));
+  answer.answer = next.answer; // which knows of the earlier pages, too
+  const fresh = next.results.filter((hit) => !known.has(hit.id));
+  answer.results.push(...fresh);
+  return !fresh.length || next.results.length < PAGE;
+}
+
 /** The next page, behind what is there. */
 async function askMore() {
   if (state.loading || state.ended || !state.answer || state.asked.view) return;
@@ -324,11 +336,7 @@ async function askMore() {
   const { signal } = asking;
   renderMore();
   try {
-    const next = await post(at("/search"), question(asked, answer.offset + answer.results.length), { signal });
-    const known = new Set(answer.results.map((hit) => hit.id));
-    answer.answer = next.answer; // which knows of the earlier pages, too
-    answer.results.push(...next.results.filter((hit) => !known.has(hit.id)));
-    state.ended = next.results.length < PAGE;
+    state.ended = goesOn(answer, await post(at("/search"), question(asked, answer.offset + answer.results.length), { signal }));
     reached();
   } catch (error) {
     if (!aborted(error) && !letGoOfGone(error)) failed(error, true);
