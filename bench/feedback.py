@@ -20,7 +20,7 @@ harsh         they see twenty, mark ten of those not marked yet, the picture loo
 Marked yes is what is among the twenty pictures most like the one looked for: in what is said of it but for the caption
 asked with, by tf-idf on Flickr8k; in the clauses of its other captions that hold, by the oracle on postcards. Who moves
 no query and marks all the same does what paging does: "the query stays" is what marks have to be better than. And how
-much there is to win at all: R@10 where each picture that fits is marked, and rightly ("bound").
+much one moved query makes of the best marks: R@10 where each picture that fits is marked, and rightly ("best marks").
 
     python bench/feedback.py [marks] [learning] [interleaving] [speed] [--targets 150] [--seeds 5] [--words N] [--json]
 
@@ -171,7 +171,7 @@ def looked_for(
     return found, np.maximum.accumulate(found, axis=1)
 
 
-def bound(space: Space, items: np.ndarray, wishes: Sequence[Wish]) -> np.ndarray:
+def best_marks(space: Space, items: np.ndarray, wishes: Sequence[Wish]) -> np.ndarray:
     """(wishes, 2) whether the target is among the first answers that do not fit: as it is asked, and moved by a mark of
     each picture that fits and of each among the first hundred that does not."""
     found = np.zeros((len(wishes), 2), dtype=bool)
@@ -235,7 +235,7 @@ def marks(targets: int, seeds: int, words: int | None = None) -> list[dict[str, 
     for world, (items, wishes) in worlds(targets, words).items():
         for protocol in ("searching", "harsh"):
             told += [{"world": world} | row for row in rounds(protocol, items, wishes, seeds)]
-        told.append({"world": world, "bound": _points(bound(cosine, items, wishes).mean(axis=0))})
+        told.append({"world": world, "best marks": _points(best_marks(cosine, items, wishes).mean(axis=0))})
     return told
 
 

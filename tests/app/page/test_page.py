@@ -361,6 +361,209 @@ def test_marks_are_there_when_the_same_is_asked_again_and_what_is_undone_is_not(
     until_standing(page, "a+bridge", 1, 0)
 
 
+def marks_made(page: Any, which: str, *some: str) -> None:
+    """Mark pictures in the grid, with the mouse."""
+    for id in some:
+        page.locator(f".tile[data-id='{id}']").hover()
+        page.locator(f".tile[data-id='{id}'] .mark.{which}").click()
+        settled(page)
+
+
+def test_marks_belong_to_the_words_whatever_chips_narrow_them(opened: Any) -> None:
+    page = opened("?q=a+bird")
+    settled(page)
+    one, two = ids(page)[:2]
+    marks_made(page, "no", one, two)
+    until_standing(page, "a+bird", 0, 2)
+    page.fill("#written", 'a bird NOT "snow"')
+    page.press("#written", "Enter")
+    until(page, "document.title.startsWith('a bird NOT')")
+    settled(page)
+    assert shelf(page) == [(one, "no"), (two, "no")]
+    for left in (1, 0):
+        page.locator("#marked .mark").first.click()
+        until_standing(page, "a+bird", 0, left)
+    three = settled(page) and ids(page)[2]
+    marks_made(page, "yes", three)
+    until_standing(page, "a+bird", 1, 0)
+    page.locator("#filters .chip.on").click()
+    until(page, "document.title.startsWith('a bird ·')")
+    settled(page)
+    assert shelf(page) == [(three, "yes")]  # what was taken back stays so, and what was marked while narrowed holds
+    again = opened("?q=a+bird+year+%3E%3D+1990")  # another browser of the same person
+    settled(again)
+    assert shelf(again) == [(three, "yes")]
+
+
+def test_a_space_behind_the_words_takes_no_mark_back(opened: Any) -> None:
+    page = opened("?q=a+bird")
+    settled(page)
+    one = ids(page)[0]
+    marks_made(page, "yes", one)
+    until_standing(page, "a+bird", 1, 0)
+    page.focus("#words")
+    page.keyboard.press("End")
+    page.keyboard.type(" ")
+    until(page, "history.state.asked.words === 'a bird '")
+    settled(page)
+    assert shelf(page) == [(one, "yes")]
+    page.keyboard.type("in snow")
+    until(page, "document.title.startsWith('a bird in snow')")
+    settled(page)
+    until_standing(page, "a+bird", 1, 0)
+
+
+def test_more_marks_than_the_server_takes_do_not_lock_the_question(opened: Any) -> None:
+    page = opened("?q=a+tree", allowed="404")
+    settled(page)
+    told: list[Any] = []
+
+    def made_up_are_unknown(route: Any) -> None:
+        body = json.loads(route.request.post_data)
+        told.append(body["marks"])
+        real = {side: [id for id in some if not id.startswith("made-up")] for side, some in body["marks"].items()}
+        route.continue_(post_data=json.dumps(body | {"marks": real}))
+
+    page.route("**/search", made_up_are_unknown)
+    page.evaluate("""history.replaceState({...history.state, asked: {...history.state.asked,
+      no: Array.from({ length: 1000 }, (_, n) => `made-up-${n}`)}}, "")""")
+    page.reload()
+    settled(page)
+    one = ids(page)[0]
+    page.locator(f".tile[data-id='{one}']").focus()
+    marks_made(page, "yes", one)
+    assert (told[-1]["yes"], len(told[-1]["no"]), told[-1]["no"][0]) == ([one], 999, "made-up-1")  # the oldest gave way
+
+
+def test_marks_of_pictures_that_are_gone_are_let_go_of(opened: Any, tmp_path: Path) -> None:
+    paint(tmp_path / "album", 8, seed=9, side=200)
+    running = Running([tmp_path / "album"], tmp_path / "home")
+    running.start()
+    running.wait_for_pictures()
+    page = opened("?q=a+tree", at=running.address, allowed="404")
+    settled(page)
+    one, two, three, four = ids(page)[:4]
+    marks_made(page, "no", one, two)
+    until_standing(page, "a+tree", 0, 2)
+    assert page.evaluate(
+        "id => fetch(`/v1/collections/album/items/${id}`, {method: 'DELETE'}).then(one => one.ok)", two
+    )
+    page.locator("#marked .look").nth(1).click()  # there is nothing to look at
+    page.wait_for_selector(".toast:has-text('no such item')")
+    until(page, "!location.search.includes('at=')")
+    page.locator(f".tile[data-id='{four}'] .look").focus()
+    page.keyboard.press("n")
+    until(page, "id => document.querySelector(`#marked li[data-id='${id}']`)", four)
+    page.wait_for_selector(".toast:has-text('1 picture that was marked is gone')")
+    settled(page)
+    assert shelf(page) == [(one, "no"), (four, "no")] and three in ids(page) and page.is_hidden("#problem")
+    page.reload()
+    settled(page)
+    assert shelf(page) == [(one, "no"), (four, "no")] and ids(page)[0] == three
+    page.context.close()
+    running.stop()
+
+
+def test_where_all_is_marked_it_says_so_and_takes_the_marks_back(opened: Any) -> None:
+    page = opened("?in=few&q=a+tree")
+    settled(page)
+    all_of_them = ids(page)
+    page.locator("#grid .tile .look").first.focus()
+    page.keyboard.press("Control+a")
+    page.click("#selection button:has-text('Wrong')")
+    until(page, "document.querySelector('#verdict').textContent === 'All of them are marked'")
+    assert "There is no other picture" in page.inner_text("#nothing") and "Add" not in page.inner_text("#nothing")
+    page.fill("#written", "a tree has(taken)")
+    page.press("#written", "Enter")
+    until(page, "document.querySelector('#verdict').textContent === 'Nothing else passes these filters'")
+    page.click("#nothing button:has-text('Take the marks back')")
+    until(page, "document.querySelector('#nothing').hidden")
+    page.locator("#filters .chip.on").click()
+    until(page, "n => document.querySelectorAll('#grid .tile').length === n", len(all_of_them))
+    assert ids(page) == all_of_them
+
+
+def test_one_key_after_another_marks_one_picture_after_another(opened: Any) -> None:
+    page = opened("?q=a+tree")
+    settled(page)
+    before = ids(page)
+    held: list[Any] = []
+    page.route("**/search", lambda route: held.append(route))  # faster than any answer comes
+    page.locator("#grid .tile .look").nth(1).focus()
+    for _ in range(4):
+        page.keyboard.press("n")
+    assert shelf(page) == [(one, "no") for one in before[1:5]]
+    assert page.evaluate("document.activeElement.closest('.tile')?.dataset.id") == before[5]
+    page.unroute("**/search")
+    page.keyboard.press("y")
+    settled(page)
+    until_standing(page, "a+tree", 1, 4)
+
+
+def test_the_focus_stays_where_marks_are_made(opened: Any) -> None:
+    page = opened("?q=a+tree")
+    settled(page)
+    before = ids(page)
+    here = "document.activeElement.closest('.tile, #marked li')?.dataset.id"
+    page.locator("#grid .tile .look").nth(2).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("n")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer:not([open])", state="attached")
+    assert page.evaluate(here) == before[3]  # beside what is gone
+    settled(page)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(here) == ids(page)[ids(page).index(before[3]) + 1]
+    name = called(page, "GET", f"items/{before[2]}")["name"]
+    looked_at = page.locator("#marked .look")
+    assert looked_at.get_attribute("aria-label") == f"{name}, marked wrong"
+    looked_at.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("y")
+    settled(page)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer:not([open])", state="attached")
+    is_there = "document.activeElement.matches('#marked .yes .look')"
+    assert page.evaluate(is_there)
+    page.keyboard.press("/")
+    page.reload()
+    settled(page)
+    until(page, "name => document.querySelector('#marked .mark').title === name", f"{name}, marked right; take it back")
+    looked_at.focus()
+    page.evaluate("document.querySelector('#ask').requestSubmit()")
+    settled(page)
+    assert page.evaluate(is_there)
+
+
+def test_a_mark_far_down_does_not_lose_the_place(opened: Any) -> None:
+    page = opened("?q=a+picture+of+a+place")
+    settled(page)
+    page.mouse.wheel(0, 20_000)
+    until(page, "document.querySelectorAll('#grid .tile').length > 60 && !document.querySelector('#more').hidden")
+    before = every_id(page)
+    marks_made(page, "no", before[90])
+    assert before[90] not in every_id(page) and len(every_id(page)) >= len(before) - 1
+    assert page.evaluate("scrollY > 1000")
+
+
+def test_a_mark_that_the_server_did_not_answer_to_is_sent_again(opened: Any) -> None:
+    page = opened("?q=a+tree", allowed="ERR_")
+    settled(page)
+    one, two = ids(page)[:2]
+    page.context.set_offline(True)
+    page.locator("#grid .tile .look").first.focus()
+    for key in "nn":
+        page.keyboard.press(key)
+    page.wait_for_selector("#problem.offline:not([hidden])")
+    page.locator("#marked .mark").first.click()
+    page.context.set_offline(False)
+    page.wait_for_selector("#problem", state="hidden")
+    until_standing(page, "a+tree", 0, 1)
+    assert standing(page, "a+tree")["no"] == [two] and shelf(page) == [(two, "no")] and one in ids(page)
+
+
 def test_what_is_opened_and_for_how_long_is_kept_with_what_stood_above(opened: Any, album: Path) -> None:
     page = opened("?q=a+mountain")
     settled(page)
@@ -894,6 +1097,8 @@ def test_on_a_phone(opened: Any) -> None:
         "all => all.filter(one => one.offsetParent && one.getBoundingClientRect().height < 32).length",
     )
     assert small == 0
+    sizes = page.eval_on_selector_all("#marked .mark", "all => all.map(one => one.getBoundingClientRect().height)")
+    assert len(sizes) == 1 and min(sizes) >= 40
 
 
 def test_without_the_server_everything_stays_and_it_comes_back(opened: Any) -> None:

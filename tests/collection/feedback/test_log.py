@@ -6,11 +6,14 @@ import json
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 from collection_world import Palette
 from collection_world import ids_of_four as ids
 
 from diptych.collection import Collection, Damaged, Entry, Marks
+from diptych.collection.feedback import log
+from diptych.collection.feedback.marks import MOST
 from diptych.datasets import local
 from diptych.kinds import BadInput
 
@@ -56,6 +59,21 @@ def test_readers_do_not_look_anew_at_what_they_keep_of_items_when_something_is_r
         assert len(list(reader.feedback.events())) == 1
         with pytest.raises(BadInput, match="open for reading"):
             reader.feedback.record("anna", "card", ids(collection)[0], "click")
+
+
+def test_of_more_marks_than_a_search_takes_the_latest_stand(collection):
+    rows = np.random.default_rng(0).normal(size=(MOST + 1, collection._vectors.of([1]).shape[1]))
+    many = collection.put([Entry(f"row {place}", row) for place, row in enumerate(rows)])
+    with collection._store.transaction(heard=False):
+        for at, item in enumerate([*many, many[0], many[2]]):  # the first is marked once more, the third taken back
+            kind = "unmarked" if at > MOST + 1 else "no" if at % 2 else "yes"
+            log.write(collection._store, log.event("anna", "card", item, kind, 1.0, None, (), at))
+    marks = collection.feedback.marks("anna", "card")
+    assert {*marks.yes, *marks.no} == {*many} - {many[2]}
+    collection.feedback.record("anna", "card", ids(collection)[0], "yes")
+    marks = collection.feedback.marks("anna", "card")
+    assert {*marks.yes, *marks.no} == {*many, ids(collection)[0]} - {many[1], many[2]}  # the oldest one gave way
+    assert collection.search("card", marks=marks).total == 5
 
 
 @pytest.mark.parametrize("how", ["remove", "erase", "forget", "gone"])

@@ -239,12 +239,12 @@ def test_people_who_mark_find_what_they_look_for(monkeypatch):
     for target in range(0, 400, 10):
         query = cosine.normalise(0.3 * items[target : target + 1] + 0.25 * rng.normal(size=(1, 32)))[0]
         wishes.append(bench.Wish(query, target, of == of[target]))
-    before, after = bench.bound(cosine, items, wishes).mean(axis=0)
+    before, after = bench.best_marks(cosine, items, wishes).mean(axis=0)
+    assert after > before + 0.15
     for protocol in (bench.SEARCHING, bench.HARSH):
         found = {way: bench.looked_for(cosine, items, wishes, way, 1, protocol)[0] for way in (None, "none")}
         rows = {way: some.mean(axis=0) for way, some in found.items()}
         assert rows[None][3] >= rows[None][0] + 0.15 and rows[None][3] > rows["none"][3] + 0.05
         assert rows[None][4] >= rows[None][0], "ten wrong marks more leave it above where it began"
-        assert rows[None][3] < after > before
         falls = (np.diff(found["none"].astype(int), axis=1) < 0).any()
         assert falls == (protocol is bench.HARSH), "what is known when it is seen is not marked wrong"

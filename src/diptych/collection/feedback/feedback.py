@@ -68,7 +68,8 @@ class Feedback:
             return log.write(self._store, new)
 
     def marks(self, user: str, query: str) -> Marks:
-        """The marks of a person that stand, of the answers to a query as it was written: of each item the latest."""
+        """The marks of a person that stand, of the answers to a query as it was written: of each item the latest, and
+        of more than 1,000 the latest 1,000."""
         yes, no = log.marks(self._store, log.checked_user(user), log.checked_query(query))
         return Marks(yes, no)
 

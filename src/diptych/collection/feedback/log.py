@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from diptych.collection import arguments
+from diptych.collection.feedback.marks import MOST
 from diptych.collection.query import LENGTH
 from diptych.collection.store import Store
 from diptych.kinds import BadInput, shown
@@ -132,11 +133,16 @@ def count(store: Store, user: str) -> int:
 
 
 def marks(store: Store, user: str, query: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The items that a person marked yes, and no, for a query: of each the latest mark holds."""
+    """The items that a person marked yes, and no, for a query: of each the latest mark, and of all marks that stand the
+    latest that a search takes."""
     kinds = ",".join("?" * len(MARKS))
     of = list(events(store, f"user = ? AND query = ? AND kind IN ({kinds})", (user, query, *MARKS)))
-    latest = {each.item: each.kind for each in sorted(of, key=lambda each: (each.at, each.id))}
-    yes, no = (tuple(item for item, kind in latest.items() if kind == side) for side in ("yes", "no"))
+    latest: dict[int, Kind] = {}
+    for each in sorted(of, key=lambda each: (each.at, each.id)):
+        latest.pop(each.item, None)  # it goes to the end
+        latest[each.item] = each.kind
+    standing = [(item, kind) for item, kind in latest.items() if kind != "unmarked"][-MOST:]
+    yes, no = (tuple(item for item, kind in standing if kind == side) for side in ("yes", "no"))
     return yes, no
 
 

@@ -17,6 +17,7 @@ from served_world import Served
 
 from diptych.app.server import library
 from diptych.collection import Collection, Event
+from diptych.collection.feedback import log
 
 pytestmark = pytest.mark.xdist_group("server")
 
@@ -122,7 +123,25 @@ def test_marks_given_with_a_search_move_it_and_it_says_so(http, cards):
     assert not {ids[-1], ids[0]} & set(after) and marked["total"] == plain["total"] - 2
     assert after != [id for id in ids if id in after]
     assert ask()["results"] == plain["results"]
-    assert http.post(f"{C}/search", json={"query": "a dog", "marks": {"yes": ["x" * 22]}}).status_code == 404
+
+
+def test_marks_of_items_that_are_gone_and_on_both_sides_are_named_by_their_opaque_ids(http, cards):
+    def refused(**marks: list[str]) -> tuple[int, str]:
+        answer = http.post(f"{C}/search", json={"query": "a dog", "marks": marks})
+        return answer.status_code, answer.json()["detail"]
+
+    never, neither = "x" * 22, "y" * 22
+    gone = f"marks: there is no such item as '{never}', '{neither}'; leave it out"
+    assert refused(yes=[cards[0], never], no=[neither]) == (404, gone)
+    both = f"marks: '{cards[1]}' is marked yes and no; give its latest mark"
+    assert refused(yes=[cards[0], cards[1]], no=[cards[1]]) == (400, both)
+
+
+def test_of_more_marks_than_a_search_takes_the_latest_stand(server, cards, does, monkeypatch):
+    monkeypatch.setattr(log, "MOST", 3)
+    for card, mark in zip(cards, ("yes", "no", "yes", "no"), strict=False):
+        assert does("read", "a dog", card, mark=mark).status_code == 204
+    assert standing(server, "read", "a dog") == {"yes": [cards[2]], "no": [cards[1], cards[3]]}
 
 
 def test_what_is_marked_where_nothing_is_asked_for_is_what_is_looked_for(http, cards):

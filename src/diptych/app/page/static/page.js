@@ -9,6 +9,7 @@ const KEPT = 12; // questions that this browser remembers
 const ABOVE = 100; // answers above one that is opened of which the server is told that they were passed over
 const PAST = 50; // questions that undo still goes back to after the page is loaded anew
 const LONGEST = 4000; // letters of a question that the server keeps anything of
+const MARKED = 1000; // marks of one question that the server takes
 
 /** What is asked: everything that back, forward and undo bring back. */
 const NOTHING_ASKED = { collection: "", words: "", filters: [], picture: "", yes: [], no: [], variety: 0, view: "" };
@@ -221,7 +222,7 @@ const pastOf = (step) => (step?.forgotten === timesForgotten() ? step.past ?? []
 /** Ask something else. Of a burst of letters only the first is a step to go back to. */
 function change(what, { burst = false, wait = 0, undone = false } = {}) {
   const asked = { ...state.asked, ...what };
-  if (asked.words !== state.asked.words || asked.picture !== state.asked.picture) {
+  if (asked.words.trim() !== state.asked.words.trim() || asked.picture !== state.asked.picture) {
     if (!("yes" in what)) Object.assign(asked, { yes: [], no: [] }); // marks were about another question
   }
   if (JSON.stringify(asked) === JSON.stringify(state.asked)) return;
@@ -292,7 +293,8 @@ async function askNow() {
   if (asked.view === "duplicates") return showDuplicates().then(() => busy(false));
   asking = new AbortController();
   const { signal } = asking;
-  const search = () => post(at("/search"), question(asked, 0), { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
+  const search = (offset = 0) => post(at("/search"), question(asked, offset), { signal: patience });
   try {
     let [answer, marks] = await Promise.all([search(), standingMarks(asked, signal)]);
     if (marks) {
@@ -301,18 +303,29 @@ async function askNow() {
       answer = await search();
     }
     const same = state.answer && written(asked) === state.answer.query;
-    Object.assign(state, { answer, answered: JSON.stringify(asked), problem: null, ended: false });
-    state.ended = answer.results.length >= answer.total || answer.results.length < PAGE;
+    let ended = answer.results.length >= answer.total || answer.results.length < PAGE;
+    const shown = same ? state.answer.results.length : 0; // so that nobody loses the place
+    while (!ended && answer.results.length < shown) ended = goesOn(answer, await search(answer.results.length));
+    Object.assign(state, { answer, answered: JSON.stringify(asked), problem: null, ended });
     reached();
     if (!same) scrollTo({ top: 0 });
     remember(asked);
   } catch (error) {
-    if (aborted(error)) return;
+    if (aborted(error) || letGoOfGone(error)) return;
     failed(error);
   }
   busy(false);
   render();
   countMonths(asked, signal);
+}
+
+/** An answer with its next page behind it. Gives whether that was the last. */
+function goesOn(answer, next) {
+  const known = new Set(answer.results.map((hit) => hit.id));
+  answer.answer = next.answer; // which knows of the earlier pages, too
+  const fresh = next.results.filter((hit) => !known.has(hit.id));
+  answer.results.push(...fresh);
+  return !fresh.length || next.results.length < PAGE;
 }
 
 /** The next page, behind what is there. */
@@ -323,14 +336,10 @@ async function askMore() {
   const { signal } = asking;
   renderMore();
   try {
-    const next = await post(at("/search"), question(asked, answer.offset + answer.results.length), { signal });
-    const known = new Set(answer.results.map((hit) => hit.id));
-    answer.answer = next.answer; // which knows of the earlier pages, too
-    answer.results.push(...next.results.filter((hit) => !known.has(hit.id)));
-    state.ended = next.results.length < PAGE;
+    state.ended = goesOn(answer, await post(at("/search"), question(asked, answer.offset + answer.results.length), { signal }));
     reached();
   } catch (error) {
-    if (!aborted(error)) failed(error, true);
+    if (!aborted(error) && !letGoOfGone(error)) failed(error, true);
     if (error.status === 422) state.ended = true; // as far as the server pages
   }
   state.loading = false;
@@ -369,6 +378,7 @@ function reached() {
   clearTimeout(lost.again);
   toast("The server answers again.");
   renderProblem();
+  sendMarks();
 }
 addEventListener("online", () => state.offline && ask());
 
@@ -670,10 +680,13 @@ function renderProblem() {
   box.replaceChildren(said, plain ?? "");
 }
 
+const hasMarks = ({ yes, no }) => yes.length + no.length > 0;
+
 /** The verdict in plain words. */
 function verdictSaid({ verdict, total }) {
   const { asked } = state;
   const ranked = asked.words || asked.picture || asked.yes.length;
+  if (!total && hasMarks(asked)) return asked.filters.length ? "Nothing else passes these filters" : "All of them are marked";
   if (!total) return asked.filters.length ? "Nothing passes these filters" : "";
   if (!ranked) return asked.filters.length ? "All that pass, latest first" : "All pictures, latest first";
   const none = asked.yes.length ? "No other good match" : "No good match";
@@ -723,6 +736,13 @@ function renderNothing() {
   const box = $("nothing");
   box.hidden = !answer || answer.total > 0 || asked.view !== "";
   if (box.hidden) return;
+  if (hasMarks(asked)) {
+    box.replaceChildren(
+      el("h2", {}, asked.filters.length ? "Nothing else passes" : "There is no other picture"),
+      el("p", {}, asked.filters.length ? "What is marked is left out. Take one of the filters away, or the marks back." : "What is marked is left out."),
+      el("button", { type: "button", onclick: () => change({ yes: [], no: [] }) }, "Take the marks back"));
+    return;
+  }
   const empty = !asked.filters.length;
   box.replaceChildren(
     el("h2", {}, empty ? (state.job ? "The pictures are being looked at" : "There is no picture here yet") : "Nothing passes"),
@@ -982,13 +1002,24 @@ function renderMore() {
 
 /** Say of a picture that it is what is meant, or not; saying it again takes it back. The order follows at once. */
 function mark(id, which) {
-  const { asked } = state;
-  const taken = asked[which].includes(id);
-  const rest = { yes: asked.yes.filter((one) => one !== id), no: asked.no.filter((one) => one !== id) };
-  if (!taken) rest[which] = [...rest[which], id];
-  change(rest);
+  const taken = state.asked[which].includes(id);
+  markAll([id], taken ? null : which);
   const told = taken ? "Taken back." : which === "yes" ? "More like this." : "Less like this.";
   toast(told, { label: "Undo", action: undo });
+}
+
+/** Mark pictures so; null takes their marks back. They leave the answers before the next ones are there. */
+function markAll(ids, which) {
+  const marks = { yes: [], no: [] };
+  for (const side of ["yes", "no"]) marks[side] = state.asked[side].filter((id) => !ids.includes(id));
+  if (which) marks[which].push(...ids);
+  while (marks.yes.length + marks.no.length > MARKED) (marks.yes.length > marks.no.length ? marks.yes : marks.no).shift();
+  change(marks);
+  if (!which || !state.answer) return;
+  const stood = state.answer.results.findIndex((hit) => hit.id === state.current);
+  const left = (state.answer.results = state.answer.results.filter((hit) => !ids.includes(hit.id)));
+  if (ids.includes(state.current)) current(left[Math.min(stood, left.length - 1)]?.id ?? "");
+  renderGrid();
 }
 
 /** What was marked is seen already: it stands apart from the answers, where it is looked at and taken back. */
@@ -996,14 +1027,43 @@ function renderMarked() {
   const { yes, no, view } = state.asked;
   const shelf = $("marked");
   const stood = [...shelf.children].findIndex((one) => one.contains(document.activeElement));
-  const marked = [...yes.map((id) => [id, "yes", "right"]), ...no.map((id) => [id, "no", "wrong"])];
+  const marked = [...yes, ...no];
   shelf.hidden = !marked.length || view !== "";
-  shelf.replaceChildren(...marked.map(([id, which, said], place) =>
-    el("li", { class: which, "data-id": id },
-      button(`Marked ${said}: ${place + 1} of ${marked.length}`, { class: "look", onclick: () => show(id) },
-        el("img", { src: thumbnail(id, "small"), alt: "", loading: "lazy", decoding: "async" })),
-      button(`Marked ${said}; take it back`, { class: `mark ${which}`, "aria-pressed": "true", onclick: () => mark(id, which) }, icon(which)))));
-  if (stood >= 0) (shelf.children[Math.min(stood, marked.length - 1)]?.querySelector(".mark") ?? $("words")).focus();
+  const known = new Map([...shelf.children].map((one) => [one.dataset.id, one])); // the focus stays on what stays
+  for (const [id, one] of known) if (!marked.includes(id)) one.remove();
+  marked.forEach((id, place) => {
+    const one = known.get(id) ?? newMarked(id);
+    labelMarked(one, yes.includes(id) ? "yes" : "no");
+    if (shelf.children[place] !== one) shelf.insertBefore(one, shelf.children[place] ?? null);
+  });
+  if (stood < 0 || shelf.contains(document.activeElement)) return;
+  (shelf.children[Math.min(stood, marked.length - 1)]?.querySelector(".mark") ?? $("words")).focus();
+}
+
+/** What it is called is known of an answer; of others it is asked for when they come into view. */
+function newMarked(id) {
+  const named = ({ name }) => {
+    one.dataset.name = name;
+    labelMarked(one, one.className);
+  };
+  const one = el("li", { "data-id": id, "data-name": state.answer?.results.find((hit) => hit.id === id)?.name },
+    el("button", { type: "button", class: "look", onclick: () => show(id) },
+      el("img", { src: thumbnail(id, "small"), alt: "", loading: "lazy", decoding: "async",
+        onload: () => one.dataset.name ?? get(at(`/items/${id}`)).then(named, () => {}) })),
+    el("button", { type: "button", "aria-pressed": "true", onclick: () => mark(id, one.className) }));
+  return one;
+}
+
+function labelMarked(one, which) {
+  const [look, taken] = one.children;
+  const said = `${one.dataset.name ?? "A picture"}, marked ${which === "yes" ? "right" : "wrong"}`;
+  one.className = which;
+  taken.className = `mark ${which}`;
+  taken.replaceChildren(icon(which));
+  for (const [control, label] of [[look, said], [taken, `${said}; take it back`]]) {
+    control.title = label;
+    control.setAttribute("aria-label", label);
+  }
 }
 
 // What is done with answers is kept by the server, for who did it: marks, so that they are there when the same is asked
@@ -1011,20 +1071,31 @@ function renderMarked() {
 
 const keeps = () => Boolean(collection()?.feedback) && !state.silent;
 
-/** The question that feedback is about; none where a picture is asked with, which the server forgets. */
-const lasting = (asked) => (asked.picture ? "" : written(asked));
+/** What marks are about: the words, whatever chips narrow them; nothing where a picture is asked with, which the server forgets. */
+const lasting = (asked) => (asked.picture ? "" : asked.words.trim());
 
-/** Have something kept of an answer to a question. */
+/** Have something kept of an answer to a question. Gives false where the server did not answer. */
 async function feedback(query, item, did, { path = at("/feedback"), keepalive = false } = {}) {
-  if (!query || !keeps()) return;
+  if (!query || !keeps()) return true;
   try {
     await call("POST", path, { body: { query, item, ...did }, keepalive });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.status !== 409) return; // what was done with a picture that is gone, or while the server was
+    if (error.status !== 409) return error.status !== 0; // what was done with a picture that is gone, or while the server was
     state.silent = true;
     toast(error.message);
   }
+  return true;
+}
+
+const unsent = []; // marks until the server has them, in their order: none overtakes another of the same picture
+
+async function sendMarks() {
+  if (sendMarks.runs) return;
+  sendMarks.runs = true;
+  while (unsent.length && (await feedback(...unsent[0]))) unsent.shift();
+  sendMarks.runs = false;
+  if (unsent.length) lost(); // they are sent when it answers again
 }
 
 /** By which word the server knows the answer that is shown, if it is to this question. */
@@ -1036,8 +1107,10 @@ function keepMarks(before, after) {
   if (before.collection !== after.collection || lasting(before) !== query) return;
   const said = ({ yes, no }, id) => (yes.includes(id) ? "yes" : no.includes(id) ? "no" : null);
   for (const id of new Set([before, after].flatMap(({ yes, no }) => [...yes, ...no]))) {
-    if (said(before, id) !== said(after, id)) feedback(query, id, { mark: said(after, id), answer: answered(query) });
+    if (said(before, id) === said(after, id)) continue;
+    unsent.push([query, id, { mark: said(after, id), answer: answered(query) }, { path: at("/feedback") }]);
   }
+  sendMarks();
 }
 
 /** The marks of this question that the server keeps; null where there are none, or where they are known. */
@@ -1053,12 +1126,25 @@ async function standingMarks(asked, signal) {
   return marks.yes.length || marks.no.length ? marks : null;
 }
 
+/** Marks of pictures that are gone are marks of nothing: where the server names some, they are dropped, and it is asked again. */
+function letGoOfGone(error) {
+  const { yes, no } = state.asked;
+  const gone = error.status === 404 ? [...yes, ...no].filter((id) => error.message.includes(id)) : [];
+  if (!gone.length) return false;
+  const isThere = (id) => !gone.includes(id);
+  state.asked = { ...state.asked, yes: yes.filter(isThere), no: no.filter(isThere) };
+  history.replaceState({ ...history.state, ...step() }, "");
+  toast(`${plural(gone.length, "picture that was marked is", "pictures that were marked are")} gone.`);
+  ask();
+  return true;
+}
+
 let stay = null; // the answer that is looked at, to which question, and since when
 
 /** An answer is opened: from the grid, or by turning to it. */
 function opens(id, isClick) {
   const place = state.answer.results.findIndex((hit) => hit.id === id);
-  const query = lasting(state.asked) && state.answer.query;
+  const query = state.asked.picture ? "" : state.answer.query;
   const above = state.answer.results.slice(Math.max(0, place - ABOVE), place).map((hit) => hit.id);
   if (isClick) feedback(query, id, { kind: "click", rank: place + 1, shown: above, answer: answered(query) });
   stay = { query, id, path: at("/feedback"), since: performance.now() };
@@ -1137,8 +1223,7 @@ function renderSelection() {
   if (!n) return;
   const ids = [...state.chosen];
   const marked = (which) => () => {
-    const others = { yes: state.asked.yes.filter((id) => !ids.includes(id)), no: state.asked.no.filter((id) => !ids.includes(id)) };
-    change({ ...others, [which]: [...others[which], ...ids] });
+    markAll(ids, which);
     letGo();
   };
   const small = (label, action, ...more) => el("button", { type: "button", onclick: action }, ...more, label);
@@ -1216,9 +1301,10 @@ async function show(id, { push = true } = {}) {
   if (!id) return shut(was);
   looking = new AbortController();
   const { signal } = looking;
+  const hit = state.answer?.results.find((one) => one.id === id);
+  let item = hit;
   try {
-    const hit = state.answer?.results.find((one) => one.id === id);
-    const item = hit ?? (await get(at(`/items/${id}`), { signal }));
+    item ??= await get(at(`/items/${id}`), { signal });
     renderViewer(item, hit);
     if (!$("viewer").open) $("viewer").showModal();
     if (hit) current(id), opens(id, push && !was);
@@ -1226,6 +1312,7 @@ async function show(id, { push = true } = {}) {
   } catch (error) {
     if (aborted(error)) return;
     failed(error, true);
+    if (!item) close(); // there is nothing to look at
   }
 }
 
@@ -1237,8 +1324,9 @@ function shut(was = state.open) {
   leaves();
   state.open = "";
   document.body.append($("toasts"));
-  $("viewer").close();
-  focusTile(was);
+  $("viewer").close(); // the focus goes back to where it was opened, where that is still there
+  if (tiles.has(was)) focusTile(was);
+  else if (document.activeElement.matches("body, #viewer *")) focusTile(state.current);
 }
 
 function renderViewer(item, hit) {

@@ -62,7 +62,7 @@ def give_feedback(request: Request, collection: str, given: shapes.Feedback) -> 
 
 @routes.get("", **needs("read"))
 def standing_marks(request: Request, collection: str, query: Written) -> shapes.Marks:
-    """The marks that the caller gave to answers of a query, as it was written, and did not take back."""
+    """The latest 1,000 marks that the caller gave to answers of a query, as it was written, and did not take back."""
     found, user = served(request, collection), caller_of(request).user
     with found.reader() as reader:
         marks = reader.feedback.marks(user, numbered(found, reader, query)[0])

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response, UploadFile
 
+from diptych import kinds
 from diptych.app.server import shapes
 from diptych.app.server.access import opaque
 from diptych.app.server.experiment import Against, drafted, running
@@ -45,7 +46,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> Response:
         raise Problem(422, f"k, offset: at most {settings.max_k:,} answers after the first {settings.max_offset:,}")
     with found.reader() as reader:
         terms = [_term(request, found, reader, part) for part in asked.parts]
-        marks = Marks(*([found.opened(reader, id) for id in ids] for ids in (asked.marks.yes, asked.marks.no)))
+        marks = _marks(found, reader, asked.marks)
         said: Any = asked.query
         if asked.language == "query" and said.strip():
             said = read(found, reader, said)
@@ -160,6 +161,17 @@ def _term(request: Request, found: Served, reader: Collection, part: shapes.Part
         return Term.of(found.opened(reader, part.item), part.weight)
     uploads: Uploads = request.app.state.uploads
     return Term.of(uploads.get(part.picture or "", (found.tenant, found.name)).pixels, part.weight)
+
+
+def _marks(found: Served, reader: Collection, given: shapes.Marks) -> Marks:
+    """Marks with the items' own numbers. Raises Problem naming those that are gone, or one of both sides."""
+    if both := set(given.yes) & set(given.no):
+        raise Problem(400, f"marks: {kinds.shown(min(both))} is marked yes and no; give its latest mark")
+    ids = (*given.yes, *given.no)
+    numbers = {id: n for id in ids if (n := found.opaque.find(id)) is not None and reader.ids(n)}
+    if gone := [kinds.shown(id) for id in ids if id not in numbers]:
+        raise Problem(404, f"marks: there is no such item as {', '.join(gone)}; leave it out")
+    return Marks(*([numbers[id] for id in side] for side in (given.yes, given.no)))
 
 
 def _is_compared(against: Against, whole: Any, asked: shapes.Search, marks: Marks) -> bool:
