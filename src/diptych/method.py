@@ -110,11 +110,7 @@ class ClosedForm(Method):
 
     def slope(self, side: Literal["images", "texts"], rows: Array, wanted: Array) -> Array:
         mean, directions = (self.mean_x_, self.A_) if side == "images" else (self.mean_y_, self.B_)
-        outputs = project(rows, mean, directions, side)
-        length = np.maximum(np.linalg.norm(outputs, axis=1, keepdims=True), np.finfo(float).tiny)
-        unit, wanted = outputs / length, parts.algebra.unit(wanted)
-        along = (unit * wanted).sum(axis=1, keepdims=True)
-        return np.asarray((wanted - along * unit) / length @ directions.T)
+        return _slope(project(rows, mean, directions, side), directions, wanted)
 
 
 class Streaming(ClosedForm):
@@ -266,6 +262,12 @@ class Alternating(Method):
         packed = self._coded(items, self.B_, self.b_, "texts")
         return instead(packed, names(items), self.names_y_, self.codes_y_) if self.unified else packed
 
+    def slope(self, side: Literal["images", "texts"], rows: Array, wanted: Array) -> Array:
+        if self.landmarks:  # what a kernel says of a row has another slope, which nothing here computes
+            return super().slope(side, rows, wanted)
+        directions, cut = (self.A_, self.a_) if side == "images" else (self.B_, self.b_)
+        return _slope(project(rows, np.zeros(len(directions)), directions, side) - cut, directions, wanted)
+
     def _mapped(self, items: Any, side: str) -> Any:
         rows = featured(items, side)
         return getattr(self, f"{side}_").transform(rows) if self.landmarks else rows
@@ -346,6 +348,14 @@ class Factorising(Alternating):
     def codes(self, now: Any) -> tuple[Array, Array]:
         centred = now.V - now.V.mean(axis=0)
         return centred, centred
+
+
+def _slope(outputs: Array, directions: Array, wanted: Array) -> Array:
+    """(n, d) the gradient of cos(x A, wanted) by x, of outputs x A (n, k), directions A (d, k) and wanted (n, k)."""
+    length = np.maximum(np.linalg.norm(outputs, axis=1, keepdims=True), np.finfo(float).tiny)
+    unit, wanted = outputs / length, parts.algebra.unit(wanted)
+    along = (unit * wanted).sum(axis=1, keepdims=True)
+    return np.asarray((wanted - along * unit) / length @ directions.T)
 
 
 def _levelled(rows: Array) -> tuple[Array, Array, float]:

@@ -63,7 +63,7 @@ def test_what_a_method_fits_is_harmed_and_what_it_is_asked_of_is_not():
     assert mean(found["missing labels", 0.2]) > 0.6 * mean(found["nothing", 0.0])
 
 
-@pytest.mark.parametrize("method", ["cca", "scm_hash", "dcmh"])
+@pytest.mark.parametrize("method", ["cca", "scm_hash", "lcmfh", "dcmh"])
 def test_slopes_are_those_of_small_steps(method):
     if method == "dcmh":
         pytest.importorskip("torch")
@@ -88,6 +88,8 @@ def test_slopes_are_those_of_small_steps(method):
 
 def _outputs(fitted):
     """What a method makes of pictures before signs and lengths are taken."""
+    if hasattr(fitted, "a_"):
+        return lambda rows: rows @ fitted.A_ - fitted.a_
     if hasattr(fitted, "A_"):
         return lambda rows: (rows - fitted.mean_x_) @ fitted.A_
     return lambda rows: fitted.outputs(fitted.trained().images, rows).astype(np.float64)
@@ -100,5 +102,6 @@ def test_what_can_not_be_told_is_refused_in_one_line():
         robustness("cca", MADE_UP, protocol="labels", shares=[1.5])
     with pytest.raises(BadInput, match="between 0 and 1"):
         robustness("cca", MADE_UP, protocol="labels", sizes=[0])
-    with pytest.raises(BadInput, match="sm: its outputs have no gradient"):
-        list(robustness("sm", MADE_UP, protocol="labels", shares=[], sizes=[0.1]))
+    for method, settings in (("sm", {}), ("scratch", {"landmarks": "20", "rounds": "1"})):
+        with pytest.raises(BadInput, match=f"{method}: its outputs have no gradient"):
+            list(robustness(method, MADE_UP, settings=settings, protocol="labels", shares=[], sizes=[0.1]))
