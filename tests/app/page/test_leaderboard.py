@@ -89,6 +89,9 @@ def test_quality_is_drawn_against_what_it_costs_on_one_board_alone(page):
 
 def test_nothing_is_wrong_with_it_for_those_who_do_not_see(page):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    board_of(page, "wikipedia", "hashing")
+    page.fill("input[name=words]", "dcmh")  # every line is built alike, and each takes it long
+    page.locator("tbody tr").first.locator("summary").click()
     found = [v for v in axe.run(page).response["violations"] if v["impact"] in ("serious", "critical")]
     assert found == []
 
