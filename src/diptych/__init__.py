@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from diptych.kinds import dot as dot
     from diptych.kinds import hamming as hamming
     from diptych.kinds import l2 as l2
-    from diptych.method import Alternating as Alternating
     from diptych.method import ClosedForm as ClosedForm
     from diptych.method import Descent as Descent
     from diptych.method import Method as Method
@@ -73,7 +72,7 @@ _MODULES = {
     "flow.report.compare": "Difference compare",
     "flow.robustness": "Trial robustness",
     "kinds": "BadInput Card Pairs Protocol Report Space cosine dot hamming l2",
-    "method": "Alternating ClosedForm Descent Method Streaming",
+    "method": "ClosedForm Descent Method Streaming",
 }
 """Module -> the names above that it has. Type checkers read the imports, Python this."""
 
