@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from diptych.kinds import Array
+from diptych.parts.bits import signs
 
 
 class Affinity:
@@ -92,5 +93,5 @@ def assigned(near: Any, B: Array, strength: float, pull: Array) -> Array:
     B = B.copy()
     for row, (start, stop) in enumerate(zip(near.indptr[:-1], near.indptr[1:], strict=True)):
         told = near.data[start:stop] @ B[near.indices[start:stop]]
-        B[row] = np.where(strength * told + pull[row] >= 0, 1.0, -1.0)
+        B[row] = signs(strength * told + pull[row])
     return B

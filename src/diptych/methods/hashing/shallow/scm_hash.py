@@ -19,6 +19,7 @@ import numpy as np
 from diptych.kinds import Array, BadInput, hamming
 from diptych.method import ClosedForm
 from diptych.parts.algebra import bilinear, cholesky_factor, ridged, top_svd
+from diptych.parts.bits import signs
 from diptych.parts.fitted import AtLeast
 
 
@@ -57,7 +58,7 @@ class SCMHash(ClosedForm):
                 raise BadInput("labels and features have nothing in common; are all labels the same?")
             A[:, [bit]] = solve_triangular(F_x, U @ u, lower=True, trans=1)
             B[:, [bit]] = solve_triangular(F_y, V @ v, lower=True, trans=1)
-            of_x, of_y = (np.where(rows >= 0, 1.0, -1.0) for rows in (X @ A[:, [bit]], Y @ B[:, [bit]]))
+            of_x, of_y = (signs(rows) for rows in (X @ A[:, [bit]], Y @ B[:, [bit]]))
             P = np.hstack([P, -solve_triangular(F_x, X.T @ of_x, lower=True)])
             Q = np.hstack([Q, solve_triangular(F_y, Y.T @ of_y, lower=True)])
         return A, B

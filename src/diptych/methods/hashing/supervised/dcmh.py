@@ -42,14 +42,14 @@ class DCMH(Descent):
         )
 
     def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
-        from torch import from_numpy, where
+        from torch import from_numpy
 
         memory = net.memory
         if epoch == 0:
             memory.labels.copy_(from_numpy(train.text_labels))
             memory.F.normal_()
             memory.G.copy_(memory.F)
-        memory.B.copy_(where(memory.F + memory.G >= 0, 1.0, -1.0))
+        memory.B.copy_(parts.codes.signs(memory.F + memory.G))
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
         memory = net.memory

@@ -39,8 +39,8 @@ class DJSRH(Descent):
         )
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
-        cosines, sharp = parts.losses.cosines, (1 + batch.done * self.epochs) ** 0.5
-        u, v = (sharp * images).tanh(), (sharp * texts).tanh()
+        cosines = parts.losses.cosines
+        u, v = (parts.codes.annealed(side, batch.done * self.epochs) for side in (images, texts))
         S = self.likeness(batch.images, batch.texts)
         return {
             "between": (cosines(u, v) - S).square().mean(),

@@ -65,12 +65,12 @@ class UCCH(Descent):
 
     def contrast(self, bank: Any, index: Any, outputs: Any) -> Any:
         """C of one side: outputs (b, k) against their own codes, the rows `index` of the bank, and drawn ones."""
-        from torch import arange, cat, randint, where
+        from torch import arange, cat, randint
         from torch.nn.functional import cross_entropy
 
         own = arange(len(index), device=bank.device)
         rows = cat([index, randint(len(bank), (self.negatives,), device=bank.device)])
-        logits = outputs @ where(bank[rows] >= 0, 1.0, -1.0).T / (self.temperature * self.bits**0.5)
+        logits = outputs @ parts.codes.signs(bank[rows]).T / (self.temperature * self.bits**0.5)
         again = rows == index[:, None]
         again[own, own] = False
         return cross_entropy(logits.masked_fill(again, -inf), own)
