@@ -565,6 +565,51 @@ def test_a_mark_that_the_server_did_not_answer_to_is_sent_again(opened: Any) -> 
     assert standing(page, "a+tree")["no"] == [two] and shelf(page) == [(two, "no")] and one in ids(page)
 
 
+def test_marks_that_were_not_sent_outlive_a_reload_and_are_sent_when_the_server_is_back(
+    opened: Any, server: Any
+) -> None:
+    page = opened("?q=a+tree", allowed="ERR_")
+    settled(page)
+    one, two = ids(page)[:2]
+    page.context.set_offline(True)
+    page.locator("#grid .tile .look").first.focus()
+    for key in "ny":
+        page.keyboard.press(key)
+    page.wait_for_selector("#problem:has-text('2 marks wait to be sent.')")
+    with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
+        page.reload()
+    page.context.set_offline(False)
+    page.goto(f"{server.address}?q=a+tree")  # of which the history knows no marks
+    until_standing(page, "a+tree", 1, 1)
+    page.wait_for_selector(".toast:has-text('2 marks were sent.')")
+    settled(page)
+    assert sorted(shelf(page)) == sorted([(one, "no"), (two, "yes")]) and page.locator("#problem").is_hidden()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert standing(page, "a+tree") == {"yes": [two], "no": [one]}
+
+
+def test_a_busy_server_loses_no_mark(opened: Any) -> None:
+    page = opened("?q=a+tree", allowed="Failed to load resource")
+    settled(page)
+    one = ids(page)[0]
+    busy = {"status": 503, "headers": {"Retry-After": "1"}, "json": {"detail": "another program is writing"}}
+    page.route("**/feedback", lambda route: route.fulfill(**busy))
+    page.locator("#grid .tile .look").first.focus()
+    page.keyboard.press("y")
+    page.wait_for_selector("#problem:has-text('1 mark waits to be sent. The server is busy')")
+    page.reload()
+    page.wait_for_selector("#problem:has-text('1 mark waits to be sent. The server is busy')")
+    assert shelf(page) == [(one, "yes")]
+    page.unroute("**/feedback")
+    page.wait_for_selector("#problem", state="hidden")
+    until_standing(page, "a+tree", 1, 0)
+    page.route("**/feedback", lambda route: route.fulfill(status=404, json={"detail": "there is no such item"}))
+    page.locator("#grid .tile .look").first.focus()
+    with page.expect_response("**/feedback"):
+        page.keyboard.press("n")
+    until(page, "sessionStorage.length === 0")  # what it will never take holds up nothing
+
+
 def test_what_is_opened_and_for_how_long_is_kept_with_what_stood_above(opened: Any, album: Path) -> None:
     page = opened("?q=a+mountain")
     settled(page)
@@ -680,10 +725,15 @@ def test_a_browser_signs_in_finds_what_it_asked_for_and_signs_out(opened: Any, a
     settled(page)
     assert page.input_value("#words") == "a boat" and ids(page)
     until(page, "localStorage.asked === '[\"a boat\"]'")
+    page.route("**/feedback", lambda route: None)  # which never answers
+    page.locator("#grid .tile .look").first.focus()
+    page.keyboard.press("y")
+    until(page, "sessionStorage.length === 1")
     page.click("#menu")
     page.click(".popover .option:has-text('Sign out')")
     page.wait_for_selector("input[name=key]")
     assert page.context.cookies() == []
+    assert page.evaluate("sessionStorage.length") == 0
     assert page.evaluate("localStorage.asked") is None, "whoever is next at this browser learns nothing"
     page.context.close()
     running.stop()
@@ -817,6 +867,13 @@ def test_of_an_experiment_it_says_one_line_and_names_the_answer_that_was_chosen_
     page.click("#menu")
     page.wait_for_selector(".popover .option")
     assert "An experiment compares two orders here." in page.inner_text(".popover")
+    page.goto(page.url.partition("?")[0] + '?q=a+boat+folder+%3D+"by the sea"')
+    settled(page)
+    with page.expect_request(lambda request: "/feedback" in request.url and "mark" in request.post_data) as marked:
+        page.locator("#grid .tile .look").first.focus()
+        page.keyboard.press("y")
+    found = marked.value.post_data_json
+    assert (found["query"], found["mark"], found["answer"]) == ("a boat", "yes", "word 0")
 
 
 def picture(album: Path) -> bytes:
