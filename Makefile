@@ -55,7 +55,8 @@ soak: .venv/.test
 	DIPTYCH_SOAK=$(MINUTES) DIPTYCH_OPERATIONS=20000 DIPTYCH_STEPS=2000 DIPTYCH_CASES=2000 DIPTYCH_KILLS=50 DIPTYCH_FLIPS=1000 \
 		OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --timeout=7200 \
 		tests/app/server/test_soak.py tests/app/server/test_tenants.py tests/app/server/test_description.py \
-		tests/collection/test_model.py tests/collection/test_words_follow.py tests/collection/test_crash.py tests/collection/test_damage.py
+		tests/collection/test_model.py tests/collection/test_words_follow.py tests/collection/test_crash.py \
+		tests/collection/test_damage.py tests/parts/test_fitted.py
 
 mutants: .venv/.test
 	$(BIN)/python tests/tools/mutants.py $(PACKAGE) -n $(N) --seed $(SEED)

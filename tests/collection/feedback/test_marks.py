@@ -238,7 +238,7 @@ def test_people_who_mark_find_what_they_look_for(monkeypatch):
     wishes = []
     for target in range(0, 400, 10):
         query = cosine.normalise(0.3 * items[target : target + 1] + 0.25 * rng.normal(size=(1, 32)))[0]
-        wishes.append(bench.Wish(query, target, of == of[target]))
+        wishes.append(bench.Wish("a thing", query, target, of == of[target]))
     before, after = bench.best_marks(cosine, items, wishes).mean(axis=0)
     assert after > before + 0.15
     for protocol in (bench.SEARCHING, bench.HARSH):
