@@ -101,7 +101,7 @@ def opened(browser: Any, server: Running) -> Iterator[Opened]:
         about: str = "", width: int = 1280, height: int = 800, allowed: str = "", at: str = server.address, **more: Any
     ) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, **more)
-        context.set_default_timeout(12_000)
+        context.set_default_timeout(60_000)  # a busy machine is no fault of the page
         own.add(at.rstrip("/"))
         contexts.append(context)
         page = context.new_page()

@@ -1239,6 +1239,7 @@ def test_axe_finds_nothing_serious_on_any_page(light: str, width: int, opened: A
 STATES = {
     "answer": ("?q=a+lighthouse+by+the+sea", {}),
     "narrowed": ('?q=balloons+NOT+"snow"+taken+>%3D+2022-06-01+camera+%3D+"X100V"', {"color_scheme": "dark"}),
+    "marked": ("?q=something+on+the+water", {}),
     "picture": ("?q=a+windmill", {}),
     "none": ("?q=quarterly+tax+invoice+tag%3Afog", {}),
     "duplicates": ("?view=duplicates", {}),
@@ -1253,7 +1254,7 @@ SOMEWHERE = """[...document.querySelectorAll("#viewer dd")].at(-1).textContent =
 """The path of a temporary folder says nothing to who reads the documentation."""
 
 
-def test_six_states_are_drawn(opened: Any, tmp_path: Path) -> None:
+def test_seven_states_are_drawn(opened: Any, tmp_path: Path) -> None:
     """With DIPTYCH_SCREENSHOTS=docs/images it makes the pictures of the documentation."""
     folder = Path(os.environ.get("DIPTYCH_SCREENSHOTS") or tmp_path)
     for name, (about, how) in STATES.items():
@@ -1264,6 +1265,11 @@ def test_six_states_are_drawn(opened: Any, tmp_path: Path) -> None:
             page.wait_for_selector("#region:not([hidden])")
             page.wait_for_selector("#neighbours img")
             page.evaluate(SOMEWHERE)
+        if name == "marked":
+            first = ids(page)
+            marks_made(page, "yes", first[0], first[3])
+            marks_made(page, "no", first[1])
+            page.mouse.move(0, 0)
         page.wait_for_load_state("networkidle")
         page.wait_for_selector(".toast", state="detached")
         page.wait_for_timeout(300)  # pictures that came last are still fading in

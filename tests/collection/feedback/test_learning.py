@@ -86,6 +86,27 @@ def test_a_person_has_one_vote_however_often_they_click():
     assert known.of("red sea", [1], None)[0, 0] == pytest.approx(-3 / (3 + DOUBT))
 
 
+def test_sums_that_are_kept_are_those_of_all_votes_but_ones_own():
+    rng = np.random.default_rng(6)
+    known, latest = Preferences(), {}
+    words = ["red boat", "blue boat", "red dog", "tree"]
+    for number in range(300):
+        user, query = f"p{rng.integers(5)}", words[rng.integers(len(words))]
+        items = rng.permutation(8)[:4].tolist()
+        known.add(Session(user, query, float(number), frozenset(items[:2]), frozenset(items[2:])))
+        latest |= {(query, item, user): 1 if item in items[:2] else -1 for item in items}
+    for query in words:
+        for without in ("p1", "nobody", None):
+            for item, told in zip(range(9), known.of(query, range(9), without), strict=True):
+                own = [vote for (q, i, u), vote in latest.items() if q == query and i == item and u != without]
+                likes: dict[str, int] = {}
+                for (_, i, u), vote in latest.items():
+                    if i == item and u != without:
+                        likes[u] = likes.get(u, 0) + vote
+                assert told[0] == pytest.approx(sum(own) / (len(own) + DOUBT))
+                assert told[2] == pytest.approx(sum(np.sign(list(likes.values()))) / (len(likes) + DOUBT))
+
+
 def test_queries_that_share_words_count_by_what_they_share():
     known = Preferences()
     known.add(session("anna", "a red boat", {1}, {2}))
