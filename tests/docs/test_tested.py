@@ -30,9 +30,27 @@ def test_every_promise_has_tests_and_they_are_there(lines, root):
             assert re.search(rf"^def {name}\(", (root / file).read_text(encoding="utf-8"), re.MULTILINE), (file, name)
 
 
-def test_what_is_long_is_run_by_make_soak_with_the_number_that_is_told(lines, root):
+@pytest.fixture(scope="module")
+def recipe(root: Path) -> str:
+    """Of `make soak`."""
+    found = re.search(r"^soak:.*\n((?:\t.*\n)+)", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+READS = r'(?:int|float)\(os\.environ\.get\("(DIPTYCH_\w+)"'
+"""A number of the environment by which a test is made long."""
+
+
+def test_whatever_can_be_made_long_is_made_so_by_make_soak(root, recipe):
+    for file in sorted((root / "tests").rglob("test_*.py")):
+        for name in set(re.findall(READS, file.read_text(encoding="utf-8"))) - {"DIPTYCH_SEED"}:
+            assert f" {name}=" in f" {recipe}".replace("\t", " "), name
+            assert f"{file.relative_to(root).as_posix()}" in recipe.split(), file
+
+
+def test_what_is_long_is_run_by_make_soak_with_the_number_that_is_told(lines, root, recipe):
     """A file of each, and the number in a variable that it reads."""
-    recipe = re.search(r"^soak:.*\n((?:\t.*\n)+)", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
     given = dict(re.findall(r"(DIPTYCH_\w+)=(\S+)", recipe)) | {"DIPTYCH_SOAK": "30"}
     assert int(given["DIPTYCH_CASES"]) >= 2_000
     for number, line in lines.items():
@@ -40,8 +58,6 @@ def test_what_is_long_is_run_by_make_soak_with_the_number_that_is_told(lines, ro
             continue
         long = [file for file, _ in named(line) if file in recipe]
         assert long, number
-        read = {
-            name for file in long for name in re.findall(r'environ\.get\("(DIPTYCH_\w+)"', (root / file).read_text())
-        }
+        read = {name for file in long for name in re.findall(READS, (root / file).read_text(encoding="utf-8"))}
         told = {figure.replace(",", "") for figure in re.findall(r"\d[\d,]*", line.replace("thirty", "30"))}
         assert {given[name] for name in read & given.keys()} & told, (number, read)
