@@ -31,7 +31,7 @@ def settled(page: Any) -> Any:
     return page
 
 
-def until(page: Any, expression: str, argument: object = None, seconds: float = 20) -> None:
+def until(page: Any, expression: str, argument: object = None, seconds: float = 60) -> None:
     """Wait until something is so. (What Playwright has for it the page's own policy forbids, as it should.)"""
     end = time.monotonic() + seconds
     while not page.evaluate(expression, argument):
@@ -320,7 +320,7 @@ def standing(page: Any, query: str) -> Any:
     return called(page, "GET", f"feedback?query={query}")
 
 
-def until_standing(page: Any, query: str, yes: int, no: int, seconds: float = 20) -> None:
+def until_standing(page: Any, query: str, yes: int, no: int, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while [len(standing(page, query)[side]) for side in ("yes", "no")] != [yes, no]:
         assert time.monotonic() < end, standing(page, query)

@@ -1682,11 +1682,9 @@ function follow(job) {
   const events = (follow.events = new EventSource(at(`/jobs/${job.id}/events`)));
   events.onmessage = ({ data }) => {
     state.job = JSON.parse(data);
-    const ended = ["done", "failed", "stopped"].includes(state.job.state);
-    if (ended) {
+    if (["done", "failed", "stopped"].includes(state.job.state)) {
       events.close();
       finished(state.job);
-      state.job = null;
     } else if (state.job.kind === "index" && !state.asked.words && !state.asked.view) refreshSoon();
     renderJob();
   };
@@ -1707,6 +1705,7 @@ function refreshSoon() {
 }
 
 function finished(job) {
+  state.job = null;
   if (job.state === "failed") return toast(job.error);
   if (job.kind === "duplicates") {
     state.groups = job.report;
@@ -1740,7 +1739,7 @@ async function lookForJobs() {
     const { jobs } = await get(at("/jobs"));
     const running = jobs.find((job) => ["waiting", "running"].includes(job.state));
     if (running) follow(running);
-    else if (state.job) finished(jobs.find((job) => job.id === state.job.id) ?? { state: "done", report: {} }), (state.job = null), renderJob();
+    else if (state.job) finished(jobs.find((job) => job.id === state.job.id) ?? { state: "done", report: {} }), renderJob();
     state.groups ??= jobs.find((job) => job.kind === "duplicates" && job.state === "done")?.report ?? null;
   } catch (error) {
     failed(error, true);
