@@ -126,6 +126,6 @@ def opened(browser: Any, server: Running) -> Iterator[Opened]:
             page.unroute_all(behavior="ignoreErrors")  # a route that is still under way would fail in the next test
         context.close()
     for name in ("album", "few"):  # marks are there when the next test asks the same
-        httpx2.delete(f"{server.address}v1/collections/{name}/feedback").raise_for_status()
+        httpx2.delete(f"{server.address}v1/collections/{name}/feedback", timeout=60).raise_for_status()
     assert not faults, faults
     assert asked <= {*own, "blob://", "data://"}
