@@ -639,6 +639,35 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """Pictures that somebody looks for in more than one step: with a picture and a change, in a dialogue, by marks.
+
+    pictures    those that are searched, each as an encoder takes it
+    texts       (n,) what is said first; beside a picture, how the wanted one differs from it
+    qrels       which of the pictures answer each
+    reference   (n,) the rows of the pictures that are started from, which are no answers; None where there are none
+    note        what is asked of what, in words
+    """
+
+    pictures: Any
+    texts: tuple[str, ...]
+    qrels: Listed
+    reference: Ints | None = None
+    note: str = ""
+
+    def first(self, n: int) -> Self:
+        """The first n of the queries, over all pictures."""
+        if n >= len(self.texts):
+            return self
+        kept = self.qrels.queries < n
+        some = Listed(
+            self.qrels.queries[kept], self.qrels.items[kept], self.qrels.query_ids[:n], self.qrels.item_ids
+        )
+        reference = None if self.reference is None else self.reference[:n]
+        return replace(self, texts=self.texts[:n], qrels=some, reference=reference)
+
+
+@dataclass(frozen=True)
 class Card:
     """The facts of a dataset.
 
