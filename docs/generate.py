@@ -58,7 +58,8 @@ def methods() -> str:
     scores = _scores()
     return text + "".join(
         _section(fact.name, (catalogue.scheme if fact.family == catalogue.SCHEMES else catalogue.method)(fact.name))
-        + scores.get(fact.name, "") for fact in facts
+        + scores.get(fact.name, "")
+        for fact in facts
     )
 
 

@@ -22,8 +22,8 @@ import diptych.datasets
 import diptych.methods
 from diptych.kinds import BadInput, Card, Pairs, Sought, nearest, place, shown
 from diptych.method import Method
-from diptych.scheme import Rewriter
 from diptych.parts.plugins import DATASETS, METHODS, distribution, loaded, plugins
+from diptych.scheme import Reranker, Rewriter
 from diptych.sources import cache
 
 SCHEMES = "mllm"
@@ -86,7 +86,7 @@ def schemes() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(within.__path__))
 
 
-def scheme(name: str) -> type[Rewriter]:
+def scheme(name: str) -> type[Rewriter | Reranker]:
     """The class of a scheme. Raises BadInput with the nearest name."""
     if name not in schemes():
         raise BadInput(f"there is no scheme {name!r}{nearest(name, schemes())}")
@@ -94,7 +94,7 @@ def scheme(name: str) -> type[Rewriter]:
     return next(
         thing
         for thing in vars(module).values()
-        if isinstance(thing, type) and issubclass(thing, Rewriter) and thing.__module__ == module.__name__
+        if isinstance(thing, type) and issubclass(thing, Rewriter | Reranker) and thing.__module__ == module.__name__
     )
 
 
@@ -122,8 +122,8 @@ class MethodFacts:
         text = inspect.getdoc(inspect.getmodule(found)) or ""
         paper = text.split("\n\n")[0].replace("\n", " ").strip()
         years = re.findall(r"\b(?:19|20)\d\d\b", paper)
-        shelf = SCHEMES if issubclass(found, Rewriter) else methods()[name]
-        space = "text" if issubclass(found, Rewriter) else repr(found.space)
+        shelf = SCHEMES if issubclass(found, Rewriter | Reranker) else methods()[name]
+        space = "text" if issubclass(found, Rewriter | Reranker) else repr(found.space)
         brought = distribution(plugins(METHODS)[name]) if shelf == PLUGIN else ""
         less = re.search(r"^(Simplified|Reconstruction): ", text, re.MULTILINE)
         built = less[1].lower() if less else "full"

@@ -660,9 +660,7 @@ class Sought:
         if n >= len(self.texts):
             return self
         kept = self.qrels.queries < n
-        some = Listed(
-            self.qrels.queries[kept], self.qrels.items[kept], self.qrels.query_ids[:n], self.qrels.item_ids
-        )
+        some = Listed(self.qrels.queries[kept], self.qrels.items[kept], self.qrels.query_ids[:n], self.qrels.item_ids)
         reference = None if self.reference is None else self.reference[:n]
         return replace(self, texts=self.texts[:n], qrels=some, reference=reference)
 

@@ -5,6 +5,7 @@ A scheme learns nothing. It asks a model, and where that gives no answer, what w
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,3 +78,58 @@ class Questioner(Rewriter):
     @abstractmethod
     def question(self, asked: Asked, model: LanguageModel) -> str:
         """What to ask next. Raises Unanswered where the model does."""
+
+
+class Budget:
+    """What looking closer may cost: prompts that a model is asked, and seconds from now; None is as much as it takes.
+
+    What was kept from before costs no call.
+    """
+
+    def __init__(self, model: LanguageModel, calls: int | None = None, seconds: float | None = None) -> None:
+        self.until = None if seconds is None else time.monotonic() + seconds
+        self._model, self._before, self._calls, self._seconds = model, model.spent.asked, calls, seconds
+
+    @property
+    def calls(self) -> float:
+        """Those that are left."""
+        spent = self._model.spent.asked - self._before
+        return float("inf") if self._calls is None else max(0, self._calls - spent)
+
+    def spent(self) -> str:
+        """What of it is used up, in words; "" while there is some left."""
+        if not self.calls:
+            return f"{self._calls} calls"
+        return f"{self._seconds:g} s" if self.until is not None and time.monotonic() >= self.until else ""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What came of looking closer at a shortlist.
+
+    order     places in the shortlist, the best first: all of it
+    skipped   how many were not looked at
+    stopped   why not: what of the budget was used up, or "enough was found"; "" where none was skipped
+    failed    prompts that got no answer; what they were about stays where it was
+    """
+
+    order: tuple[int, ...]
+    skipped: int = 0
+    stopped: str = ""
+    failed: int = 0
+
+
+class Reranker(Fitted):
+    """Looks closer at the pictures of a shortlist, with the text that they were found by."""
+
+    needs: ClassVar[str] = "language model"
+    takes: ClassVar[str] = "shortlist"
+
+    @abstractmethod
+    def look(self, text: str, pictures: Sequence[Any], model: LanguageModel, budget: Budget, enough: int) -> Looked:
+        """The shortlist in a new order; in its own where nothing can be asked.
+
+        text       what is looked for
+        pictures   those of the shortlist, the best first
+        enough     right pictures after which no more are looked for
+        """

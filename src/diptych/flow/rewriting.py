@@ -17,13 +17,16 @@ from diptych.kinds import Array, BadInput, Floats, Progress, Sought, Space, cosi
 from diptych.language_models.forms import Unanswered, Words
 from diptych.language_models.model import LanguageModel, Prompt, seen, together
 from diptych.metrics import measures, ranking, statistics
-from diptych.scheme import Asked, Questioner, Rewriter
+from diptych.scheme import Asked, Budget, Looked, Questioner, Reranker, Rewriter
 
 ROUNDS = 10
 """Rounds of a dialogue, and pages of ten that somebody looks through and marks."""
 
 PAGE = 10
 """Pictures that somebody looks at in a round."""
+
+SHORTLIST = 20
+"""Pictures that are looked at closer."""
 
 METRICS = ("r@1", "r@5", "r@10", "map@all")
 
@@ -73,7 +76,7 @@ class Told:
 
 
 def measure(
-    scheme: str | Rewriter,
+    scheme: str | Rewriter | Reranker,
     dataset: str | Dataset,
     model: Callable[[Sought], LanguageModel] | LanguageModel,
     *,
@@ -108,6 +111,8 @@ def measure(
     answering = model if isinstance(model, LanguageModel) else model(sought)
     gallery = _Gallery(sought, eyes, progress)
     values, failed = _MEASURES[leaf.takes](leaf, gallery, answering, progress)
+    if failed and not answering.spent.calls and not answering.spent.kept:
+        raise BadInput(f"{answering.name} answered nothing: {answering.spent.why}")
     return Told(
         scheme=leaf.paper_name(),
         dataset=found.card.name,
@@ -255,4 +260,33 @@ def _feedback(
     return {scheme.paper_name(): marked, "turning pages": turned}, int(failed.sum())
 
 
-_MEASURES = {"composed": _composed, "dialogue": _dialogue, "feedback": _feedback}
+def _shortlist(
+    scheme: Reranker, gallery: _Gallery, model: LanguageModel, progress: Progress | None
+) -> tuple[Values, int]:
+    """Beside it: the order of the encoder, and the best that any order of the shortlist could be."""
+    sought, right = gallery.sought, gallery.right()
+    rows = gallery.texts(sought.texts)
+    first = gallery.order(rows)[:, :SHORTLIST]
+
+    def look(query: int) -> Looked:
+        pictures = [sought.pictures[row] for row in first[query].tolist()]
+        return scheme.look(sought.texts[query], pictures, model, Budget(model), 1)
+
+    looked = together(look, range(len(first)), 1, progress, f"{scheme.paper_name()}: shortlists")
+    order = np.array([each.order for each in looked])
+    closer = np.take_along_axis(first, order, 1)
+    relevant = [np.take_along_axis(right, ranked, 1) for ranked in (closer, first)]
+    best = np.sort(relevant[1], axis=1)[:, ::-1]
+    values = {
+        name: {f"r@{k}": found[:, :k].any(axis=1).astype(np.float64) for k in (1, 5, 10)}
+        for name, found in ((scheme.paper_name(), relevant[0]), ("the encoder alone", relevant[1]), ("at best", best))
+    }
+    return values, sum(bool(each.failed) for each in looked)
+
+
+_MEASURES: dict[str, Callable[..., tuple[Values, int]]] = {
+    "composed": _composed,
+    "dialogue": _dialogue,
+    "feedback": _feedback,
+    "shortlist": _shortlist,
+}

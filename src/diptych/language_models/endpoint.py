@@ -74,15 +74,10 @@ class Endpoint(LanguageModel):
         """What the tokens cost so far."""
         return (self.spent.tokens_in * self.prices[0] + self.spent.tokens_out * self.prices[1]) / 1e6
 
-    def answer(self, prompt: Prompt, form: Form) -> Any:
-        until = time.monotonic() + self.seconds
-        try:
-            value = form.read(self._content(self._asked(self._body(prompt, form), until)))
-        except Unanswered:
-            self.spent.add(unanswered=1)
-            raise
-        self.spent.add(calls=1)
-        return value
+    def _answer(self, prompt: Prompt, form: Form, until: float | None) -> Any:
+        latest = time.monotonic() + self.seconds
+        reply = self._asked(self._body(prompt, form), latest if until is None else min(latest, until))
+        return form.read(self._content(reply))
 
     def _body(self, prompt: Prompt, form: Form) -> dict[str, Any]:
         said: list[dict[str, Any]] = [{"type": "text", "text": prompt.text}]
@@ -117,16 +112,16 @@ class Endpoint(LanguageModel):
                 break
             time.sleep(pause)
         if status in (401, 403):
-            raise BadInput(f"{self.url} wants a key ({status}); give it in ${KEY}")
+            raise Unanswered(f"{self.url} wants another key ({status}); give it in ${KEY}")
         if status == 404:
-            raise BadInput(f"{self.url} has no model {self.model!r}, or is not where chat completions are (404)")
+            raise Unanswered(f"{self.url} has no model {self.model!r}, or is not where chat completions are (404)")
         raise Unanswered(f"{self.url} replies {status}" if status else data.decode())
 
     def _sent(self, body: dict[str, Any], until: float) -> tuple[int, bytes, float | None]:
         """(status, what came, seconds it asks to wait); status 0 where nothing came, and why."""
         left = until - time.monotonic()
         if left <= 0:
-            return 0, f"{self.url} took longer than {self.seconds:g} s".encode(), None
+            return 0, self._late(), None
         try:
             with self._http.stream("POST", f"{self.url}/chat/completions", json=body, timeout=left) as reply:
                 data = b""
@@ -135,12 +130,15 @@ class Endpoint(LanguageModel):
                     if len(data) > MOST:
                         raise Unanswered(f"{self.url} replies with more than {MOST:,} bytes")
                     if time.monotonic() > until:  # it comes, drop by drop
-                        return 0, f"{self.url} took longer than {self.seconds:g} s".encode(), None
+                        return 0, self._late(), None
                 return reply.status_code, data, _wait(reply.headers.get("retry-after", ""))
         except _httpx2().TimeoutException:
-            return 0, f"{self.url} took longer than {self.seconds:g} s".encode(), None
+            return 0, self._late(), None
         except _httpx2().HTTPError as error:
             return 0, f"{self.url} is not there ({error or type(error).__name__})".encode(), None
+
+    def _late(self) -> bytes:
+        return f"{self.url} takes longer than there is time".encode()
 
     def _content(self, reply: Any) -> str:
         """The text of the answer in a reply, of which its tokens are counted."""

@@ -28,16 +28,19 @@ class Kept(LanguageModel):
         self._lock = Lock()
         self._database: sqlite3.Connection | None = None
 
-    def answer(self, prompt: Prompt, form: Form) -> Any:
+    def answer(self, prompt: Prompt, form: Form, until: float | None = None) -> Any:
         key = prompt.digest(self.name, form.field, json.dumps(form.schema()))
         with suppress(Unanswered):  # of another version of the form
             if text := self._found(key):
                 value = form.read(text)
                 self.spent.add(kept=1)
                 return value
-        value = self.model.answer(prompt, form)
+        value = self._answer(prompt, form, until)
         self._keep(key, json.dumps({form.field: value}))
         return value
+
+    def _answer(self, prompt: Prompt, form: Form, until: float | None) -> Any:
+        return self.model.answer(prompt, form, until)
 
     def _found(self, key: str) -> str:
         with self._lock, suppress(sqlite3.Error, OSError):
@@ -46,9 +49,8 @@ class Kept(LanguageModel):
         return ""
 
     def _keep(self, key: str, text: str) -> None:
-        with self._lock, suppress(sqlite3.Error, OSError):
-            with self._open() as database:
-                database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, text))
+        with self._lock, suppress(sqlite3.Error, OSError), self._open() as database:
+            database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, text))
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,13 +41,14 @@ class Prompt:
 
 @dataclass
 class Spent:
-    """calls answered by the model, those it left unanswered, answers that were kept from before, and its tokens."""
+    """calls answered by the model, those it left unanswered and why the last, answers kept from before, and its tokens."""
 
     calls: int = 0
     unanswered: int = 0
     kept: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    why: str = ""
     _lock: Any = field(default_factory=Lock, repr=False, compare=False)
 
     def add(self, **more: int) -> None:
@@ -54,8 +56,18 @@ class Spent:
             for name, number in more.items():
                 setattr(self, name, getattr(self, name) + number)
 
+    @property
+    def asked(self) -> int:
+        """Prompts that went to the model."""
+        return self.calls + self.unanswered
+
+    def failed(self, why: str) -> None:
+        with self._lock:
+            self.unanswered, self.why = self.unanswered + 1, why
+
     def told(self) -> dict[str, int]:
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        """The numbers alone."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, int)}
 
 
 class LanguageModel(ABC):
@@ -73,18 +85,37 @@ class LanguageModel(ABC):
     def __init__(self) -> None:
         self.spent = Spent()
 
+    def answer(self, prompt: Prompt, form: Form, until: float | None = None) -> Any:
+        """The value that the form asks for. Raises Unanswered.
+
+        until   on the clock of time.monotonic: the answer of a model that takes longer is not waited for
+        """
+        if until is not None and time.monotonic() >= until:
+            raise Unanswered("there was no time left to ask")
+        try:
+            value = self._answer(prompt, form, until)
+        except Unanswered as error:
+            self.spent.failed(str(error))
+            raise
+        self.spent.add(calls=1)
+        return value
+
     @abstractmethod
-    def answer(self, prompt: Prompt, form: Form) -> Any:
-        """The value that the form asks for. Raises Unanswered."""
+    def _answer(self, prompt: Prompt, form: Form, until: float | None) -> Any:
+        """`answer`, which counts what this gives."""
 
     def answers(
-        self, prompts: Sequence[Prompt], form: Form, progress: Progress | None = None
+        self,
+        prompts: Sequence[Prompt],
+        form: Form,
+        until: float | None = None,
+        progress: Progress | None = None,
     ) -> list[Any | Unanswered]:
         """The answer to each, several at a time; Unanswered stands where there is none."""
 
         def one(prompt: Prompt) -> Any | Unanswered:
             try:
-                return self.answer(prompt, form)
+                return self.answer(prompt, form, until)
             except Unanswered as error:
                 return error
 

@@ -41,7 +41,7 @@ class PostcardsOracle(LanguageModel):
         self._looks = np.stack([_tiny(pictures.load(path)) for path in paths])
         self._met: dict[bytes, Scene] = {}
 
-    def answer(self, prompt: Prompt, form: Form) -> Any:
+    def _answer(self, prompt: Prompt, form: Form, until: float | None) -> Any:
         rng = np.random.default_rng(int(prompt.digest(str(self.seed))[:15], 16))
         wrong = rng.random() < self.noise
         shown = [self._scene(picture) for picture in prompt.pictures]
@@ -49,12 +49,9 @@ class PostcardsOracle(LanguageModel):
             shown = [self.scenes[int(rng.integers(len(self.scenes)))] for _ in shown]
         lines = _lines(prompt.text)
         try:
-            value = self._value(form, lines, shown, wrong and not prompt.pictures, rng)
+            return self._value(form, lines, shown, wrong and not prompt.pictures, rng)
         except BadInput as error:  # words that no postcard knows
-            self.spent.add(unanswered=1)
             raise Unanswered(str(error)) from None
-        self.spent.add(calls=1)
-        return value
 
     def _scene(self, picture: bytes) -> Scene:
         """The scene that a picture shows most nearly."""

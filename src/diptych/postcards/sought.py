@@ -14,6 +14,7 @@ from diptych.postcards.oracle import Oracle
 from diptych.postcards.scene import Scene
 from diptych.postcards.words import Atom, change, tell
 
+
 def composed(scenes: Sequence[Scene]) -> Sought:
     """A postcard and three or four changes at once: "the same but in autumn and with two white cats and …"."""
     return _changed(scenes, (3, 4))
@@ -27,7 +28,13 @@ def composed_once(scenes: Sequence[Scene]) -> Sought:
 def dialogue(scenes: Sequence[Scene]) -> Sought:
     """One postcard that is meant, of which at first one thing is named: "a dog"."""
     texts = [tell([(Atom(kind=scene.things[0].kind, most=1),)]) for scene in scenes]
-    return _asked(scenes, texts, [np.array([row]) for row in range(len(scenes))], None, "the one that is meant; a thing of it is named")
+    return _asked(
+        scenes,
+        texts,
+        [np.array([row]) for row in range(len(scenes))],
+        None,
+        "the one that is meant; a thing of it is named",
+    )
 
 
 def feedback(scenes: Sequence[Scene]) -> Sought:
@@ -48,11 +55,19 @@ def feedback(scenes: Sequence[Scene]) -> Sought:
     return _asked(scenes, [said for said, _ in kept], list(kept.values()), None, note)
 
 
+def shortlist(scenes: Sequence[Scene]) -> Sought:
+    """A caption of a postcard, and all postcards that it is true of."""
+    oracle = Oracle(scenes)
+    texts = [scene.captions[0] for scene in scenes]
+    return _asked(scenes, texts, [oracle.answers(text) for text in texts], None, "all that a caption is true of")
+
+
 PROTOCOLS: dict[str, Callable[[Sequence[Scene]], Sought]] = {
     "composed": composed,
     "composed_once": composed_once,
     "dialogue": dialogue,
     "feedback": feedback,
+    "shortlist": shortlist,
 }
 
 

@@ -35,7 +35,8 @@ class EIIRwQR(Rewriter):
         if len(asked.liked) < self.least:
             return asked.text
         captions = [
-            str(model.answer(Prompt(CAPTION, (seen(picture),)), Words("caption"))) for picture in asked.liked[-self.most :]
+            str(model.answer(Prompt(CAPTION, (seen(picture),)), Words("caption")))
+            for picture in asked.liked[-self.most :]
         ]
         told = "\n".join(f"Picture: {caption}" for caption in captions)
         return str(model.answer(Prompt(MERGE.format(text=asked.text, captions=told)), Words("query")))
