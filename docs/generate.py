@@ -95,8 +95,8 @@ def datasets() -> str:
         for protocol in card.protocols:
             note = f" ({protocol.note})" if protocol.note else ""
             text += f"* Protocol `{protocol.name}`: {protocol}{note}\n"
-        for name, sought in catalogue.dataset(card.name).sought.items():
-            text += f"* Protocol `{name}`, for schemes: {told}\n"
+        for name, asked in catalogue.dataset(card.name).sought.items():
+            text += f"* Protocol `{name}`, for schemes: {_first_paragraph(asked)}\n"
     return text
 
 
@@ -118,7 +118,11 @@ _READS = {"image": "pictures", "text": "texts", "any": "arrays"}
 
 
 def _headline(cls: type) -> str:
-    return (inspect.getdoc(inspect.getmodule(cls)) or "").split("\n\n")[0].replace("\n", " ")
+    return _first_paragraph(inspect.getmodule(cls))
+
+
+def _first_paragraph(thing: Any) -> str:
+    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
 
 
 def _section(name: str, cls: type) -> str:

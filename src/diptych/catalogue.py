@@ -14,7 +14,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache, partial, wraps
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -177,7 +177,11 @@ def dataset(name: str | Path) -> Dataset:
 
 
 def _asked_at_home(what: Callable[[Path], Sought], card: Card) -> Callable[[], Sought]:
-    return lambda: what(_home(card))
+    @wraps(what)
+    def asked() -> Sought:
+        return what(_home(card))
+
+    return asked
 
 
 def _own_datasets() -> list[str]:

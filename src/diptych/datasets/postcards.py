@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ def read(split: str, home: Path) -> Pairs:
 def _sought(what: Callable[[Sequence[Scene]], Sought]) -> Callable[[Path], Sought]:
     """Asked of the pictures of `test`, which are painted where they are not there yet."""
 
+    @wraps(what)
     def asked(home: Path) -> Sought:
         pairs = read("test", home)
         return replace(what(postcards.load(Path(home) / "test")), pictures=pairs.images)

@@ -1,4 +1,4 @@
-"""Measure a scheme with a language model: what is looked for is rewritten, and the pictures nearest to it are ranked."""
+"""Measure a scheme with a language model: what is looked for is rewritten, or what was found is looked at closer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diptych import catalogue
 from diptych.catalogue import Dataset
 from diptych.encoder import Encoder, load
 from diptych.encoders.dual import DualEncoder
-from diptych.kinds import Array, BadInput, Floats, Progress, Sought, Space, cosine, nearest
+from diptych.kinds import Array, BadInput, Progress, Sought, Space, cosine, nearest
 from diptych.language_models.forms import Unanswered, Words
 from diptych.language_models.model import LanguageModel, Prompt, seen, together
 from diptych.metrics import measures, ranking, statistics
@@ -147,10 +147,10 @@ class _Gallery:
         rows: Array = self.encoder.encode_texts(list(texts))
         return rows
 
-    def measured(self, queries: Array) -> dict[str, Floats]:
+    def measured(self, queries: Array) -> dict[str, Array]:
         """Measure -> one value a query. The picture that a query starts from is passed over."""
         scores = self._scores(queries)
-        return measures.evaluate(METRICS, [ranking.rank_scores(scores, self.sought.qrels, 0, "expected", False)])
+        return dict(measures.evaluate(METRICS, [ranking.rank_scores(scores, self.sought.qrels, 0, "expected", False)]))
 
     def order(self, queries: Array) -> Array:
         """(n, pictures) rows of the pictures, the best first."""
@@ -167,7 +167,7 @@ class _Gallery:
         return np.asarray(self.sought.qrels.grades(0, len(self.sought.texts)) > 0)
 
 
-Values = dict[str, dict[str, Floats]]
+Values = dict[str, dict[str, Array]]
 
 
 def _composed(
@@ -196,15 +196,17 @@ def _composed(
 def _dialogue(
     scheme: Rewriter, gallery: _Gallery, model: LanguageModel, progress: Progress | None
 ) -> tuple[Values, int]:
-    """hits@10 after r rounds: whether it stood among the first ten at any round up to r. Beside it: who looks at ten more
-    each time, and is asked nothing."""
+    """hits@10 after r rounds: whether it stood among the first ten at any round up to r.
+
+    Beside it: who looks at ten more each time, and is asked nothing.
+    """
     if not isinstance(scheme, Questioner):
         raise BadInput(f"{scheme.paper_name()} asks no questions, and a dialogue is made of them")
     sought, right = gallery.sought, gallery.right()
     meant = [seen(sought.pictures[row]) for row in right.argmax(axis=1).tolist()]
     talks = [Asked(text) for text in sought.texts]
     hit, failed = np.zeros(len(talks), dtype=bool), np.zeros(len(talks), dtype=bool)
-    talked: dict[str, Floats] = {}
+    talked: dict[str, Array] = {}
     first = np.array([])
 
     def turn(each: int) -> Asked | None:
@@ -234,16 +236,18 @@ def _dialogue(
 def _feedback(
     scheme: Rewriter, gallery: _Gallery, model: LanguageModel, progress: Progress | None
 ) -> tuple[Values, int]:
-    """found by page p: the share of the right pictures that was seen on the first p pages, of which those that are right
-    are marked after each. Beside it: who turns pages, and marks nothing."""
+    """found by page p: the share of the right pictures that was seen on the first p pages. The right ones are marked.
+
+    Beside it: who turns pages, and marks nothing.
+    """
     sought, right = gallery.sought, gallery.right()
     plain = gallery.order(gallery.texts(sought.texts))
     shown = np.zeros(right.shape, dtype=bool)
     asked = [Asked(text) for text in sought.texts]
     failed = np.zeros(len(asked), dtype=bool)
     order = plain
-    marked: dict[str, Floats] = {}
-    turned: dict[str, Floats] = {}
+    marked: dict[str, Array] = {}
+    turned: dict[str, Array] = {}
     for page in range(1, ROUNDS + 1):
         for query, ranked in enumerate(order):
             new = ranked[~shown[query, ranked]][:PAGE]
@@ -278,7 +282,7 @@ def _shortlist(
     relevant = [np.take_along_axis(right, ranked, 1) for ranked in (closer, first)]
     best = np.sort(relevant[1], axis=1)[:, ::-1]
     values = {
-        name: {f"r@{k}": found[:, :k].any(axis=1).astype(np.float64) for k in (1, 5, 10)}
+        name: {f"r@{k}": np.asarray(found[:, :k].any(axis=1), dtype=np.float64) for k in (1, 5, 10)}
         for name, found in ((scheme.paper_name(), relevant[0]), ("the encoder alone", relevant[1]), ("at best", best))
     }
     return values, sum(bool(each.failed) for each in looked)

@@ -1,4 +1,4 @@
-"""A model behind an address that speaks as OpenAI's chat completions do: llama.cpp's server, vLLM, Ollama, or a cloud."""
+"""A model behind an address that speaks OpenAI's chat completions: llama.cpp's server, vLLM, Ollama, or a cloud."""
 
 from __future__ import annotations
 

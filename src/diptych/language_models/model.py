@@ -41,7 +41,7 @@ class Prompt:
 
 @dataclass
 class Spent:
-    """calls answered by the model, those it left unanswered and why the last, answers kept from before, and its tokens."""
+    """calls that a model answered; those it did not, and why the last one; answers kept from before; its tokens."""
 
     calls: int = 0
     unanswered: int = 0
@@ -120,6 +120,11 @@ class LanguageModel(ABC):
                 return error
 
         return together(one, prompts, self.at_once, progress, f"{self.name}: {form.field}")
+
+
+def one_line(text: str) -> str:
+    """A text of strangers as it stands in a prompt: on one line, so that it cannot pass for one of the prompt's own."""
+    return " ".join(text.split())
 
 
 def together(

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from diptych.language_models.forms import Words
-from diptych.language_models.model import LanguageModel, Prompt, seen
+from diptych.language_models.model import LanguageModel, Prompt, one_line, seen
 from diptych.methods.mllm.cirevl import CAPTION
 from diptych.parts.fitted import AtLeast
 from diptych.scheme import Asked, Rewriter
 
-MERGE = """A person looked for the text below and liked these pictures. Write in one sentence what they look for: the text,
-and what the pictures have in common. Leave out what only one of them shows.
+MERGE = """A person looked for the text below and liked these pictures. Write in one sentence what they look for: the
+text, and what the pictures have in common. Leave out what only one of them shows.
 Text: {text}
 {captions}"""
 
@@ -39,4 +39,4 @@ class EIIRwQR(Rewriter):
             for picture in asked.liked[-self.most :]
         ]
         told = "\n".join(f"Picture: {caption}" for caption in captions)
-        return str(model.answer(Prompt(MERGE.format(text=asked.text, captions=told)), Words("query")))
+        return str(model.answer(Prompt(MERGE.format(text=one_line(asked.text), captions=told)), Words("query")))

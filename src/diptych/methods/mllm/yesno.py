@@ -1,5 +1,5 @@
-"""Pointwise re-ranking: is this what is looked for? (Nogueira, Jiang, Pradeep & Lin, "Document ranking with a pretrained
-sequence-to-sequence model", Findings of EMNLP 2020; with pictures: Lin et al., "MM-Embed", ICLR 2025.)
+"""Pointwise re-ranking: is this what is looked for? (Nogueira, Jiang, Pradeep & Lin, "Document ranking with a
+pretrained sequence-to-sequence model", Findings of EMNLP 2020; with pictures: Lin et al., "MM-Embed", ICLR 2025.)
 
     s(text, picture) = how sure the model is that the text is true of the picture
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diptych.language_models.forms import Share, Unanswered
-from diptych.language_models.model import LanguageModel, Prompt, seen
+from diptych.language_models.model import LanguageModel, Prompt, one_line, seen
 from diptych.scheme import Budget, Looked, Reranker
 
 FITS = """Is the text true of the picture? Answer how sure you are, from 0 (it is not true) to 1 (all of it is true).
@@ -30,10 +30,10 @@ SURE = 0.99
 @dataclass
 class YesNo(Reranker):
     def look(self, text: str, pictures: Sequence[Any], model: LanguageModel, budget: Budget, enough: int) -> Looked:
-        scores, failed, stopped, start = [UNKNOWN] * len(pictures), 0, "", 0
+        scores, failed, stopped, start = [UNKNOWN] * len(pictures), 0, budget.spent(), 0
         while start < len(pictures) and not stopped:
             some = range(start, min(len(pictures), start + int(min(model.at_once, budget.calls))))
-            prompts = [Prompt(FITS.format(text=text), (seen(pictures[place]),)) for place in some]
+            prompts = [Prompt(FITS.format(text=one_line(text)), (seen(pictures[place]),)) for place in some]
             for place, answer in zip(some, model.answers(prompts, Share("share"), budget.until), strict=True):
                 failed += isinstance(answer, Unanswered)
                 scores[place] = UNKNOWN if isinstance(answer, Unanswered) else answer
