@@ -19,7 +19,6 @@ from diptych.language_models.endpoint import KEY, MOST, Endpoint
 from diptych.language_models.forms import Choice, Unanswered, Words
 from diptych.language_models.model import SIDE, Prompt, seen
 
-
 CAPTION = Words("caption")
 
 

@@ -73,7 +73,23 @@ def test_a_flood_is_not_read() -> None:
 
 def test_whatever_comes_is_read_or_unanswered() -> None:
     rng = random.Random(5)
-    values = [None, True, -1, 2, 0.5, 1e400, "a boat", "", [1, 2], [2, 2], ["1"], {}, {"choice": 1}, [[1]], "\x00\ud800"]
+    values = [
+        None,
+        True,
+        -1,
+        2,
+        0.5,
+        1e400,
+        "a boat",
+        "",
+        [1, 2],
+        [2, 2],
+        ["1"],
+        {},
+        {"choice": 1},
+        [[1]],
+        "\x00\ud800",
+    ]
     for _ in range(200):
         form = rng.choice(FORMS)
         text = json.dumps({rng.choice([form.field, "x"]): rng.choice(values)})

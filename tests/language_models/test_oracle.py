@@ -43,7 +43,7 @@ def picture(folder: Path, index: int) -> bytes:
 def test_it_knows_each_picture_again_as_it_was_sent(folder: Path, oracle: PostcardsOracle) -> None:
     for scene in oracle.scenes:  # of which every second differs from its neighbour in one thing
         caption = oracle.answer(Prompt("", (picture(folder, scene.index),)), Words("caption"))
-        assert list(read(caption).clauses) == [clause for clause in _positive(scene)]
+        assert list(read(caption).clauses) == _positive(scene)
 
 
 def _positive(scene: postcards.Scene) -> list:

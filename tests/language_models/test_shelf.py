@@ -18,7 +18,9 @@ def test_the_oracle_waits_for_what_is_sought() -> None:
     assert callable(shelf.named("oracle")) and callable(shelf.named("oracle@noise=.2,seed=3"))
 
 
-@pytest.mark.parametrize("text", ["", "eyes", "oracle@noise=x", "oracle@seed=.5", "oracle@depth=2", "http://localhost/v1"])
+@pytest.mark.parametrize(
+    "text", ["", "eyes", "oracle@noise=x", "oracle@seed=.5", "oracle@depth=2", "http://localhost/v1"]
+)
 def test_anything_else_is_one_line(text: str) -> None:
     with pytest.raises(BadInput, match="language model"):
         shelf.named(text)

@@ -30,7 +30,9 @@ def test_a_change_leads_from_the_picture_to_its_answers(scenes, name, changes):
         text, row = sought.texts[query], int(sought.reference[query])
         assert text.count(" and ") + 1 in changes
         said = overruled(described(scenes[row]), read(text))
-        assert answers(sought, query) == [k for k, scene in enumerate(scenes) if k != row and true_of(said, scene)] != []
+        assert (
+            answers(sought, query) == [k for k, scene in enumerate(scenes) if k != row and true_of(said, scene)] != []
+        )
 
 
 def test_a_scene_differs_in_as_many_things_as_a_change_names(scenes):
@@ -54,8 +56,10 @@ def test_what_is_meant_is_more_than_what_is_said(scenes):
         right = answers(sought, query)
         said = read(text).clauses
         assert 5 <= len(right) <= 50 and all(true_of(said, scenes[row]) for row in right)
-    more = [len(answers(sought, query)) < sum(true_of(read(text).clauses, s) for s in scenes) for query, text in
-            enumerate(sought.texts)]
+    more = [
+        len(answers(sought, query)) < sum(true_of(read(text).clauses, s) for s in scenes)
+        for query, text in enumerate(sought.texts)
+    ]
     assert np.mean(more) > 0.9
 
 

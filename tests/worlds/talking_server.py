@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Server:
-    """reply   what makes (status, headers, bytes) of a request's body; `asked` and `headers` are those of all requests"""
+    """reply   what makes (status, headers, bytes) of a request's body. `asked`, `headers`: those of all requests"""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []

@@ -147,9 +147,13 @@ def together(
 def seen(picture: Any) -> bytes:
     """A picture (a path, PIL's, or pixels) as a model gets it: upright, at most SIDE pixels a side, as JPEG.
 
+    What was made so before, its bytes, is given back.
+
     It is drawn anew, so nothing of its file goes with it: no place, no time, no name. Raises BadInput where it does not
     decode.
     """
+    if isinstance(picture, bytes):
+        return picture
     if isinstance(picture, str | Path):
         image = pictures.load(picture, SIDE)
     else:

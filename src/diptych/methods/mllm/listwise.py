@@ -2,7 +2,8 @@
 
 A model sees `window` pictures at once and puts them in order; the window slides from the back of the shortlist to its
 front by `step`, so that the best are carried forward, `window - step` at a time. What a model leaves out of an order
-stands behind what it names. Where fewer calls are left than windows, the back of the shortlist is not looked at.
+stands behind what it names. Where fewer calls are left than windows, the back of the shortlist is not looked at; where
+time runs out, its front is not, so that a budget for this one is best given in calls.
 """
 
 from collections.abc import Sequence
@@ -25,14 +26,14 @@ class Listwise(Reranker):
     step: Annotated[int, AtLeast(1)] = 4
 
     def look(self, text: str, pictures: Sequence[Any], model: LanguageModel, budget: Budget, enough: int) -> Looked:
-        order, failed, stopped = list(range(len(pictures))), 0, ""
+        order, failed, stopped = list(range(len(pictures))), 0, budget.spent()
+        looked: set[int] = set()
         starts = list(range(0, max(len(pictures) - self.window, 0) + self.step, self.step))
-        affordable = starts[: int(min(len(starts), budget.calls))]
-        reached = min(len(pictures), affordable[-1] + self.window) if affordable else 0
-        for start in reversed(affordable):
+        for start in reversed(starts[: int(min(len(starts), budget.calls))]):
             if stopped := budget.spent():
                 break
             places = order[start : start + self.window]
+            looked.update(places)
             prompt = Prompt(
                 RANK.format(n=len(places), text=one_line(text)), tuple(seen(pictures[place]) for place in places)
             )
@@ -43,5 +44,5 @@ class Listwise(Reranker):
                 continue
             best = [places[number - 1] for number in named]
             order[start : start + self.window] = best + [place for place in places if place not in best]
-        skipped = len(pictures) - reached
+        skipped = len(pictures) - len(looked)
         return Looked(tuple(order), skipped, stopped or (budget.spent() if skipped else ""), failed)
