@@ -110,12 +110,14 @@ class Looked:
     order     places in the shortlist, the best first: all of it
     skipped   how many were not looked at
     stopped   why not: what of the budget was used up, or "enough was found"; "" where none was skipped
-    failed    prompts that got no answer; what they were about stays where it was
+    answered  prompts that got an answer
+    failed    prompts that got none; what they were about stays where it was
     """
 
     order: tuple[int, ...]
     skipped: int = 0
     stopped: str = ""
+    answered: int = 0
     failed: int = 0
 
 

@@ -266,6 +266,8 @@ def search(
         answer = found.search(
             query, top, offset, diverse, keywords, regions, marks=marks, rewrite=reworder, closer=closer
         )
+        if (reworder or closer) and (paths or print0):
+            print_note(f"ranked by {answer.ranked_by}")  # a model that was away must not pass unseen
         _show(answer, found.folder, paths, print0, html, preview, as_json)
 
 

@@ -47,9 +47,8 @@ def schemes(
         raise BadInput(
             f"--language-model {language_model}: the oracle knows the postcards it is measured on, no others"
         )
+    reworder = Reworder(rewriter, model) if isinstance(rewriter, Rewriter) else None
+    closer = Closer(reranker, model, calls=calls, seconds=seconds) if isinstance(reranker, Reranker) else None
     if model.sends:
         print_note(model.sends)
-    return (
-        Reworder(rewriter, model) if isinstance(rewriter, Rewriter) else None,
-        Closer(reranker, model, calls=calls, seconds=seconds) if isinstance(reranker, Reranker) else None,
-    )
+    return reworder, closer

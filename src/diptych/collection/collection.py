@@ -703,7 +703,11 @@ class Collection:
             whole = self._search.answer(asked, replace(params, k=max(params.need, closer.first), offset=0))
             looked = closer.looked(whole, query if rewrite is None else asked, params.k)
             answer = replace(looked, results=looked.results[params.offset : params.need])
-        return replace(answer, query=query.text, ranked_by=answer.ranked_by.replace("query", by, 1))
+        if by != "query":  # which is what orders answers where nothing else does
+            then = answer.ranked_by.removeprefix("query")
+            by += then if then != answer.ranked_by else f", {then}"
+            answer = replace(answer, ranked_by=by)
+        return replace(answer, query=query.text)
 
     def _seen(self, term: Term, params: SearchParams) -> Any:
         """The picture of a term, as `seen` takes it. Raises BadInput where there is none to look at."""

@@ -60,7 +60,7 @@ class Closer:
         for place, chosen in zip(places, looked.order, strict=True):
             hits[place] = answer.results[places[chosen]]
         name, number = self.reranker.paper_name(), len(pictures) - looked.skipped
-        if looked.failed and looked.failed >= number:
+        if looked.failed and not looked.answered:
             by = f"{answer.ranked_by}; {name} looked at none: {self.model.spent.why}"
         else:
             more = [f"{looked.failed} unanswered"] * bool(looked.failed) + [looked.stopped] * bool(looked.stopped)
@@ -95,7 +95,7 @@ class Reworder:
         (found,) = self.rewriter.rewritten([asked], self.model)
         if found.failed:
             return query, f"query; {name} did not rewrite it: {found.failed}"
-        if found.text == text:
+        if found.text == text and not pictured:
             return query, "query"
         return replace(query, terms=(Term(1.0, "text", found.text),)), f"{found.text!r}, as {name} rewrote the query"
 

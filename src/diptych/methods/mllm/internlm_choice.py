@@ -35,4 +35,4 @@ class InternLMChoice(Reranker):
             chosen = model.answer(prompt, Choice("choice", len(first)), budget.until) - 1
         except Unanswered:
             return Looked(tuple(places), len(places) - len(first), failed=1)
-        return Looked((chosen, *(place for place in places if place != chosen)), len(places) - len(first))
+        return Looked((chosen, *(place for place in places if place != chosen)), len(places) - len(first), answered=1)

@@ -26,7 +26,7 @@ class Listwise(Reranker):
     step: Annotated[int, AtLeast(1)] = 4
 
     def look(self, text: str, pictures: Sequence[Any], model: LanguageModel, budget: Budget, enough: int) -> Looked:
-        order, failed, stopped = list(range(len(pictures))), 0, budget.spent()
+        order, answered, failed, stopped = list(range(len(pictures))), 0, 0, budget.spent()
         looked: set[int] = set()
         starts = list(range(0, max(len(pictures) - self.window, 0) + self.step, self.step))
         for start in reversed(starts[: int(min(len(starts), budget.calls))]):
@@ -42,7 +42,8 @@ class Listwise(Reranker):
             except Unanswered:
                 failed += 1
                 continue
+            answered += 1
             best = [places[number - 1] for number in named]
             order[start : start + self.window] = best + [place for place in places if place not in best]
         skipped = len(pictures) - len(looked)
-        return Looked(tuple(order), skipped, stopped or (budget.spent() if skipped else ""), failed)
+        return Looked(tuple(order), skipped, stopped or (budget.spent() if skipped else ""), answered, failed)

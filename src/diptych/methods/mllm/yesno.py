@@ -41,4 +41,4 @@ class YesNo(Reranker):
             stopped = budget.spent() or ("enough was found" if sum(s >= SURE for s in scores) >= enough else "")
         order = sorted(range(len(pictures)), key=lambda place: -scores[place])
         skipped = len(pictures) - start
-        return Looked(tuple(order), skipped, stopped if skipped else "", failed)
+        return Looked(tuple(order), skipped, stopped if skipped else "", start - failed, failed)
