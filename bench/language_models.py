@@ -36,7 +36,7 @@ def run(file: Path) -> dict[str, Any]:
         for scheme, protocol, _ in SCHEMES:
             key = f"{scheme} {protocol} {noise:g}"
             if key not in found:
-                model = shelf.named(f"oracle@noise={noise:g}")
+                model = shelf.measured(f"oracle@noise={noise:g}")
                 told = rewriting.measure(scheme, "postcards", model, protocol=protocol, queries=QUERIES[protocol])
                 found[key] = told.facts()
                 file.write_text(json.dumps(found, indent=1) + "\n")

@@ -29,7 +29,9 @@ def server() -> Iterator[Server]:
         shown = [part["image_url"]["url"] for part in body["messages"][1]["content"] if part["type"] == "image_url"]
         light = [np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1])))).mean() for url in shown]
         field = body["response_format"]["json_schema"]["name"]
-        value = {"choice": int(np.argmax(light)) + 1 if light else 1, "caption": "a card", "description": "white"}[field]
+        value = {"choice": int(np.argmax(light)) + 1 if light else 1, "caption": "a card", "description": "white"}[
+            field
+        ]
         return said({field: value})
 
     server.reply = reply
@@ -79,12 +81,12 @@ def test_a_server_that_is_away_costs_nothing_but_a_line(album: Path, here: Run) 
     ("options", "says"),
     [
         (["--rerank", "yesno"], "--language-model http://HOST/v1#MODEL"),
-        (["--rerank", "yes"], "did you mean 'yesno'"),
+        (["--rerank", "yes", "--language-model", "http://h/v1#m"], "'yesno'"),
         (["--rerank", "cirevl", "--language-model", "http://h/v1#m"], "there are: internlm_choice, listwise, yesno"),
         (["--rewrite", "yesno", "--language-model", "http://h/v1#m"], "there are: chatir, cirevl, eiirwqr"),
         (["--language-model", "http://h/v1#m"], "name a scheme"),
         (["--rewrite", "cirevl", "--calls", "3", "--language-model", "http://h/v1#m"], "--calls and --seconds"),
-        (["--rerank", "yesno", "--language-model", "oracle"], "the oracle knows the postcards"),
+        (["--rerank", "yesno", "--language-model", "oracle"], "no pictures of yours"),
         (["--rerank", "yesno", "--language-model", "http://h/v1"], "#MODEL"),
         (["--rerank", "yesno", "--language-model", "http://h/v1#m", "--calls", "-1"], "calls"),
     ],

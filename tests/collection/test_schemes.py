@@ -1,4 +1,4 @@
-"""A language model beside a collection: what it is asked, what its answers change, and that without them nothing does."""
+"""A language model beside a collection: what it is asked, and what its answers change."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from diptych.collection import Allowed, Collection, Entry, Marks
 from diptych.collection.schemes import Closer, Reworder
 from diptych.kinds import BadInput
 from diptych.language_models.forms import Form, Unanswered
+from diptych.language_models.kept import Kept
 from diptych.language_models.model import LanguageModel, Prompt
 from diptych.methods.mllm.cirevl import CIReVL
 from diptych.methods.mllm.eiirwqr import EIIRwQR
@@ -129,7 +130,9 @@ def test_a_file_that_is_gone_stays_where_it_was_and_the_others_are_looked_at(alb
 
 def test_rows_without_files_are_not_looked_at(tmp_path: Path) -> None:
     with Collection.open(tmp_path / "c", Palette(), write=True) as collection:
-        collection.put([Entry("a", Palette().encode_texts(["red"])[0]), Entry("b", Palette().encode_texts(["blue"])[0])])
+        collection.put(
+            [Entry("a", Palette().encode_texts(["red"])[0]), Entry("b", Palette().encode_texts(["blue"])[0])]
+        )
         model = Grey()
         answer = collection.search("red", closer=Closer(YesNo(), model))
         assert keys(answer) == ["a", "b"] and not model.prompts
@@ -157,8 +160,16 @@ def test_vectors_have_no_words(album: Collection) -> None:
 def test_numbers_that_are_none_are_refused(more: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=next(iter(more))):
         Closer(YesNo(), Grey(), **more)
-    with pytest.raises(BadInput, match="Reranker"):
-        Closer("yesno", Grey())  # type: ignore[arg-type]
+
+
+def test_schemes_and_models_go_by_their_names_too() -> None:
+    assert Closer("yesno", "http://localhost/v1#m").reranker == YesNo()
+    assert Reworder("cirevl", Grey()).rewriter == CIReVL()
+    for given, kind in (("cirevl", Closer), ("yesno", Reworder), (7, Closer)):
+        with pytest.raises(BadInput, match="there are:"):
+            kind(given, Grey())
+    with pytest.raises(BadInput, match="language model"):
+        Closer("yesno", 7)  # type: ignore[arg-type]
 
 
 def test_a_picture_and_a_change_become_words(album: Collection) -> None:
@@ -253,3 +264,18 @@ def test_words_in_pictures_and_queries_move_no_more_than_others(album: Collectio
 
 def test_an_unanswered_prompt_is_an_exception_of_its_own() -> None:
     assert not issubclass(Unanswered, BadInput)
+
+
+def test_an_encrypted_collection_keeps_no_answer_on_the_disk(tmp_path: Path) -> None:
+    pytest.importorskip("sqlcipher3")
+    paint(tmp_path / "album" / "red.png", "red")
+    paint(tmp_path / "album" / "white.png", "white")
+    kept = tmp_path / "kept.sqlite"
+    for key in (None, bytes(32)):
+        with Collection.open(tmp_path / f"c{key is None}", Palette(), write=True, key=key) as collection:
+            collection.add(tmp_path / "album")
+            model = Grey()
+            closer = Closer(InternLMChoice(), Kept(model, kept))
+            assert [len(collection.search("red", 2, closer=closer).results) for _ in range(2)] == [2, 2]
+            assert kept.exists() == (key is None) and len(model.prompts) == (1 if key is None else 2)
+        kept.unlink(missing_ok=True)

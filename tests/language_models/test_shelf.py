@@ -15,7 +15,10 @@ def test_an_address_is_an_endpoint_whose_answers_are_kept() -> None:
 
 
 def test_the_oracle_waits_for_what_is_sought() -> None:
-    assert callable(shelf.named("oracle")) and callable(shelf.named("oracle@noise=.2,seed=3"))
+    assert callable(shelf.measured("oracle")) and callable(shelf.measured("oracle@noise=.2,seed=3"))
+    assert isinstance(shelf.measured("http://localhost/v1#m"), Kept)
+    with pytest.raises(BadInput, match="no pictures of yours"):
+        shelf.named("oracle")
 
 
 @pytest.mark.parametrize(
@@ -23,4 +26,4 @@ def test_the_oracle_waits_for_what_is_sought() -> None:
 )
 def test_anything_else_is_one_line(text: str) -> None:
     with pytest.raises(BadInput, match="language model"):
-        shelf.named(text)
+        shelf.measured(text)

@@ -149,7 +149,7 @@ def _scheme(
 
     if not language_model:
         raise BadInput(f"{scheme} asks a language model; name it: --language-model oracle, or http://HOST/v1#MODEL")
-    model = shelf.named(language_model)
+    model = shelf.measured(language_model)
     if isinstance(model, LanguageModel) and model.sends:
         print_note(model.sends)
     with progress() as on_progress:

@@ -688,8 +688,9 @@ class Collection:
 
     def _schemed(self, query: Query, params: SearchParams, rewrite: Reworder | None, closer: Closer | None) -> Answer:
         """The answer to a query, with what a language model has to say to the one and the other."""
-        by = "query"
-        asked = query
+        if self.is_encrypted:  # what a model says of pictures is not written to a disk either
+            rewrite, closer = rewrite and rewrite.unkept(), closer and closer.unkept()
+        by, asked = "query", query
         if rewrite is not None:
             pictured = [self._seen(term, params) for term in query.terms if term.kind not in ("text", "vector")]
             liked = [path for id in params.yes if (path := self.get(id).path) is not None]
