@@ -96,7 +96,7 @@ def datasets() -> str:
             note = f" ({protocol.note})" if protocol.note else ""
             text += f"* Protocol `{protocol.name}`: {protocol}{note}\n"
         for name, asked in catalogue.dataset(card.name).sought.items():
-            text += f"* Protocol `{name}`, for schemes: {_first_paragraph(asked)}\n"
+            text += f"* Protocol `{name}`, for schemes: {_first_paragraph(inspect.getdoc(asked) or '')}\n"
     return text
 
 
@@ -118,11 +118,7 @@ _READS = {"image": "pictures", "text": "texts", "any": "arrays"}
 
 
 def _headline(cls: type) -> str:
-    return _first_paragraph(inspect.getmodule(cls))
-
-
-def _first_paragraph(thing: Any) -> str:
-    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
+    return _first_paragraph(inspect.getdoc(inspect.getmodule(cls)) or "")
 
 
 def _section(name: str, cls: type) -> str:
