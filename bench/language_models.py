@@ -18,7 +18,7 @@ from diptych.flow import rewriting
 from diptych.language_models import shelf
 
 NOISE = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-QUERIES = {"composed": 0, "composed_once": 0, "dialogue": 300, "feedback": 150, "shortlist": 300}
+QUERIES = {"composed": 0, "composed_once": 0, "dialogue": 300, "feedback": 150, "shortlist": 200}
 """The first so many of a protocol; 0 is all."""
 
 SCHEMES = (
@@ -26,6 +26,9 @@ SCHEMES = (
     ("cirevl", "composed_once", "r@1"),
     ("eiirwqr", "feedback", "found by page 5"),
     ("chatir", "dialogue", "hits@10 after 10"),
+    ("yesno", "shortlist", "r@1"),
+    ("listwise", "shortlist", "r@1"),
+    ("internlm_choice", "shortlist", "r@1"),
 )
 """Scheme, protocol, and the measure that is drawn."""
 
@@ -46,13 +49,15 @@ def run(file: Path) -> dict[str, Any]:
 
 def drawn(found: dict[str, Any]) -> str:
     """A panel a scheme: its measure over noise, and the best that is reached without it as a line."""
-    made = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 740 250" font-family="sans-serif" font-size="11">']
-    made.append('<rect width="740" height="250" fill="#fff"/>')
-    wide = 740 // len(SCHEMES)
+    made = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 740 470" font-family="sans-serif" font-size="11">']
+    made.append('<rect width="740" height="470" fill="#fff"/>')
+    across = 4
+    wide = 740 // across
     for place, (scheme, protocol, metric) in enumerate(SCHEMES):
-        left, top, right, bottom = place * wide + 34, 40, (place + 1) * wide - 10, 200
-        made.append(f'<text x="{left}" y="18" font-weight="bold" fill="#222">{scheme}, {protocol}</text>')
-        made.append(f'<text x="{left}" y="32" fill="#555">{metric}, %</text>')
+        row, column = divmod(place, across)
+        left, right, top, bottom = column * wide + 34, (column + 1) * wide - 10, 220 * row + 44, 220 * row + 190
+        made.append(f'<text x="{left}" y="{top - 22}" font-weight="bold" fill="#222">{scheme}, {protocol}</text>')
+        made.append(f'<text x="{left}" y="{top - 8}" fill="#555">{metric}, %</text>')
         for tick in (0, 50, 100):
             y = bottom - (bottom - top) * tick / 100
             made.append(f'<path d="M{left} {y:.1f}H{right}" stroke="#ddd"/>')
@@ -61,7 +66,7 @@ def drawn(found: dict[str, Any]) -> str:
         for noise in NOISE:
             rows = found[f"{scheme} {protocol} {noise:g}"]["rows"]
             x = left + (right - left) * noise
-            without = max(row[metric] for name, row in rows.items() if name != scheme)
+            without = max(row[metric] for name, row in rows.items() if name not in (scheme, "at best"))
             for colour, value in (("#0b6", rows[scheme][metric]), ("#888", without)):
                 lines.setdefault(colour, []).append((x, bottom - (bottom - top) * value))
         for colour, points in lines.items():
@@ -69,9 +74,9 @@ def drawn(found: dict[str, Any]) -> str:
             made.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         for tick in (0, 0.5, 1):
             x = left + (right - left) * tick
-            made.append(f'<text x="{x:.1f}" y="216" text-anchor="middle" fill="#555">{tick:g}</text>')
-    made.append('<text x="370" y="240" text-anchor="middle" fill="#222">noise in the answers of the model; ')
-    made.append('<tspan fill="#0b6">green: with it</tspan>, <tspan fill="#666">grey: the best without</tspan></text>')
+            made.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle" fill="#555">{tick:g}</text>')
+    made.append('<text x="370" y="455" text-anchor="middle" fill="#222">share of untrue answers of the model. ')
+    made.append('<tspan fill="#0b6">Green: with it</tspan>; <tspan fill="#666">grey: the best without</tspan></text>')
     return "\n".join([*made, "</svg>"]) + "\n"
 
 

@@ -64,8 +64,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "catalogue": "Dataset",
-    "collection": "Allowed Answer Bin Closer Collection Comparison Damaged Entry Event Experiment Feedback Hit Ingested "
-    "Interleaved Item Learned Locked Marks OtherEncoder Reworder TooLong interleave",
+    "collection": "Allowed Answer Bin Closer Collection Comparison Damaged Entry Event Experiment Feedback Hit "
+    "Ingested Interleaved Item Learned Locked Marks OtherEncoder Reworder TooLong interleave",
     "collection.query": "Query Term",
     "encoder": "Encoder load",
     "flow.evaluate": "Evaluation evaluate",

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def server() -> Iterator[Server]:
         shown = [part["image_url"]["url"] for part in body["messages"][1]["content"] if part["type"] == "image_url"]
         light = [np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1])))).mean() for url in shown]
         field = body["response_format"]["json_schema"]["name"]
+        if field == "question":
+            return said({"question": f"question {len(server.asked)}?"}) if len(server.asked) < 3 else (500, {}, b"")
         value = {"choice": int(np.argmax(light)) + 1 if light else 1, "caption": "a card", "description": "white"}[
             field
         ]
@@ -117,3 +120,30 @@ def test_schemes_are_listed_with_the_methods(here: Run) -> None:
     found = {row["name"]: row for row in json.loads(here("methods", "--json").stdout)}
     assert found["cirevl"]["family"] == "mllm" and found["cirevl"]["needs"] == "language model"
     assert re.search(r"cirevl\s+mllm\s+language model", here("methods").stdout)
+
+
+def test_a_dialogue_looks_for_what_was_answered(
+    album: Path, server: Server, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a white one\nin the snow\nnever read\n"))
+    options = ("--language-model", f"{server.url}#eyes", "--collection", album / ".diptych", "-t", "2")
+    answer = here("chat", "a card", "--json", *options)
+    assert answer.returncode == 0, answer.stderr
+    turns = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [turn["query"] for turn in turns] == ["a card", "a card, a white one", "a card, a white one, in the snow"]
+    assert [turn["question"] for turn in turns] == ["question 1?", "question 2?", ""]
+    assert all(len(turn["results"]) == 2 for turn in turns) and turns[1]["results"][0]["key"].endswith("white.png")
+    assert "asks nothing more" in answer.stderr and "Question: question 1?" in _said(server.asked[1])
+
+
+def _said(body: dict[str, Any]) -> str:
+    return str(body["messages"][1]["content"][0]["text"])
+
+
+def test_an_empty_line_ends_a_dialogue(album: Path, server: Server, here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("--language-model", f"{server.url}#eyes", "--collection", album / ".diptych")
+    for typed in ("", "\n"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        answer = here("chat", "a card", *options)
+        assert answer.returncode == 0 and len(answer.stdout.splitlines()) == 4
+        assert "question 1?" in answer.stderr

@@ -33,7 +33,10 @@ def test_what_is_made_as_a_whole_is_up_to_date(generate):
 
 
 def test_every_method_is_on_its_page():
-    assert set(re.findall(r"^### (\w+)$", page("methods"), re.MULTILINE)) == {*catalogue.methods(), *catalogue.schemes()}
+    assert set(re.findall(r"^### (\w+)$", page("methods"), re.MULTILINE)) == {
+        *catalogue.methods(),
+        *catalogue.schemes(),
+    }
 
 
 def test_every_dataset_and_protocol_is_on_its_page():
