@@ -70,7 +70,7 @@ def test_the_picture_that_is_started_from_is_no_answer(world: Dataset, mini: Any
 
 def test_a_dialogue_finds_more_with_every_answer(world: Dataset, mini: Any) -> None:
     told = rewriting.measure("chatir", world, oracle, encoder=mini, queries=20)
-    hits, looked = (list(told.rows[row].values()) for row in ("chatir", "looking at ten more"))
+    hits, looked = (list(told.rows[row].values()) for row in ("chatir", "looking at 10 more"))
     assert len(hits) == rewriting.ROUNDS + 1 and hits == sorted(hits) and hits[0] == looked[0]
     assert hits[-1] > hits[0] + 0.2 and told.queries == 20
 

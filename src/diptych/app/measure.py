@@ -147,9 +147,7 @@ def _scheme(
     from diptych.language_models import shelf
     from diptych.language_models.model import LanguageModel
 
-    if not language_model:
-        raise BadInput(f"{scheme} asks a language model; name it: --language-model oracle, or http://HOST/v1#MODEL")
-    model = shelf.measured(language_model)
+    model = shelf.measured(language_model) if language_model else None
     if isinstance(model, LanguageModel) and model.sends:
         print_note(model.sends)
     with progress() as on_progress:

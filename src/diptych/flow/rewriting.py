@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from diptych.catalogue import Dataset
 from diptych.encoder import Encoder, load
 from diptych.encoders.dual import DualEncoder
 from diptych.kinds import Array, BadInput, Progress, Sought, Space, cosine, nearest
-from diptych.language_models.forms import Unanswered, Words
+from diptych.language_models.forms import Form, Unanswered, Words
 from diptych.language_models.model import LanguageModel, Prompt, seen, together
 from diptych.metrics import measures, ranking, statistics
 from diptych.scheme import Asked, Budget, Looked, Questioner, Reranker, Rewriter
@@ -78,7 +78,7 @@ class Told:
 def measure(
     scheme: str | Rewriter | Reranker,
     dataset: str | Dataset,
-    model: Callable[[Sought], LanguageModel] | LanguageModel,
+    model: Callable[[Sought], LanguageModel] | LanguageModel | None,
     *,
     protocol: str = "",
     encoder: str | Encoder | DualEncoder = "mini",
@@ -89,7 +89,8 @@ def measure(
 ) -> Told:
     """Ask a dataset's pictures for what its protocol seeks, with the scheme and without.
 
-    model      answers the scheme; or makes one of what is sought, as the oracle is made, which has to know the pictures
+    model      answers the scheme; or makes one of what is sought, as the oracle is made, which has to know the
+               pictures; None where dialogues are written down
     protocol   one of the dataset's that the scheme's idea is alive in; the first of them by default
     queries    so many of them, the first; 0 is all
     seed       of the bootstrap
@@ -108,7 +109,9 @@ def measure(
     sought = found.sought[name]()
     sought = sought.first(queries) if queries else sought
     eyes = load(encoder) if isinstance(encoder, str) else encoder
-    answering = model if isinstance(model, LanguageModel) else model(sought)
+    if model is None and sought.turns is None:
+        raise BadInput(f"{leaf.paper_name()} asks a language model; name one: --language-model http://HOST/v1#MODEL")
+    answering = _Nobody() if model is None else model if isinstance(model, LanguageModel) else model(sought)
     gallery = _Gallery(sought, eyes, progress)
     values, failed = _MEASURES[leaf.takes](leaf, gallery, answering, progress)
     if failed and not answering.spent.calls and not answering.spent.kept:
@@ -135,6 +138,15 @@ def measure(
     )
 
 
+class _Nobody(LanguageModel):
+    """Where dialogues are written down, nobody is asked."""
+
+    name = "nobody"
+
+    def _answer(self, prompt: Prompt, form: Form, until: float | None) -> Any:
+        raise Unanswered("nobody is asked")
+
+
 class _Gallery:
     """The pictures that are searched, as rows of the encoder, and texts that are asked of them."""
 
@@ -148,19 +160,45 @@ class _Gallery:
         return rows
 
     def measured(self, queries: Array) -> dict[str, Array]:
-        """Measure -> one value a query. The picture that a query starts from is passed over."""
-        scores = self._scores(queries)
-        return dict(measures.evaluate(METRICS, [ranking.rank_scores(scores, self.sought.qrels, 0, "expected", False)]))
+        """Measure -> one value a query."""
+        values = dict(self._measured(queries, self.sought.metrics or METRICS, self.sought.among))
+        if self.sought.subsets is not None:
+            within = self._measured(queries, ("r@1", "r@2", "r@3"), self.sought.subsets)
+            values |= {name.replace("r@", "r_subset@"): each for name, each in within.items()}
+        return values
+
+    def found(self, queries: Array, depths: Sequence[int]) -> dict[int, Array]:
+        """Depth -> whether a right picture is among so many of the first, one value a query."""
+        found = self._measured(queries, [f"r@{depth}" for depth in depths], self.sought.among)
+        return {depth: found[f"r@{depth}"] for depth in depths}
+
+    def _measured(self, queries: Array, metrics: Sequence[str], among: Sequence[Array] | None) -> dict[str, Array]:
+        blocks = (
+            ranking.rank_scores(scores, self.sought.qrels, start, "expected", False)
+            for start, scores in self._scores(queries, among)
+        )
+        return dict(measures.evaluate(metrics, blocks))
 
     def order(self, queries: Array) -> Array:
         """(n, pictures) rows of the pictures, the best first."""
-        return ranking.best_first(self._scores(queries), len(self.rows))
+        return np.concatenate(
+            [ranking.best_first(scores, len(self.rows)) for _, scores in self._scores(queries, self.sought.among)]
+        )
 
-    def _scores(self, queries: Array) -> Array:
-        scores = np.array(self.space.score(queries, self.rows), dtype=np.float32)
-        if self.sought.reference is not None:
-            scores[np.arange(len(scores)), self.sought.reference] = -np.inf
-        return scores
+    def _scores(self, queries: Array, among: Sequence[Array] | None) -> Iterator[tuple[int, Array]]:
+        """(start, scores) of one block of queries after another. What may not answer is -inf."""
+        step = max(1, ranking.BLOCK // len(self.rows))
+        for start in range(0, len(queries), step):
+            scores = np.array(self.space.score(queries[start : start + step], self.rows), dtype=np.float32)
+            rows = range(start, start + len(scores))
+            if among is not None:
+                outside = np.ones(scores.shape, dtype=bool)
+                for place, query in enumerate(rows):
+                    outside[place, among[query]] = False
+                scores[outside] = -np.inf
+            if self.sought.reference is not None and not self.sought.stays:
+                scores[np.arange(len(scores)), self.sought.reference[rows.start : rows.stop]] = -np.inf
+            yield start, scores
 
     def right(self) -> Array:
         """(n, pictures) bool, who answers whom."""
@@ -188,7 +226,9 @@ def _composed(
     }
     if gallery.space.name == cosine.name:
         sums = {weight: gallery.measured(cosine.normalise(picture + weight * change)) for weight in WEIGHTS}
-        best = max(sums, key=lambda weight: float(np.nanmean(sums[weight]["r@10"])))
+        metrics = list(values[scheme.paper_name()])
+        decides = "r@10" if "r@10" in metrics else metrics[-1]
+        best = max(sums, key=lambda weight: float(np.nanmean(sums[weight][decides])))
         values[f"both added, {best:g} x the change, the best of {len(WEIGHTS)} weights here"] = sums[best]
     return values, sum(bool(each.failed) for each in found)
 
@@ -202,35 +242,58 @@ def _dialogue(
     """
     if not isinstance(scheme, Questioner):
         raise BadInput(f"{scheme.paper_name()} asks no questions, and a dialogue is made of them")
-    sought, right = gallery.sought, gallery.right()
-    meant = [seen(sought.pictures[row]) for row in right.argmax(axis=1).tolist()]
-    talks = [Asked(text) for text in sought.texts]
-    hit, failed = np.zeros(len(talks), dtype=bool), np.zeros(len(talks), dtype=bool)
-    talked: dict[str, Array] = {}
-    first = np.array([])
+    sought = gallery.sought
+    talks, failed = [Asked(text) for text in sought.texts], np.zeros(len(sought.texts), dtype=bool)
+    hit, talked = np.zeros(len(talks)), dict[str, Array]()
+    rounds = ROUNDS if sought.turns is None else max(map(len, sought.turns))
+    looked = gallery.found(gallery.texts(sought.texts), [PAGE * (number + 1) for number in range(rounds + 1)])
+    for number in range(rounds + 1):
+        if number and sought.turns is not None:
+            talks = [
+                replace(talk, turns=_written(turns[:number])) for talk, turns in zip(talks, sought.turns, strict=True)
+            ]
+        elif number:
+            told = _asked_back(scheme, gallery, talks, model, progress, f"{scheme.paper_name()}: round {number}")
+            failed |= np.array([one is None for one in told])
+            talks = [one or before for one, before in zip(told, talks, strict=True)]
+        rows = gallery.texts([each.text for each in scheme.rewritten(talks, model)])
+        hit = np.maximum(hit, gallery.found(rows, [PAGE])[PAGE])
+        talked[f"hits@{PAGE} after {number}"] = hit
+    more = {f"hits@{PAGE} after {number}": looked[PAGE * (number + 1)] for number in range(rounds + 1)}
+    return {scheme.paper_name(): talked, f"looking at {PAGE} more": more}, int(failed.sum())
+
+
+def _written(turns: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Question and answer of turns that are written as one, "is it red? yes"."""
+    return tuple(
+        (question + mark, answer.strip()) for question, mark, answer in (turn.rpartition("?") for turn in turns)
+    )
+
+
+def _asked_back(
+    scheme: Questioner,
+    gallery: _Gallery,
+    talks: Sequence[Asked],
+    model: LanguageModel,
+    progress: Progress | None,
+    what: str,
+) -> list[Asked | None]:
+    """Each dialogue with one turn more; None where the model fell silent. It answers, too, and sees what is meant."""
+    first = np.searchsorted(gallery.sought.qrels.queries, np.arange(len(talks)))
+    meant = gallery.sought.qrels.items[first]
 
     def turn(each: int) -> Asked | None:
         talk = talks[each]
         turns = "\n".join(f"Question: {question}\nAnswer: {answer}" for question, answer in talk.turns)
         try:
             question = scheme.question(talk, model)
-            prompt = Prompt(ANSWER.format(text=talk.text, turns=turns, question=question), (meant[each],))
+            shown = seen(gallery.sought.pictures[int(meant[each])])
+            prompt = Prompt(ANSWER.format(text=talk.text, turns=turns, question=question), (shown,))
             return replace(talk, turns=(*talk.turns, (question, model.answer(prompt, Words("answer")))))
         except Unanswered:
             return None
 
-    for number in range(ROUNDS + 1):
-        if number:
-            told = together(turn, range(len(talks)), model.at_once, progress, f"{scheme.paper_name()}: round {number}")
-            failed |= np.array([one is None for one in told])
-            talks = [one or before for one, before in zip(told, talks, strict=True)]
-        order = gallery.order(gallery.texts([each.text for each in scheme.rewritten(talks, model)]))
-        place = np.take_along_axis(right, order, 1).argmax(axis=1)
-        first = place if not number else first
-        hit |= place < PAGE
-        talked[f"hits@10 after {number}"] = hit.astype(np.float64)
-    looked = {f"hits@10 after {r}": (first < PAGE * (r + 1)).astype(np.float64) for r in range(ROUNDS + 1)}
-    return {scheme.paper_name(): talked, "looking at ten more": looked}, int(failed.sum())
+    return together(turn, range(len(talks)), model.at_once, progress, what)
 
 
 def _feedback(

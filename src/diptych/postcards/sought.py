@@ -93,4 +93,4 @@ def _asked(
     rows = np.repeat(np.arange(len(answers)), [len(answer) for answer in answers])
     items = np.concatenate(answers) if answers else np.zeros(0, dtype=np.int64)
     ids = tuple(f"{scene.index:05d}" for scene in scenes)
-    return Sought((), tuple(texts), Listed(rows, items, tuple(map(str, range(len(texts)))), ids), reference, note)
+    return Sought((), tuple(texts), Listed(rows, items, tuple(map(str, range(len(texts)))), ids), reference, note=note)
