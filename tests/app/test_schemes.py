@@ -104,9 +104,14 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path, options: list[str], says:
     ("arguments", "says"),
     [
         (["cirevl", "--dataset", "postcards"], "--language-model http://HOST/v1#MODEL"),
+        (["cca", "--dataset", "postcards", "--encoder", "mini"], "are for: chatir"),
+        (
+            ["cirevl", "--dataset", "postcards", "--language-model", "oracle", "--out", "x", "--ties", "stable"],
+            "--out, --ties",
+        ),
         (["cca", "--dataset", "cirr"], "no method is measured on it"),
         (["cirevl", "--dataset", "cirr", "--language-model", "http://h/v1#m"], "cap.rc2.val.json"),
-        (["cca", "--dataset", "postcards", "--language-model", "oracle"], "are for schemes"),
+        (["cca", "--dataset", "postcards", "--language-model", "oracle"], "are for: chatir"),
         (["cirevl", "--dataset", "postcards", "--language-model", "oracle", "--protocol", "pairs"], "composed_once"),
         (["cirevl", "--dataset", "postcards", "--language-model", "oracle@noise=9"], "noise"),
         (["cirevl", "--dataset", "postcards", "--language-model", "oracle", "--set", "look=no"], "'looks'"),

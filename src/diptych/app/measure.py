@@ -85,8 +85,9 @@ def evaluate(
     ] = "100",
     language_model: LanguageModelOption = "",
     encoder: Annotated[
-        str, typer.Option("--encoder", help="What a scheme's texts and the pictures are encoded with, as --model.")
-    ] = "mini",
+        str,
+        typer.Option("--encoder", help="Of a scheme: what encodes texts and pictures, as --model; mini by default."),
+    ] = "",
     queries: Annotated[int, typer.Option("--queries", help="Of a scheme: so many queries, the first; 0 is all.")] = 0,
 ) -> None:
     """Fit a method on a dataset and measure it, or measure what was fitted or fetched, or a scheme."""
@@ -96,10 +97,14 @@ def evaluate(
     from diptych.flow import report
 
     if method in catalogue.schemes():
+        theirs = {"--image-features": image_features, "--text-features": text_features, "--split": split}
+        theirs |= {"--metrics": metrics, "--out": out, "--ties": ties != "expected", "--run-depth": run_depth != "100"}
+        if refused := [option for option, given in theirs.items() if given]:
+            raise BadInput(f"{method} is a scheme: {', '.join(refused)} is for methods and encoders")
         _scheme(method, dataset, language_model, encoder, parsed(settings), protocol, queries, seed, as_json)
         return
-    if language_model or queries:
-        raise BadInput(f"--language-model and --queries are for schemes: {', '.join(catalogue.schemes())}")
+    if language_model or queries or encoder:
+        raise BadInput(f"--language-model, --encoder and --queries are for: {', '.join(catalogue.schemes())}")
     depth = None if run_depth == "all" else int(run_depth) if run_depth.isdecimal() else 0
     if depth == 0:
         raise BadInput(f"--run-depth {run_depth}: give a number of answers from 1, or all")
@@ -156,7 +161,7 @@ def _scheme(
             dataset,
             model,
             protocol=protocol,
-            encoder=encoder,
+            encoder=encoder or "mini",
             settings=settings,
             queries=queries,
             seed=seed,
