@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path, options: list[str], says:
             "--out, --ties",
         ),
         (["cca", "--dataset", "cirr"], "no method is measured on it"),
-        (["cirevl", "--dataset", "cirr", "--language-model", "http://h/v1#m"], "cap.rc2.val.json"),
+        (["cirevl", "--dataset", "cirr", "--language-model", "oracle"], "$DIPTYCH_DATA/cirr"),
         (["cca", "--dataset", "postcards", "--language-model", "oracle"], "are for: chatir"),
         (["cirevl", "--dataset", "postcards", "--language-model", "oracle", "--protocol", "pairs"], "composed_once"),
         (["cirevl", "--dataset", "postcards", "--language-model", "oracle@noise=9"], "noise"),

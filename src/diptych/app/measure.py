@@ -97,7 +97,11 @@ def evaluate(
     from diptych.flow import report
 
     if method in catalogue.schemes():
-        theirs = {"--image-features": image_features, "--text-features": text_features, "--split": split}
+        theirs: dict[str, object] = {
+            "--image-features": image_features,
+            "--text-features": text_features,
+            "--split": split,
+        }
         theirs |= {"--metrics": metrics, "--out": out, "--ties": ties != "expected", "--run-depth": run_depth != "100"}
         if refused := [option for option, given in theirs.items() if given]:
             raise BadInput(f"{method} is a scheme: {', '.join(refused)} is for methods and encoders")

@@ -15,8 +15,9 @@ from diptych.kinds import BadInput, Card, Ints, Listed, Pairs
 
 def told(card: Card, file: Path, kind: type = list) -> Any:
     """What a JSON file holds. Raises BadInput where it is missing, no JSON, or of another kind."""
+    data = present(card, file).read_bytes()
     try:
-        found = json.loads(present(card, file).read_text(encoding="utf-8"))
+        found = json.loads(data)
     except ValueError as error:
         raise BadInput(f"{file}: it does not read as JSON ({error}); fetch it anew. {card.get}") from None
     if not isinstance(found, kind):
