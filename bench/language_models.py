@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from diptych.flow import rewriting
+from diptych.flow import schemes
 from diptych.language_models import shelf
 
 NOISE = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -40,7 +40,7 @@ def run(file: Path) -> dict[str, Any]:
             key = f"{scheme} {protocol} {noise:g}"
             if key not in found:
                 model = shelf.measured(f"oracle@noise={noise:g}")
-                told = rewriting.measure(scheme, "postcards", model, protocol=protocol, queries=QUERIES[protocol])
+                told = schemes.measure(scheme, "postcards", model, protocol=protocol, queries=QUERIES[protocol])
                 found[key] = told.facts()
                 file.write_text(json.dumps(found, indent=1) + "\n")
                 print(key, {row: round(next(iter(v.values())), 3) for row, v in told.rows.items()}, flush=True)

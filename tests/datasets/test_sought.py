@@ -11,7 +11,7 @@ import pytest
 
 from diptych.catalogue import Dataset
 from diptych.datasets import circo, cirr, fashioniq, genecis, visdial
-from diptych.flow import rewriting
+from diptych.flow import schemes
 from diptych.kinds import BadInput, Sought
 
 READERS = (cirr, circo, fashioniq, genecis, visdial)
@@ -131,7 +131,7 @@ def test_cirr_ranks_among_the_five_most_like_it_besides(tmp_path: Path, with_cou
         [1, 2, 3, 4, 5, 7],
         [2, 3, 4, 5, 6, 7],
     ]
-    gallery = rewriting._Gallery(sought, Fixed(np.eye(8)), None)
+    gallery = schemes._Gallery(sought, Fixed(np.eye(8)), None)
     queries = np.eye(8)[[0, 0, 7]] * 3 + np.eye(8)[[3, 4, 5]]  # what each is nearest to, and next
     values = gallery.measured(queries)
     assert values["r@1"].tolist() == [1.0, 0.0, 0.0]  # the first is nearest to its reference, which is no answer
@@ -147,7 +147,7 @@ def test_genecis_ranks_among_its_own_pictures(tmp_path: Path) -> None:
         ["4", "6", "7"],
         ["5", "6", "7"],
     ]
-    gallery = rewriting._Gallery(sought, Fixed(np.eye(8)), None)
+    gallery = schemes._Gallery(sought, Fixed(np.eye(8)), None)
     alike = np.zeros((3, 8))  # like nothing: all three are tied, wherever they stand in the file
     assert gallery.measured(alike)["r@1"].tolist() == pytest.approx([1 / 3] * 3)
 
@@ -165,7 +165,7 @@ def test_a_dialogue_that_is_written_down_asks_no_model(tmp_path: Path, with_coun
     assert sought.turns == (("is it big? yes, very", "any people? no"),) * 3
     dataset = Dataset(visdial.CARD, lambda split: visdial.read(split, tmp_path), {"dialogue": lambda: sought})
     encoder = Fixed(np.eye(8))
-    told = rewriting.measure("chatir", dataset, None, encoder=encoder, settings={"questions": "true"})
+    told = schemes.measure("chatir", dataset, None, encoder=encoder, settings={"questions": "true"})
     assert list(told.rows["chatir"]) == ["hits@10 after 0", "hits@10 after 1", "hits@10 after 2"]
     assert encoder.read[-1] == "caption 2, is it big? yes, very, any people? no"
     assert told.language_model == "nobody" and told.spent["calls"] == 0
@@ -178,7 +178,7 @@ def test_a_composed_query_needs_a_model(tmp_path: Path, with_counts: Any) -> Non
         cirr.CARD, lambda split: cirr.read(split, tmp_path), {"composed": lambda: cirr.composed(tmp_path)}
     )
     with pytest.raises(BadInput, match="asks a language model"):
-        rewriting.measure("cirevl", dataset, None, encoder=Fixed(np.eye(8)))
+        schemes.measure("cirevl", dataset, None, encoder=Fixed(np.eye(8)))
 
 
 def test_there_are_no_pairs(made: tuple[Any, Path]) -> None:

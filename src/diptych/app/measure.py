@@ -152,7 +152,7 @@ def _scheme(
     as_json: bool,
 ) -> None:
     from diptych.app import tables
-    from diptych.flow import rewriting
+    from diptych.flow import schemes
     from diptych.language_models import shelf
     from diptych.language_models.model import LanguageModel
 
@@ -160,7 +160,7 @@ def _scheme(
     if isinstance(model, LanguageModel) and model.sends:
         print_note(model.sends)
     with progress() as on_progress:
-        told = rewriting.measure(
+        told = schemes.measure(
             scheme,
             dataset,
             model,

@@ -17,8 +17,8 @@ from diptych.app.shell import print_line, printable
 from diptych.catalogue import MethodFacts
 from diptych.encoders.shelf import Model
 from diptych.flow.report import Difference, Line, figure, is_rank, rsum
-from diptych.flow.rewriting import Told
 from diptych.flow.robustness import METRIC, Trial
+from diptych.flow.schemes import Told
 from diptych.kinds import Card, Report
 
 DIRECTIONS = "i2t: pictures ask for texts, t2i: texts ask for pictures"
