@@ -17,7 +17,7 @@ from typing import Any
 from diptych.flow import schemes
 from diptych.language_models import shelf
 
-NOISE = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+NOISE = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
 QUERIES = {"composed": 0, "composed_once": 0, "dialogue": 300, "feedback": 150, "shortlist": 200}
 """The first so many of a protocol; 0 is all."""
 

@@ -52,11 +52,11 @@ def datasets(as_json: JsonOption = False) -> None:
     from diptych import catalogue
     from diptych.app import tables
 
-    cards = [catalogue.dataset(name).card for name in catalogue.datasets()]
+    found = [catalogue.dataset(name) for name in catalogue.datasets()]
     if as_json:
-        print_json([card.facts() for card in cards])
+        print_json([dataset.card.facts() | {"sought": [*dataset.sought]} for dataset in found])
     else:
-        tables.datasets(cards)
+        tables.datasets(found)
 
 
 @app.command()

@@ -14,12 +14,12 @@ from rich.text import Text
 
 from diptych.app.server.access.keys import Key
 from diptych.app.shell import print_line, printable
-from diptych.catalogue import MethodFacts
+from diptych.catalogue import Dataset, MethodFacts
 from diptych.encoders.shelf import Model
 from diptych.flow.report import Difference, Line, figure, is_rank, rsum
 from diptych.flow.robustness import METRIC, Trial
 from diptych.flow.schemes import Told
-from diptych.kinds import Card, Report
+from diptych.kinds import Report
 
 DIRECTIONS = "i2t: pictures ask for texts, t2i: texts ask for pictures"
 
@@ -198,19 +198,19 @@ def keys(found: Sequence[Key], now: float) -> None:
     _show(f"{len(rows)} keys", [*columns, Column("collections", folds=True)], rows)
 
 
-def datasets(cards: Sequence[Card]) -> None:
+def datasets(found: Sequence[Dataset]) -> None:
     """What there is to measure on."""
     columns = [Column("dataset"), Column("what", folds=True), Column("pictures a split", folds=True)]
     columns += [Column("protocols", folds=True), Column("licence", folds=True)]
     rows = [
         [
-            card.name,
-            card.title,
-            ", ".join(f"{split} {n}" for split, n in card.splits.items()),
-            ", ".join(protocol.name for protocol in card.protocols),
-            card.licence,
+            dataset.card.name,
+            dataset.card.title,
+            ", ".join(f"{split} {n}" for split, n in dataset.card.splits.items()),
+            ", ".join([*(protocol.name for protocol in dataset.card.protocols), *dataset.sought]),
+            dataset.card.licence,
         ]
-        for card in cards
+        for dataset in found
     ]
     _show(f"{len(rows)} datasets", columns, rows, "the first protocol is the default; --json shows everything")
 
