@@ -2,7 +2,7 @@
 
 Unless a language model is brought along (`test_schemes.py`), none that follows instructions stands between what a
 collection is asked and its answers. That is held against controls: what a hostile caption does to the place of its
-picture, any caption of as many words does. What an assistant is handed is marked as data (`tests/app/test_assistant.py`).
+picture, any caption of as many words does. What an assistant is handed is marked as data (`test_assistant.py`).
 """
 
 from __future__ import annotations
