@@ -122,7 +122,7 @@ def drafted(
     began = first.experiment.running
     seed = sha256(repr((began and began.since, user, query)).encode()).digest()
     by_team = {"first": {hit.id: hit for hit in answer.results}, "second": {hit.id: hit for hit in others}}
-    draft = interleave(*map(list, by_team.values()), int.from_bytes(seed[:7], "big"), need)
+    draft = interleave(list(by_team["first"]), list(by_team["second"]), int.from_bytes(seed[:7], "big"), need)
     page = [by_team[team][id] for id, team in zip(draft.ids[offset:], draft.teams[offset:], strict=True)]
     if against.other is not None:  # what is known of each is what the first knows
         page = [replace(hit, item=first.get(hit.id)) for hit in page]
