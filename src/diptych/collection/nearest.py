@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from diptych.collection import codes
 from diptych.collection.vectors import Vectors
 from diptych.index import choice, files
+from diptych.index.codes import Codes
 from diptych.index.flat import Flat
 from diptych.index.hamming import Hamming
 from diptych.index.index import Index
 from diptych.index.ivf import IVF
-from diptych.kinds import Array, BadInput
+from diptych.index.refined import Refined
+from diptych.kinds import Array, BadInput, Ints
 
 _BEHIND, _FEW = 0.02, 1000
 """The part of the rows, and their number, that may have changed before the file is written again: catching up costs
@@ -29,6 +32,11 @@ less than that."""
 
 _QUERIES = 4000
 """Captions that stand for the queries to come."""
+
+_THERE = "item IN (SELECT id FROM items WHERE status = 'ok')"
+
+_TOLD = ("kind", "count", "recall", "bits", "rescored", "milliseconds", "bytes")
+"""Facts of an index that `status` tells."""
 
 
 class Nearest:
@@ -67,11 +75,11 @@ class Nearest:
     def save(self) -> None:
         """After writing: keep the index, where it is far enough from the one on the disk to be worth it.
 
-        Where the collection has outgrown the kind of index it has, it gets another.
+        Where the collection has outgrown the kind of index it has, or another is wished, it gets that.
         """
         index = self.current()
-        wanted = self._chosen(len(index))
-        if type(wanted) is not type(index) or (isinstance(index, IVF) and index.drift().stale):
+        stale = isinstance(index, Refined) and index.drift().stale
+        if stale or not _alike(index, self._chosen(len(index))):
             self.rebuild()
         elif self._changes > max(_FEW, _BEHIND * len(index)):
             self._write(index)
@@ -88,21 +96,44 @@ class Nearest:
 
     def rebuild(self) -> Index:
         """The index built anew from the store, of the kind that its size and the wishes ask for, and kept."""
-        ids, rows = self.vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
-        index = self._chosen(len(ids))
-        if isinstance(index, IVF):
-            # Queries lie in another part of the space than pictures: an index for them learns from them.
-            queries = self._queries()
-            index.train(rows, queries[::2])
-            index.add(ids, rows)
-            index.tune(queries[1::2])
+        index = self._chosen(self.store.rows("SELECT count(*) FROM items WHERE status = 'ok'")[0][0])
+        # Queries lie in another part of the space than pictures: an index for them learns from them.
+        queries = self._queries() if isinstance(index, Refined) else None
+        if isinstance(index, Codes):
+            self._code(index, queries[::2])
         else:
+            ids, rows = self.vectors.all("image", _THERE)
+            if isinstance(index, IVF):
+                index.train(rows, queries[::2])
             index.add(ids, rows)
+        if isinstance(index, Refined):
+            index.tune(queries[1::2])
         self._index, self.generation = index, self.store.generation
         self._write(index)
         return index
 
+    def _code(self, index: Codes, asked: Array) -> None:
+        """Fill an index of codes, with few rows in memory at a time."""
+        wish, identity = self._wish(), self.vectors.identity
+        assert wish is not None
+        ids = self.store.ids("SELECT id FROM items WHERE status = 'ok'")
+        some = np.sort(np.random.default_rng(0).permutation(ids)[: codes.SAMPLE])
+        rows = self.vectors.of(some.tolist())
+        coder = wish.coder(identity) if wish.learned else codes.own(rows, index.bits)
+        index.reads(self._rows_of).train(rows, asked, coder)
+        for items, _, block in self.vectors.blocks("image", _THERE):
+            index.add(items, block)
+
+    def _rows_of(self, ids: Ints) -> Array:
+        return self.vectors.of(ids.tolist())
+
+    def _wish(self) -> codes.Wish | None:
+        return codes.Wish.read(self.store.meta("codes", "null"))
+
     def _chosen(self, n: int) -> Index:
+        wish = self._wish()
+        if wish is not None and n >= codes.LEAST:
+            return Codes(self.vectors.space, self.vectors.identity.width, wish.bits, wish.learned)
         wishes = json.loads(self.store.meta("wishes", "{}"))
         return choice.choose(n, self.vectors.identity.width, self.vectors.space, **wishes).index
 
@@ -131,11 +162,13 @@ class Nearest:
                 _delete(path)
 
     def kept(self) -> dict[str, Any] | None:
-        """What the index on the disk says of itself: kind, count, recall. None where there is none."""
+        """What the index on the disk says of itself: kind, count, recall; of codes also bits, rows that are scored for
+        ten answers, milliseconds of a query, and bytes a picture. None where there is none.
+        """
         for path, _ in sorted(self._files(), key=lambda file: -file[1]):
             with suppress(BadInput):
                 facts = files.read_facts(path)
-                return {name: facts[name] for name in ("kind", "count", "recall") if name in facts}
+                return {name: facts[name] for name in _TOLD if name in facts}
         return None
 
     def _empty(self) -> Index:
@@ -164,6 +197,9 @@ class Nearest:
                 with suppress(BadInput):
                     # Who only reads wants an answer; who writes proves the file, and mends it.
                     index = choice.load(path, mapped=not self.store.write)
+                    if isinstance(index, Codes):
+                        wish = self._wish() if index.learned else None
+                        index.reads(self._rows_of, wish and wish.coder(self.vectors.identity))
                     if (index.dims, index.space.name) == (self.vectors.identity.width, self.vectors.space.name):
                         self.generation = of
                         return index
@@ -181,6 +217,13 @@ class Nearest:
             if number.isdigit():
                 found.append((path, int(number)))
         return found
+
+
+def _alike(index: Index, wanted: Index) -> bool:
+    """Whether two are of one kind, and of codes made alike."""
+    if not (isinstance(index, Codes) and isinstance(wanted, Codes)):
+        return type(index) is type(wanted)
+    return (index.bits, index.learned) == (wanted.bits, wanted.learned)
 
 
 def _delete(path: Path) -> None:

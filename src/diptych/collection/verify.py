@@ -17,7 +17,7 @@ from diptych.collection.feedback import learning, log
 from diptych.collection.nearest import Nearest
 from diptych.collection.store import SUMMED, WORDS, Damaged, Store, command
 from diptych.collection.vectors import Side, Vectors
-from diptych.index.ivf import IVF
+from diptych.index.refined import Refined
 from diptych.kinds import Progress, batches
 
 
@@ -167,7 +167,7 @@ def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
     if not np.array_equal(np.sort(index.ids), ids):
         yield f"the index holds other items than the collection; {command(vectors.store.folder, 'reindex')} mends it"
         return
-    if isinstance(index, IVF):
+    if isinstance(index, Refined):
         return  # it may miss one, and says how often
     some = slice(None, None, max(1, len(ids) // 200))
     scores, _ = index.search(rows[some], 1)
