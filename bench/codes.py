@@ -8,13 +8,19 @@ rescored  texts ask pictures across a gap, as in `ann.py`; codes are learned fro
           How many of the ten best by real numbers are among the first candidates by codes, and so found once those are
           scored again; and the milliseconds of either
 
-    python bench/codes.py [encode] [search] [rescored] [--json] [--rows 100000] [--codes 1000000] [--pictures 200000]
+served    such texts and pictures in a collection: codes of its own rows and rows on the disk (`--codes own`), beside
+          exact search and the inverted file, both in memory; every index is tuned on other texts than it is measured on
+
+    python bench/codes.py [encode] [search] [rescored] [served] [--json] [--rows 100000] [--codes 1000000]
+        [--pictures 200000] [--collection 100000]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,12 +29,16 @@ import numpy as np
 from ann import share_found, two_cones
 
 from diptych.catalogue import method
+from diptych.collection import Collection, Entry
 from diptych.index.flat import Flat
 from diptych.index.hamming import Hamming
-from diptych.kinds import Pairs, cosine, hamming
+from diptych.index.index import Index
+from diptych.index.ivf import IVF
+from diptych.kinds import Array, Ints, Pairs, cosine, hamming
 
 BITS, K, ASKED, RUNS = 64, 10, 200, 5
 CANDIDATES = (50, 100, 200, 500, 1000)
+WIDTHS = (64, 256, 512)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -104,6 +114,55 @@ def rescored(n: int) -> list[dict[str, Any]]:
     return lines
 
 
+def served(n: int) -> list[dict[str, Any]]:
+    pictures, texts = two_cones(n, 4000 + ASKED, 256)
+    learning, asking = texts[:4000], texts[4000:]
+    ids = np.arange(1, n + 1)
+    exact = Flat(cosine, 256)
+    exact.add(ids, pictures)
+    truth = exact.search(asking, K)[1]
+    lines = [_measured("exact", exact, asking, truth) | {"bytes in memory": 4 * 256 + 8}]
+    del exact
+    lines.append(_inverted(ids, pictures, learning, asking, truth))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Collection.open(folder, space=cosine, width=256, write=True) as collection,
+    ):
+        collection._nearest.asking = lambda: learning
+        collection._nearest.save = lambda: None  # type: ignore[method-assign]
+        collection.put(Entry(f"picture {id}", row) for id, row in zip(ids.tolist(), pictures, strict=True))
+        for bits in WIDTHS:
+            built = seconds(lambda bits=bits: collection.reindex(codes="own", bits=bits))  # type: ignore[misc]
+            told = collection.status()["index"]
+            with Collection.open(folder) as reader:
+                line = _measured(f"codes of {bits} bits", reader._nearest.current(), asking, truth)
+            line |= {"bytes in memory": told["bytes"]["memory"], "on the disk": told["bytes"]["disk"]}
+            lines.append(line | {"built in s": round(built, 1), "scored again": told["rescored"]})
+            print(f"# {lines[-1]}", file=sys.stderr, flush=True)  # the next takes minutes
+    return lines
+
+
+def _inverted(ids: Ints, rows: Array, learning: Array, asking: Array, truth: Ints) -> dict[str, Any]:
+    index, start = IVF(cosine, 256), time.perf_counter()
+    index.train(rows, learning[::2])
+    index.add(ids, rows)
+    index.tune(learning[1::2])
+    built = {"built in s": round(time.perf_counter() - start, 1), "scored again": index.candidates * K}
+    return _measured("inverted file", index, asking, truth) | {"bytes in memory": 2 * 256 + 128 + 16} | built
+
+
+def _measured(name: str, index: Index, asking: Array, truth: Ints) -> dict[str, Any]:
+    """Recall of what one query after another finds, and the milliseconds of one, warm."""
+    index.search(asking, K)
+    found, times = [], []
+    for query in asking[:, None]:
+        start = time.perf_counter()
+        found.append(index.search(query, K)[1][0])
+        times.append(time.perf_counter() - start)
+    recall = round(share_found(np.array(found), truth), 3)
+    return {"index": name, "recall@10": recall, "ms a query": round(1e3 * float(np.median(times)), 2)}
+
+
 def main() -> None:
     import faiss
     import threadpoolctl
@@ -113,11 +172,13 @@ def main() -> None:
         "encode": lambda told: encode(told.rows),
         "search": lambda told: search(told.codes),
         "rescored": lambda told: rescored(told.pictures),
+        "served": lambda told: served(told.collection),
     }
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="by default all")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--codes", type=int, default=1_000_000)
     parser.add_argument("--pictures", type=int, default=200_000)
+    parser.add_argument("--collection", type=int, default=100_000)
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     faiss.omp_set_num_threads(1)

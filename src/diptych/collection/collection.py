@@ -510,9 +510,9 @@ class Collection:
                with a hashing method that was fitted on rows of this encoder
         bits   of own codes, 64 by default
 
-        In memory are the codes and ids alone, of 64 bits 16 bytes a picture; rows are read from the database. There are
-        codes from 256 pictures on, and `status` says how often they find what an exact search finds. `reindex` without
-        codes ends it.
+        In memory are the codes and ids alone, of 64 bits 16 bytes a picture; rows of float16 are read from a file
+        beside the database. There are codes from 256 pictures on, and `status` says how often they find what an exact
+        search finds. `reindex` without codes ends it.
 
         Raises BadInput for an encrypted collection, whose index is built whenever it is opened; for one whose rows are
         codes already; and for a folder that does not fit its rows.
@@ -843,7 +843,7 @@ class Collection:
         count = self._store.rows
         with self._reading():
             calibration = json.loads(self._store.meta("calibration", "{}"))
-            saved = (self.folder / "index").glob("*.index")
+            saved = [path for path in (self.folder / "index").glob("*") if path.suffix in (".index", ".rows")]
             return {
                 "collection": str(self.folder),
                 "items": len(self),

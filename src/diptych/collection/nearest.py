@@ -7,7 +7,7 @@ changed since, and one that is damaged, or ahead of a store that was put back, i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from diptych.index.hamming import Hamming
 from diptych.index.index import Index
 from diptych.index.ivf import IVF
 from diptych.index.refined import Refined
+from diptych.index.shelf import Shelf
 from diptych.kinds import Array, BadInput, Ints
 
 _BEHIND, _FEW = 0.02, 1000
@@ -32,6 +33,8 @@ less than that."""
 
 _QUERIES = 4000
 """Captions that stand for the queries to come."""
+
+_INDEX, _ROWS = ".index", ".rows"
 
 _THERE = "item IN (SELECT id FROM items WHERE status = 'ok')"
 
@@ -51,8 +54,10 @@ class Nearest:
         self.generation = -1
         self._changes = 0
         self._index: Index | None = None
+        self._shelf: Shelf | None = None
+        self._fresh: Ints = np.empty(0, dtype=np.int64)
         if self.store.write:
-            for path, generation in self._files():
+            for path, generation in self._files() + self._files(ending=_ROWS):
                 if generation > self.store.generation:
                     _delete(path)
 
@@ -86,12 +91,12 @@ class Nearest:
 
     def renew(self) -> None:
         """Where an index is kept on the disk, write it anew: one that was caught up may hold old rows still."""
-        if self._files(every=True):
+        if self._files(every=True) or self._files(every=True, ending=_ROWS):
             self.rebuild()
 
     def delete(self) -> None:
         """Leave none on the disk."""
-        for path, _ in self._files(every=True):
+        for path, _ in self._files(every=True) + self._files(every=True, ending=_ROWS):
             _delete(path)
 
     def rebuild(self) -> Index:
@@ -118,17 +123,53 @@ class Nearest:
         assert wish is not None
         ids = self.store.ids("SELECT id FROM items WHERE status = 'ok'")
         some = np.sort(np.random.default_rng(0).permutation(ids)[: codes.SAMPLE])
-        rows = self.vectors.of(some.tolist())
+        rows = self.vectors.of(some)
         coder = wish.coder(identity) if wish.learned else codes.own(rows, index.bits)
         index.reads(self._rows_of).train(rows, asked, coder)
-        for items, _, block in self.vectors.blocks("image", _THERE):
-            index.add(items, block)
+
+        def blocks() -> Iterator[tuple[Ints, Array]]:
+            for items, _, block in self.vectors.blocks("image", _THERE):
+                index.add(items, block)
+                yield items, block
+
+        self._shelf = None
+        shelf = self._path(self.store.generation, _ROWS)
+        try:
+            self.folder.mkdir(exist_ok=True)
+            Shelf.write(shelf, index.dims, blocks())
+        except (OSError, BadInput):  # no room, or numbers that are too large: the database has them all
+            index.remove(index.ids)
+            for _ in blocks():
+                pass
+        for path, _ in self._files(every=True, ending=_ROWS):
+            if path != shelf:
+                _delete(path)
+        self._take_shelf(self.store.generation)
+
+    def _take_shelf(self, generation: int) -> None:
+        """Use the newest rows on the disk that are not newer than this; of items that changed since, the store's."""
+        self._shelf = None
+        for path, of in sorted(self._files(ending=_ROWS), key=lambda file: -file[1]):
+            if of <= generation and self._shelf is None:
+                with suppress(BadInput):
+                    self._shelf = Shelf(path, self.vectors.identity.width)
+                    self._fresh = self.store.ids("SELECT id FROM items WHERE changed > ? ORDER BY id", (of,))
 
     def _rows_of(self, ids: Ints) -> Array:
-        return self.vectors.of(ids.tolist())
+        """(n, d) rows of pictures, for an index that has none."""
+        if self._shelf is None:
+            return self.vectors.of(ids)
+        rows, sound = self._shelf.read(ids)
+        if len(self._fresh):
+            place = np.searchsorted(self._fresh, ids).clip(max=len(self._fresh) - 1)
+            sound &= self._fresh[place] != ids
+        if not sound.all():
+            rows[~sound] = self.vectors.of(ids[~sound])
+        return rows
 
     def _wish(self) -> codes.Wish | None:
-        return codes.Wish.read(self.store.meta("codes", "null"))
+        # What is encrypted leaves no rows on a disk.
+        return None if self.store.is_encrypted else codes.Wish.read(self.store.meta("codes", "null"))
 
     def _chosen(self, n: int) -> Index:
         wish = self._wish()
@@ -160,6 +201,8 @@ class Nearest:
         for path, generation in self._files(every=True):
             if path != self._path(generation) or generation != self.generation:
                 _delete(path)
+        for path, _ in [] if isinstance(index, Codes) else self._files(every=True, ending=_ROWS):
+            _delete(path)
 
     def kept(self) -> dict[str, Any] | None:
         """What the index on the disk says of itself: kind, count, recall; of codes also bits, rows that are scored for
@@ -168,6 +211,8 @@ class Nearest:
         for path, _ in sorted(self._files(), key=lambda file: -file[1]):
             with suppress(BadInput):
                 facts = files.read_facts(path)
+                if self._files(ending=_ROWS) and "bytes" in facts:
+                    facts["bytes"]["disk"] += Shelf.size(self.vectors.identity.width)
                 return {name: facts[name] for name in _TOLD if name in facts}
         return None
 
@@ -182,6 +227,8 @@ class Nearest:
         removed = [id for (id,) in self.store.rows("SELECT item FROM removed WHERE generation > ?", behind)]
         if len(index) and (changed or removed):
             index.remove(changed + removed)
+        if changed and self._shelf is not None:
+            self._fresh = np.union1d(self._fresh, changed)
         for items, _, rows in self.vectors.blocks("image", "item IN (SELECT id FROM items WHERE changed > ?)", behind):
             index.add(items, rows)
         self._changes += len(changed) + len(removed)
@@ -200,19 +247,20 @@ class Nearest:
                     if isinstance(index, Codes):
                         wish = self._wish() if index.learned else None
                         index.reads(self._rows_of, wish and wish.coder(self.vectors.identity))
+                        self._take_shelf(generation)
                     if (index.dims, index.space.name) == (self.vectors.identity.width, self.vectors.space.name):
                         self.generation = of
                         return index
         return None
 
-    def _path(self, generation: int) -> Path:
-        return self.folder / f"{self.vectors.identity.digest[:16]}-{generation}.index"
+    def _path(self, generation: int, ending: str = _INDEX) -> Path:
+        return self.folder / f"{self.vectors.identity.digest[:16]}-{generation}{ending}"
 
-    def _files(self, every: bool = False) -> list[tuple[Path, int]]:
-        """(file, generation) of the indexes of this encoder; of every encoder."""
+    def _files(self, every: bool = False, ending: str = _INDEX) -> list[tuple[Path, int]]:
+        """(file, generation) of the indexes of this encoder; of every encoder. ending: or of their rows."""
         mark = "*" if every else self.vectors.identity.digest[:16]
         found = []
-        for path in self.folder.glob(f"{mark}-*.index"):
+        for path in self.folder.glob(f"{mark}-*{ending}"):
             number = path.stem.rpartition("-")[2]
             if number.isdigit():
                 found.append((path, int(number)))

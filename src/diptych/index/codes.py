@@ -34,8 +34,8 @@ _MORE = 100
 _BLOCK = 4096
 """Rows that are read at a time."""
 
-_TIMED = 100
-"""Queries whose time is taken, one by one."""
+_TUNED, _TIMED = 500, 100
+"""Queries that are asked, of more some spread evenly; and those whose time is taken, one by one."""
 
 
 class Coder(Protocol):
@@ -145,6 +145,7 @@ class Codes(Refined):
             raise BadInput(f"recall: {recall}; a share of the true answers, above 0 and up to 1")
         if not len(queries) or not len(self):
             raise BadInput(f"tune: {len(queries)} queries of {len(self)} rows; give at least one of each")
+        queries = queries[np.linspace(0, len(queries) - 1, min(_TUNED, len(queries))).astype(int)]
         k = min(TUNED_K, len(self))
         deepest = min(len(self), k * _CANDIDATES[-1])
         found = self._candidates(self._asked(queries), self._rows.values, self._rows.ids, deepest)
@@ -255,7 +256,7 @@ class Codes(Refined):
             "rescored": self.candidates * TUNED_K,
             "recall": self.recall and asdict(self.recall),
             "milliseconds": self.milliseconds,
-            "bytes": {"memory": kept, "disk": kept + 4 * self.dims},
+            "bytes": {"memory": kept, "disk": kept},
             "reference": list(self._reference),
             "added": self._added,
             "removed": self._removed,
