@@ -192,6 +192,16 @@ def test_changes_are_caught_up_with_and_much_of_it_teaches_anew(coded: Collectio
     assert coded.status()["index"]["recall"]["rows"] == 2 * N - 9 and agreement(coded) >= 0.95
 
 
+def test_what_mends_an_index_of_codes_keeps_them(coded: Collection) -> None:
+    coded.use_codes(bits=24)
+    index = coded._nearest.current()
+    index.remove(index.ids[:1])
+    index.save(file_of(coded))
+    with Collection.open(coded.folder, Palette()) as reader:
+        (told,) = reader.verify()
+    assert f"diptych reindex --codes own --bits 24 --collection {coded.folder} mends it" in told
+
+
 def test_what_is_erased_leaves_the_file_of_codes(coded: Collection) -> None:
     (gone,) = found(coded, "red green", 1)
     row = coded._vectors.of([gone])[0].astype(np.float16).tobytes()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from diptych.collection import codes
+from diptych.collection.store import command
 from diptych.collection.vectors import Vectors
 from diptych.index import choice, files
 from diptych.index.codes import Codes
@@ -203,6 +204,13 @@ class Nearest:
                 _delete(path)
         for path, _ in [] if isinstance(index, Codes) else self._files(every=True, ending=_ROWS):
             _delete(path)
+
+    def command(self) -> str:
+        """What builds it anew, with codes where these are wished."""
+        wish = self._wish()
+        words = [] if wish is None else ["--codes", wish.of]
+        words += [] if wish is None or wish.learned else ["--bits", str(wish.bits)]
+        return command(self.store.folder, "reindex", *words)
 
     def kept(self) -> dict[str, Any] | None:
         """What the index on the disk says of itself: kind, count, recall; of codes also bits, rows that are scored for
