@@ -9,11 +9,12 @@ rescored  texts ask pictures across a gap, as in `ann.py`; codes are learned fro
           scored again; and the milliseconds of either
 
 served    such texts and pictures as a collection serves them (`--codes own`): codes of its own rows in memory, and rows
-          on the disk; beside exact search and the inverted file, both in memory. Each is tuned on other texts than it is
-          measured on
+          on the disk; beside exact search and the inverted file, both in memory. Each is tuned on other texts than it
+          is measured on
 
     python bench/codes.py [encode] [search] [rescored] [served] [--json] [--rows 100000] [--codes 1000000]
-        [--pictures 200000] [--collection 100000] [--no-inverted]
+        [--pictures 200000] [--collection 100000] [--bits 64 128 256]
+        [--no-inverted]
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,6 @@ from diptych.kinds import Array, Ints, Pairs, batches, cosine, hamming
 
 BITS, K, ASKED, RUNS = 64, 10, 200, 5
 CANDIDATES = (50, 100, 200, 500, 1000)
-WIDTHS = (64, 128, 256)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -118,7 +118,7 @@ def rescored(n: int) -> list[dict[str, Any]]:
     return lines
 
 
-def served(n: int, inverted: bool) -> list[dict[str, Any]]:
+def served(n: int, widths: Sequence[int], inverted: bool) -> list[dict[str, Any]]:
     pictures, texts = two_cones(n, 4000 + ASKED, 256)
     learning, asking = texts[:4000], texts[4000:]
     ids = np.arange(n)
@@ -131,7 +131,7 @@ def served(n: int, inverted: bool) -> list[dict[str, Any]]:
     if inverted:
         lines.append(_inverted(ids, pictures, learning, asking, truth))
         print(f"# {lines[-1]}", file=sys.stderr, flush=True)
-    for bits in WIDTHS:
+    for bits in widths:
         with tempfile.TemporaryDirectory() as folder:
             lines.append(_coded(Path(folder) / "rows", bits, pictures, learning, asking, truth))
             print(f"# {lines[-1]}", file=sys.stderr, flush=True)
@@ -183,13 +183,14 @@ def main() -> None:
         "encode": lambda told: encode(told.rows),
         "search": lambda told: search(told.codes),
         "rescored": lambda told: rescored(told.pictures),
-        "served": lambda told: served(told.collection, told.inverted),
+        "served": lambda told: served(told.collection, told.bits, told.inverted),
     }
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="by default all")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--codes", type=int, default=1_000_000)
     parser.add_argument("--pictures", type=int, default=200_000)
     parser.add_argument("--collection", type=int, default=100_000)
+    parser.add_argument("--bits", type=int, nargs="+", default=[64, 128, 256], help="of the codes that are served")
     parser.add_argument("--inverted", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
