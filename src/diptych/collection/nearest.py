@@ -104,7 +104,7 @@ class Nearest:
         """The index built anew from the store, of the kind that its size and the wishes ask for, and kept."""
         index = self._chosen(self.store.rows("SELECT count(*) FROM items WHERE status = 'ok'")[0][0])
         # Queries lie in another part of the space than pictures: an index for them learns from them.
-        queries = self._queries() if isinstance(index, Refined) else None
+        queries = self._queries() if isinstance(index, Refined) else np.empty((0, index.dims))
         if isinstance(index, Codes):
             self._code(index, queries[::2])
         else:
@@ -205,8 +205,8 @@ class Nearest:
         for path, _ in [] if isinstance(index, Codes) else self._files(every=True, ending=_ROWS):
             _delete(path)
 
-    def command(self) -> str:
-        """What builds it anew, with codes where these are wished."""
+    def mending(self) -> str:
+        """The command that builds it anew, with codes where these are wished."""
         wish = self._wish()
         words = [] if wish is None else ["--codes", wish.of]
         words += [] if wish is None or wish.learned else ["--bits", str(wish.bits)]

@@ -165,7 +165,7 @@ def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
         raise vectors.store.damaged(str(error)) from None
     ids, rows = vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
     if not np.array_equal(np.sort(index.ids), ids):
-        yield f"the index holds other items than the collection; {nearest.command()} mends it"
+        yield f"the index holds other items than the collection; {nearest.mending()} mends it"
         return
     if isinstance(index, Refined):
         return  # it may miss one, and says how often
