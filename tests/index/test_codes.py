@@ -120,11 +120,11 @@ def test_a_method_codes_texts_and_pictures_each_in_its_way(small: Cones) -> None
     np.testing.assert_array_equal(index._asked(small[0][:5]), coder.encode_texts(small[0][:5]))
 
 
-def test_where_texts_and_pictures_lie_among_each_other_all_that_asks_is_a_text(small: Cones) -> None:
-    index = Codes(cosine, 64)
-    index.train(small[0][:300], small[0][300:600], built(small)._coder)
-    assert (index._means[0] == index._means[1]).all()
-    assert (built(small)._means[0] != built(small)._means[1]).any()
+def test_where_texts_and_pictures_lie_among_each_other_all_that_asks_is_a_text(small: Cones, index: Codes) -> None:
+    among = Codes(cosine, 64)
+    among.train(small[0][:300], small[0][300:600], index._coder)
+    assert (among._means[0] == among._means[1]).all()
+    assert (index._means[0] != index._means[1]).any()
 
 
 def test_a_ranking_is_the_same_however_much_of_it_is_asked_for(
