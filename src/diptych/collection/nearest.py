@@ -254,7 +254,7 @@ class Nearest:
                     index = choice.load(path, mapped=not self.store.write)
                     if isinstance(index, Codes):
                         wish = self._wish() if index.learned else None
-                        index.reads(self._rows_of, wish and wish.coder(self.vectors.identity))
+                        index.reads(self._rows_of, None if wish is None else wish.coder(self.vectors.identity))
                         self._take_shelf(generation)
                     if (index.dims, index.space.name) == (self.vectors.identity.width, self.vectors.space.name):
                         self.generation = of

@@ -167,7 +167,7 @@ class Codes(Refined):
     def _truth(self, queries: Array, k: int) -> Ints:
         """(n_q, k) the true answers, with few rows in memory at a time."""
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        ids = np.full((len(queries), k), -1, dtype=np.int64)
+        ids: Ints = np.full((len(queries), k), -1, dtype=np.int64)
         for some in batches(self._rows.ids, 16 * _BLOCK):
             exact = Flat(self.space, self.dims)
             exact.add(some, self._read(some))
@@ -261,9 +261,9 @@ class Codes(Refined):
             "added": self._added,
             "removed": self._removed,
         }
-        arrays = {"means": self._means}
+        arrays: dict[str, Array] = {"means": self._means}
         if isinstance(self._coder, Turned):
-            arrays |= {name: np.float32(getattr(self._coder, name)) for name in ("mean", "turn")}
+            arrays |= {"mean": self._coder.mean, "turn": self._coder.turn}
         return facts, arrays
 
     @classmethod
