@@ -263,7 +263,8 @@ class Codes(Refined):
         }
         arrays: dict[str, Array] = {"means": self._means}
         if isinstance(self._coder, Turned):
-            arrays |= {"mean": self._coder.mean, "turn": self._coder.turn}
+            learned = {"mean": self._coder.mean, "turn": self._coder.turn}
+            arrays |= {name: np.asarray(array, dtype=np.float32) for name, array in learned.items()}
         return facts, arrays
 
     @classmethod
