@@ -2,7 +2,9 @@
 embeddings", CVPR 2023).
 
 An item is a set of k rows, found by slots that compete for its tokens: a softmax over slots says which slot reads a
-token, a slot takes the weighted mean of what it reads. Sets are compared by the smooth Chamfer similarity
+token, a slot takes the weighted mean of what it reads. To each row the item as a whole is added, its global part: the
+mean of its regions, or where a GRU that reads its words both ways ends. Sets are compared by the smooth Chamfer
+similarity
 
     s = 1 / (2 alpha |S_1|) sum_{x in S_1} log sum_{y in S_2} exp(alpha cos(x, y))  +  the same from S_2
 
@@ -53,7 +55,7 @@ class DivE(Descent):
         image_width, text_width = parts.heads.widths(facts)
         settings = (self.hidden, self.dims, self.slots, self.rounds, self.dropout)
         return parts.heads.Network(
-            parts.heads.SetHead(image_width, *settings), parts.heads.SetHead(text_width, *settings)
+            parts.heads.SetHead(image_width, *settings), parts.heads.SetHead(text_width, *settings, read=True)
         )
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
