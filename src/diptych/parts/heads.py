@@ -319,7 +319,9 @@ class SetHead(nn.Module):
     ) -> None:
         super().__init__()
         self.rounds = rounds
-        self.reader = sequences.Recurrent(dims, dims, dims) if read else None
+        self.reader: nn.Module | None = None
+        if read:  # centred: what a GRU tells of every text alike would draw all of them together
+            self.reader = nn.Sequential(sequences.Recurrent(dims, dims, dims), nn.BatchNorm1d(dims, affine=False))
         self.tokens = nn.Sequential(nn.Linear(width, dims), nn.Dropout(dropout))
         self.slots = nn.Parameter(torch.randn(slots, dims))
         # What is added to all that slots ask shifts the scores of every slot alike: the softmax would not see a bias.

@@ -48,7 +48,7 @@ class DivE(Descent):
     discrepancy: Annotated[float, AtLeast(0)] = 0.01
     gamma: Annotated[float, Above(0)] = 0.5
     spread: Annotated[float, AtLeast(0)] = 0.01
-    batch: int = 200
+    batch: Annotated[int, AtLeast(3)] = 200
     rate: float = 2e-3
 
     def network(self, facts: dict[str, Any]) -> Any:
