@@ -18,6 +18,7 @@ from diptych.collection import (
     arguments,
     background_queries,
     barred,
+    codes,
     database,
     duplicates,
     erasure,
@@ -430,6 +431,8 @@ class Collection:
         made, file = secret.given(key), self._store.file
         if made is None or self._store.is_encrypted:
             raise BadInput(f"{self.folder}: encrypted already" if made else "key: there is none; give one")
+        with self._store.transaction():
+            self._store.set_meta("codes", "null")
         with self._store.alone():
             database.encrypt(file, made)
         self._nearest.delete()
@@ -457,12 +460,16 @@ class Collection:
         memory: float | None = None,
         latency: float | None = None,
         progress: Progress | None = None,
+        *,
+        codes: str | Path | None = None,
+        bits: int | None = None,
     ) -> Calibration:
         """Build the index anew and measure the collection; with another encoder, first encode everything with it.
 
         encoder   as in `open`; None leaves the one there is
-        memory    bytes that the index may take; None: as many as it wants. Both wishes are remembered
+        memory    bytes that the index may take; None: as many as it wants. Wishes are remembered until the next call
         latency   seconds that one query may take; None: 5 ms
+        codes     in the place of both, answer from binary codes; this and `bits` are as in `use_codes`. None: no more
 
         Rows of another length than 1, in the space `cosine`, as earlier versions took them, are normalised.
 
@@ -472,6 +479,10 @@ class Collection:
         memory = None if memory is None else arguments.number(memory, "memory", 0, 1e18, so)
         latency = None if latency is None else arguments.number(latency, "latency", 0, 1e18, so)
         arguments.called(progress, "progress")
+        if codes is not None and (memory, latency) != (None, None):
+            raise BadInput("codes: they take the memory and the time they take; leave memory and latency out")
+        if codes is None and bits is not None:
+            raise BadInput("bits: they are of codes; say codes too")
         if encoder is not None:
             brought, at = _brought(encoder)
             made = Identity.of(brought)
@@ -482,14 +493,46 @@ class Collection:
                 with self._store.transaction():
                     vectors.remember(at)
             self._use(vectors, brought, at)
+        wish = None if codes is None else self._wish(codes, bits)
         with self._store.transaction():
             self._vectors.mend()
             # Every index is built anew, so nobody needs to hear of what was removed before.
             self._store.change("DELETE FROM removed WHERE generation < ?", [(self._store.generation,)])
             self._store.set_meta("floor", str(self._store.generation))
             self._store.set_meta("wishes", json.dumps({"memory": memory, "latency": latency}))
+            self._store.set_meta("codes", wish.to_json() if wish else "null")
         self._nearest.rebuild()
         return self.calibrate()
+
+    def use_codes(self, of: str | Path = codes.OWN, bits: int | None = None) -> None:
+        """From now on, answer from binary codes of pictures, and score the nearest of them again by their rows.
+
+        of     "own" learns them from the collection's own rows, without labels; or a folder that `diptych fit` wrote,
+               with a hashing method that was fitted on rows of this encoder
+        bits   of own codes, 64 by default
+
+        In memory are the codes and ids alone, of 64 bits 16 bytes a picture; rows of float16 are read from a file
+        beside the database. There are codes from 256 pictures on, and `status` says how often they find what an exact
+        search finds. `reindex` without codes ends it.
+
+        Raises BadInput for an encrypted collection, whose index is built whenever it is opened; for one whose rows are
+        codes already; and for a folder that does not fit its rows.
+        """
+        wish = self._wish(of, bits)
+        if self._store.meta("codes", "null") != wish.to_json():
+            with self._store.transaction():
+                self._store.set_meta("codes", wish.to_json())
+        self._nearest.save()
+
+    def _wish(self, of: str | Path, bits: int | None) -> codes.Wish:
+        arguments.place(of)
+        bits = None if bits is None else arguments.whole(bits, "bits", 1, 4096, "give the bits of a code")
+        if self._store.is_encrypted:
+            raise BadInput(
+                f"codes: {self.folder} is encrypted, so its index is built whenever it is opened, and answers exactly; "
+                "leave codes out"
+            )
+        return codes.wished(of, bits, self._vectors.identity)
 
     def calibrate(self, weak: float | None = None, match: float | None = None) -> Calibration:
         """Measure what things that are not there would score, by which answers are called a match, weak or none.
@@ -847,7 +890,7 @@ class Collection:
         count = self._store.rows
         with self._reading():
             calibration = json.loads(self._store.meta("calibration", "{}"))
-            saved = (self.folder / "index").glob("*.index")
+            saved = [path for path in (self.folder / "index").glob("*") if path.suffix in (".index", ".rows")]
             return {
                 "collection": str(self.folder),
                 "items": len(self),
