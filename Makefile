@@ -3,7 +3,7 @@
 # make check [COMMITS=3]        while working: the checks, and the tests that what is not committed touches, or the last commits
 # make suite, make touched      the tests of the one and of the other alone
 # make types, make floors       the types, and who imports whom, alone
-# make soak [MINUTES=30]        what takes longer than a suite should: a server under load, many operations, kills and flips
+# make soak [MINUTES=30]        what takes longer than a suite should: a server under load, many operations, requests, kills, flips and thieves
 # make mutants PACKAGE=src/diptych/metrics [N=100] [SEED=7]     would its tests notice random faults? Prints which they miss
 # make audit                    what it is built on: build/sbom.json (CycloneDX), and whether a hole is known in any of it
 # make bench                    speed against peers, which it installs; docs/reference/speed.md tells the figures
@@ -52,9 +52,12 @@ touched: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python tests/tools/check.py $(COMMITS)
 
 soak: .venv/.test
-	DIPTYCH_SOAK=$(MINUTES) DIPTYCH_OPERATIONS=20000 DIPTYCH_STEPS=2000 DIPTYCH_KILLS=50 DIPTYCH_FLIPS=1000 OMP_NUM_THREADS=1 \
-		$(BIN)/pytest -n 2 --timeout=7200 tests/app/server/test_soak.py tests/app/server/test_tenants.py \
-		tests/collection/test_model.py tests/collection/test_words_follow.py tests/collection/test_crash.py tests/collection/test_damage.py
+	DIPTYCH_SOAK=$(MINUTES) DIPTYCH_OPERATIONS=20000 DIPTYCH_STEPS=2000 DIPTYCH_CASES=2000 DIPTYCH_KILLS=50 DIPTYCH_FLIPS=1000 \
+		DIPTYCH_SEEDS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --timeout=7200 \
+		tests/app/server/test_soak.py tests/app/server/test_tenants.py tests/app/server/test_description.py \
+		tests/app/server/access/test_detector.py \
+		tests/collection/test_model.py tests/collection/test_words_follow.py tests/collection/test_crash.py \
+		tests/collection/test_damage.py tests/parts/test_fitted.py
 
 mutants: .venv/.test
 	$(BIN)/python tests/tools/mutants.py $(PACKAGE) -n $(N) --seed $(SEED)

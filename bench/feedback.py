@@ -2,7 +2,8 @@
 
 marks         who looks for one picture with one of its captions, and marks what they see, one mark in ten wrong; three
               times, and then ten marks more, all wrong
-learning      clicks on answers that are as good as nobody but the people knows, by people who see what stands above
+learning      clicks on answers that are as good as nobody but the people knows, by people who see what stands above: on
+              rows of made-up words, and on those that `mini` makes of postcards and of Flickr8k
 interleaving  false alarms of rankers that are the same, and how often a better one is found
 
 Two protocols for `marks`, beside each other:
@@ -21,6 +22,9 @@ Marked yes is what is among the twenty pictures most like the one looked for: in
 asked with, by tf-idf on Flickr8k; in the clauses of its other captions that hold, by the oracle on postcards. Who moves
 no query and marks all the same does what paging does: "the query stays" is what marks have to be better than. And how
 much one moved query makes of the best marks: R@10 where each picture that fits is marked, and rightly ("best marks").
+
+People who search type a few words, so what is printed first is asked with the first five of a caption. Whole captions
+stand beside it: with those, most of the postcards are found before anybody marks anything.
 
     python bench/feedback.py [marks] [learning] [interleaving] [speed] [--targets 150] [--seeds 5] [--words N] [--json]
 
@@ -45,6 +49,7 @@ from diptych.collection import Collection, Entry, Marks, interleave
 from diptych.collection.feedback.interleaving import comparison
 from diptych.collection.feedback.marks import Way, moved
 from diptych.encoders import shelf
+from diptych.encoders.dual import DualEncoder
 from diptych.kinds import Pairs, Space, cosine
 from diptych.metrics.statistics import bootstrap_interval
 
@@ -55,8 +60,8 @@ FITTING = 20
 FIRST = 10
 """Answers among which the picture has to be."""
 
-Asked = Callable[[Sequence[str]], np.ndarray]
-"""Captions as queries (n, d)."""
+WORDS = 5
+"""That people type: a caption's first."""
 
 
 # ------------------------------------------------------------------------------------------------------------- marks
@@ -66,11 +71,13 @@ Asked = Callable[[Sequence[str]], np.ndarray]
 class Wish:
     """Somebody looks for one picture.
 
-    query    (d,) what they ask with
+    asked    what they ask with
+    query    (d,) its row
     target   the place of the picture
     fits     (n,) whether each picture is one they would mark yes
     """
 
+    asked: str
     query: np.ndarray
     target: int
     fits: np.ndarray
@@ -100,7 +107,20 @@ class Protocol:
 SEARCHING, HARSH = Protocol(10, True, True), Protocol(20, False, False)
 
 
-def by_tfidf(pairs: Pairs, asked: Asked, targets: Sequence[int]) -> list[Wish]:
+@dataclass(frozen=True)
+class Asking:
+    """People who ask with so many words of a caption; None: with all."""
+
+    encoder: DualEncoder
+    words: int | None
+
+    def __call__(self, captions: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """What they ask with, and its rows (n, d)."""
+        asked = [" ".join(caption.split()[: self.words]) for caption in captions]
+        return asked, np.asarray(self.encoder.encode_texts(asked))
+
+
+def by_tfidf(pairs: Pairs, asking: Asking, targets: Sequence[int]) -> list[Wish]:
     """The first caption asks; the others tell what fits."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -110,23 +130,23 @@ def by_tfidf(pairs: Pairs, asked: Asked, targets: Sequence[int]) -> list[Wish]:
     every = told.fit_transform([" ".join(pairs.texts[text] for text in texts) for texts in of])
     others = told.transform([" ".join(pairs.texts[text] for text in of[target][1:]) for target in targets])
     likeness = (others @ every.T).toarray()
-    rows = asked([pairs.texts[of[target][0]] for target in targets])
+    asked, rows = asking([pairs.texts[of[target][0]] for target in targets])
     fits = [fitting(some, target) for some, target in zip(likeness, targets, strict=True)]
-    return [Wish(*wish) for wish in zip(rows, targets, fits, strict=True)]
+    return [Wish(*wish) for wish in zip(asked, rows, targets, fits, strict=True)]
 
 
-def by_oracle(scenes: Sequence[postcards.Scene], asked: Asked, targets: Sequence[int]) -> list[Wish]:
+def by_oracle(scenes: Sequence[postcards.Scene], asking: Asking, targets: Sequence[int]) -> list[Wish]:
     """The first caption asks; what fits has most of what the others say."""
     oracle = postcards.Oracle(scenes)
     held: dict[Any, np.ndarray] = {}
-    rows = asked([scenes[target].captions[0] for target in targets])
+    asked, rows = asking([scenes[target].captions[0] for target in targets])
     wishes = []
-    for row, target in zip(rows, targets, strict=True):
+    for text, row, target in zip(asked, rows, targets, strict=True):
         clauses = {clause for caption in scenes[target].captions[1:] for clause in oracle.clauses(caption)}
         for clause in clauses - held.keys():
             held[clause] = np.array([any(atom.holds(scene) for atom in clause) for scene in scenes])
         likeness = np.mean([held[clause] for clause in clauses], axis=0)
-        wishes.append(Wish(row, target, fitting(likeness, target)))
+        wishes.append(Wish(text, row, target, fitting(likeness, target)))
     return wishes
 
 
@@ -188,13 +208,9 @@ def best_marks(space: Space, items: np.ndarray, wishes: Sequence[Wish]) -> np.nd
     return found
 
 
-def worlds(targets: int, words: int | None) -> dict[str, tuple[np.ndarray, list[Wish]]]:
-    """Rows of pictures, and wishes, asked for with so many words of a caption; Flickr8k where $DIPTYCH_DATA has it."""
-    encoder = shelf.open("mini")
-
-    def asked(captions: Sequence[str]) -> np.ndarray:
-        return encoder.encode_texts([" ".join(caption.split()[:words]) for caption in captions])
-
+def worlds(targets: int, asking: Asking) -> dict[str, tuple[np.ndarray, list[Wish]]]:
+    """Rows of pictures, and wishes; Flickr8k where $DIPTYCH_DATA has it."""
+    encoder = asking.encoder
     made: dict[str, tuple[np.ndarray, list[Wish]]] = {}
     with tempfile.TemporaryDirectory() as home:
         seed, n = 7, 2000
@@ -202,7 +218,7 @@ def worlds(targets: int, words: int | None) -> dict[str, tuple[np.ndarray, list[
         postcards.write(home, n, seed=seed, workers=1)
         pictures = sorted(map(str, Path(home, "images").glob("*.png")))
         some = np.random.default_rng(3).permutation(n)[:targets].tolist()
-        made["postcards"] = encoder.encode_images(pictures), by_oracle(scenes, asked, some)
+        made["postcards"] = encoder.encode_images(pictures), by_oracle(scenes, asking, some)
     flickr8k = catalogue.dataset("flickr8k")
     try:
         pairs = flickr8k.read("dev")
@@ -211,7 +227,7 @@ def worlds(targets: int, words: int | None) -> dict[str, tuple[np.ndarray, list[
     order = [np.random.default_rng(seed).permutation(len(pairs.images)) for seed in (1, 2, 3)]
     looked_at = {*order[0][:250].tolist(), *order[1][:400].tolist()}
     some = [target for target in order[2].tolist() if target not in looked_at][:targets]
-    made["Flickr8k dev"] = encoder.encode_images(list(pairs.images)), by_tfidf(pairs, asked, some)
+    made["Flickr8k dev"] = encoder.encode_images(list(pairs.images)), by_tfidf(pairs, asking, some)
     return made
 
 
@@ -230,13 +246,15 @@ VARIANTS: dict[str, tuple[Way | None, tuple[str, ...]]] = {
 }
 
 
-def marks(targets: int, seeds: int, words: int | None = None) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
-    for world, (items, wishes) in worlds(targets, words).items():
-        for protocol in ("searching", "harsh"):
-            told += [{"world": world} | row for row in rounds(protocol, items, wishes, seeds)]
-        told.append({"world": world, "best marks": _points(best_marks(cosine, items, wishes).mean(axis=0))})
-    return told
+def marks(targets: int, seeds: int, lengths: Sequence[int | None] = (WORDS, None)) -> Iterator[dict[str, Any]]:
+    """lengths: of what is asked with, in words; None: whole captions."""
+    for words in lengths:
+        asked = "whole captions" if words is None else f"{words} words"
+        for name, (items, wishes) in worlds(targets, Asking(shelf.open("mini"), words)).items():
+            world = {"world": name, "asked with": asked}
+            for protocol in ("searching", "harsh"):
+                yield from (world | row for row in rounds(protocol, items, wishes, seeds))
+            yield world | {"best marks": _points(best_marks(cosine, items, wishes).mean(axis=0))}
 
 
 def rounds(protocol: str, items: np.ndarray, wishes: Sequence[Wish], seeds: int) -> Iterator[dict[str, Any]]:
@@ -310,21 +328,64 @@ CROWDS = {
 }
 
 
-def taught(home: Path, crowd: Crowd, seed: int, items: int = 600, queries: int = 40) -> dict[str, Any]:
-    """What is learned from clicks, by what was held out and by what is right."""
-    rng = np.random.default_rng(seed)
+@dataclass(frozen=True)
+class World:
+    """What people ask a collection for.
+
+    encoder   of the queries
+    rows      (n, d) of the items
+    asked     the queries
+    right     places of the items that are, for each query; None: eight of the first thirty, which are drawn
+    """
+
+    encoder: Any
+    rows: np.ndarray
+    asked: Sequence[str]
+    right: Sequence[Sequence[int]] | None = None
+
+
+Made = Callable[[np.random.Generator], World]
+
+
+def made_up(rng: np.random.Generator, items: int = 600, queries: int = 40) -> World:
     words = Words()
-    asked = [f"word{n % 13} thing{n}" for n in range(queries)]
     rows = words.encode_texts([f"word{rng.integers(13)} thing{rng.integers(queries)}" for _ in range(items)])
     rows = cosine.normalise(rows + 0.15 * rng.normal(size=rows.shape))
-    with Collection.open(home, words, write=True) as collection:
-        ids = collection.put(Entry(f"item {n}", row) for n, row in enumerate(rows))
+    return World(words, rows, [f"word{n % 13} thing{n}" for n in range(queries)])
+
+
+def seen(queries: int = 40) -> dict[str, World]:
+    """Postcards and Flickr8k as `mini` sees them, asked for with a few words; right is what fits, as of `marks`."""
+    asking = Asking(shelf.open("mini"), WORDS)
+    return {
+        name: World(
+            asking.encoder,
+            items,
+            [json.dumps(wish.asked, ensure_ascii=False) for wish in wishes],  # in quotes, words and nothing else
+            [np.flatnonzero(wish.fits).tolist() for wish in wishes],
+        )
+        for name, (items, wishes) in worlds(queries, asking).items()
+    }
+
+
+def taught(home: Path, crowd: Crowd, seed: int, made: Made = made_up) -> dict[str, Any]:
+    """What is learned from clicks, by what was held out and by what is right."""
+    rng = np.random.default_rng(seed)
+    world = made(rng)
+    asked = list(dict.fromkeys(world.asked))
+    with Collection.open(home, world.encoder, write=True) as collection:
+        ids = collection.put(Entry(f"item {n}", row) for n, row in enumerate(world.rows))
         first = {query: [hit.id for hit in collection.search(query, k=30).results] for query in asked}
-        # What is right lies among what is near, and only people know which.
-        right = {query: set(rng.choice(first[query], 8, replace=False).tolist()) for query in asked}
+        # What is right only people know.
+        if world.right is None:
+            right = {query: set(rng.choice(first[query], 8, replace=False).tolist()) for query in asked}
+        else:
+            right = {
+                query: {ids[place] for place in some} for query, some in zip(world.asked, world.right, strict=True)
+            }
         with collection._store.transaction(heard=False):  # one commit for all
             for session in range(crowd.sessions):
-                query = asked[int(rng.integers(queries))]
+                query = asked[int(rng.integers(len(asked)))]
                 bad = rng.random() < crowd.adversary
                 user = "adversary" if bad else f"person {rng.integers(crowd.people)}"
                 page = first[query][:20]
@@ -338,7 +399,6 @@ def taught(home: Path, crowd: Crowd, seed: int, items: int = 600, queries: int =
                         collection.feedback.record(user, query, item, "click", 1.0, rank, page, at=1e9 + 1e4 * session)
         learned = collection.feedback.learn()
         after = {query: [hit.id for hit in collection.search(query, user="somebody else").results] for query in asked}
-    assert len(ids) == items
     return {
         "on": learned.on,
         "held out before": learned.before,
@@ -353,19 +413,25 @@ def ndcg(order: Sequence[int], right: set[int]) -> float:
     return float(discounts[[item in right for item in order]].sum() / discounts[: len(right)].sum())
 
 
-def learning(seeds: int) -> list[dict[str, Any]]:
-    told = []
-    for name, crowd in CROWDS.items():
-        runs = []
-        for seed in range(seeds):
-            with tempfile.TemporaryDirectory() as home:
-                runs.append(taught(Path(home) / "collection", crowd, seed))
-        told.append({"clicks": name, "on": f"{sum(run['on'] for run in runs)} of {seeds}"})
-        for what in ("held out", "right"):
-            before, after = (np.array([run[f"{what} {when}"] for run in runs]) for when in ("before", "after"))
-            told[-1][f"nDCG@10 {what}"] = [round(float(before.mean()), 3), round(float(after.mean()), 3)]
-            told[-1][f"worst {what}"] = round(float((after - before).min()), 3)
-    return told
+def learning(seeds: int) -> Iterator[dict[str, Any]]:
+    every: dict[str, Made] = {"made-up words": made_up}
+    every |= {name: lambda rng, world=world: world for name, world in seen().items()}
+    for world, made in every.items():
+        for name, crowd in CROWDS.items():
+            runs = []
+            for seed in range(seeds):
+                with tempfile.TemporaryDirectory() as home:
+                    runs.append(taught(Path(home) / "collection", crowd, seed, made))
+            told: dict[str, Any] = {
+                "world": world,
+                "clicks": name,
+                "on": f"{sum(run['on'] for run in runs)} of {seeds}",
+            }
+            for what in ("held out", "right"):
+                before, after = (np.array([run[f"{what} {when}"] for run in runs]) for when in ("before", "after"))
+                told[f"nDCG@10 {what}"] = [round(float(before.mean()), 3), round(float(after.mean()), 3)]
+                told[f"worst {what}"] = round(float((after - before).min()), 3)
+            yield told
 
 
 # ------------------------------------------------------------------------------------------------------ interleaving
@@ -436,8 +502,8 @@ def speed(n: int = 100_000, width: int = 256, asked: int = 100) -> list[dict[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
-        "marks": lambda told: marks(told.targets, told.seeds, told.words),
+    parts: dict[str, Callable[[argparse.Namespace], Iterable[dict[str, Any]]]] = {
+        "marks": lambda told: marks(told.targets, told.seeds, [told.words] if told.words else (WORDS, None)),
         "learning": lambda told: learning(told.seeds),
         "interleaving": lambda told: interleaving(),
         "speed": lambda told: speed(),
@@ -445,17 +511,16 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="by default all")
     parser.add_argument("--targets", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--words", type=int, help="how many of its caption's words a picture is looked for with")
+    parser.add_argument("--words", type=int, help="ask with so many words of a caption and nothing else")
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
-    found = {name: parts[name](told) for name in told.parts or parts}
     if told.json:
-        print(json.dumps(found))
+        print(json.dumps({name: list(parts[name](told)) for name in told.parts or parts}))
         return
-    for name, rows in found.items():
+    for name in told.parts or parts:
         print(f"\n{name}")
-        for row in rows:
-            print("  ".join(f"{what}: {value}" for what, value in row.items()))
+        for row in parts[name](told):
+            print("  ".join(f"{what}: {value}" for what, value in row.items()), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from command_line import Answer, Run
 
+from diptych.app.server.access import files
 from diptych.app.server.access.caller import Unauthorised
 from diptych.app.server.access.database import Database
 from diptych.app.server.access.keys import Keys
+from diptych.collection import Collection
 
 
 @pytest.fixture
@@ -23,12 +25,34 @@ def run(tmp_path: Path, here: Run) -> Run:
 
 
 def test_a_key_is_printed_alone_and_works(run, tmp_path: Path) -> None:
-    made = run("create", "laptop", "--scope", "write", "--collection", "pictures")
+    (tmp_path / "pictures").mkdir()
+    made = run("create", "laptop", "--scope", "write", "--collection", str(tmp_path / "pictures"))
     assert re.fullmatch(r"dpt_[0-9a-f]{12}_[0-9a-f]{64}\n", made.stdout)
     assert "not shown again" in made.stderr and made.stdout.strip() not in made.stderr
     with Database(tmp_path / "home") as database:
         caller = Keys(database).check(made.stdout.strip())
-    assert caller.name == "laptop" and caller.may("write") and caller.collections == {"pictures"}
+    assert (
+        caller.name == "laptop"
+        and caller.may("write")
+        and caller.collections == {str(tmp_path / "pictures" / ".diptych")}
+    )
+
+
+def test_a_key_is_for_a_collection_by_where_it_lies(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be it called by its folder of pictures, by its own, or by the name under which it was made over HTTP."""
+    monkeypatch.chdir(tmp_path)
+    for name, tenant in (("pictures", ""), ("birds", "anna")):
+        files.collection(tmp_path / "home", tenant, name).mkdir(parents=True)
+    Collection.open(tmp_path / "letters", write=True).close()
+
+    def places(*arguments: str) -> list[str]:
+        found: list[str] = json.loads(run("create", *arguments, "--json").stdout)["collections"]
+        return found
+
+    made = places("a", "--collection", "pictures", "--collection", str(tmp_path / "letters"))
+    assert made == sorted([str(tmp_path / "home" / "collections" / "_own" / "pictures"), str(tmp_path / "letters")])
+    assert places("b", "--collection", "birds", "--tenant", "anna")[0].endswith("/collections/anna/birds")
+    assert "no such folder" in run("create", "c", "--collection", "birds", code=2).stderr
 
 
 def test_a_revoked_key_is_refused_and_listed_as_such(run, tmp_path: Path) -> None:

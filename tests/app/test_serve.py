@@ -54,6 +54,26 @@ def test_what_was_named_comes_before_what_was_once_made_over_http(collection: Pa
         assert [one.name for one in library.of("")] == ["people", "birds", "aardvarks", "zebras"]
 
 
+def test_a_key_for_what_is_not_served_is_told_in_one_line(collection: Path, tmp_path: Path):
+    from diptych.app.server.access.database import Database
+    from diptych.app.server.access.keys import Keys
+    from diptych.app.server.library import Library
+    from diptych.app.server.running import unseen
+
+    with Library(bytes(32), 1, 30) as library, Database(tmp_path / "home") as database:
+        here, keys = library.add(collection).place, Keys(database)
+        keys.create("all")
+        keys.create("here", collections=[here])
+        keys.create("gone", collections=["/srv/gone"])
+        keys.create("by an older version", collections=["album"])
+        keys.create("of another tenant", tenant="anna", collections=[here])
+        keys.revoke("gone")
+        assert unseen(library, keys) == [
+            "diptych: the key by an older version is for album, which is not served here",
+            f"diptych: the key of another tenant is for {here}, which is not served here",
+        ]
+
+
 def test_the_address_that_is_printed_can_be_called_at_once(collection: Path, tmp_path: Path):
     command = [sys.executable, "-m", "diptych.app.cli", "serve", str(collection), "--port", "0"]
     environment = {**os.environ, "DIPTYCH_HOME": str(tmp_path / "home")}

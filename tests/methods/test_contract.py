@@ -418,6 +418,7 @@ def test_a_new_process_reads_it_and_gives_the_same(name, small, barely, loaded):
     assert {path.name for path in (loaded / name).rglob("*") if path.is_file()} == {
         "config.json",
         "weights.safetensors",
+        "SHA256SUMS",
     }
 
 

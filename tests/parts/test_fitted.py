@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from diptych.methods.subspace.cca import CCA
 from diptych.methods.subspace.kcca import KCCA
 from diptych.parts.fitted import Above, AtLeast, Fitted, NotEmpty, Regex, Triple
 from diptych.parts.kernels import KernelMap
+
+FLIPS = int(os.environ.get("DIPTYCH_FLIPS", "40"))
 
 
 @dataclass
@@ -170,6 +173,25 @@ def test_damaged_weights_say_so(folder, cut):
     weights = folder / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:cut])
     assert "damaged" in refused(folder)
+
+
+def test_a_flipped_byte_anywhere_in_a_folder_is_a_typed_error_and_never_another_result(folder):
+    """`DIPTYCH_FLIPS=1000` makes it long. Without the sums most changed weights would be read as if nothing were."""
+    rng = np.random.default_rng(5)
+    files = {file: file.read_bytes() for file in folder.iterdir()}
+    for _ in range(FLIPS):
+        file = rng.choice(list(files))
+        data = bytearray(files[file])
+        data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        file.write_bytes(data)
+        refused(folder)
+        file.write_bytes(files[file])
+    assert isinstance(Fitted.from_pretrained(folder), CCA)
+
+
+def test_a_folder_of_an_older_version_has_no_sums_and_is_read(folder):
+    (folder / "SHA256SUMS").unlink()
+    assert isinstance(Fitted.from_pretrained(folder), CCA)
 
 
 def test_damaged_config_says_so(folder):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -27,19 +28,19 @@ ROLES = {
     "read": Caller("reader", key="reader", scopes=including("read")),
     "write": Caller("writer", key="writer", scopes=including("write")),
     "admin": Caller("owner", scopes=including("admin")),
-    "blinkered": Caller("blinkered", key="blinkered", scopes=including("admin"), collections=frozenset({"album"})),
+    "blinkered": Caller("blinkered", key="blinkered", scopes=including("admin"), collections=frozenset()),
     "stranger": Caller("stranger", key="stranger", tenant="elsewhere", scopes=including("admin")),
 }
 """What is shown in the place of a key, and who is let in for it."""
 
 
-def who(request: Request) -> Caller:
+def who(request: Request, roles: Mapping[str, Caller] = ROLES) -> Caller:
     word = request.headers.get("authorization", "").removeprefix("Bearer ")
     if word == "expired":
         raise Unauthorised("this API key expired on 2020-01-01; ask for a new one")
-    if word not in ROLES:
+    if word not in roles:
         raise Unauthorised("show an API key: Authorization: Bearer dpt_…")
-    return ROLES[word]
+    return roles[word]
 
 
 @dataclass
@@ -87,9 +88,10 @@ def served(home: Path, **settings: object) -> Iterator[Served]:
     given = Settings.of({"DIPTYCH_HOME": str(home / "server")}, **settings)
     with Library(SECRET, readers=3, seconds=10) as library:
         library.add(home / "cards")
-        library.add(home / "books", "album")
+        album = library.add(home / "books", "album")
+        narrow = replace(ROLES["blinkered"], collections=frozenset({album.place}))
         library.add(home / "cards", "theirs", tenant="elsewhere")
-        app = create(library, given, who)
+        app = create(library, given, partial(who, roles={**ROLES, "blinkered": narrow}))
         bound = socket.create_server(("127.0.0.1", 0))
         port = bound.getsockname()[1]
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", server_header=False, access_log=False))

@@ -35,7 +35,11 @@ def create(
     ] = "read",
     tenant: TenantOption = "",
     collections: Annotated[
-        list[str] | None, typer.Option("--collection", help="May see this collection alone; may be repeated.")
+        list[Path] | None,
+        typer.Option(
+            "--collection",
+            help="May see this one alone: a folder that is served, or one made over HTTP; may be repeated.",
+        ),
     ] = None,
     days: Annotated[int | None, typer.Option("--days", help="How long it lasts; without, until it is revoked.")] = None,
     takes_all: Annotated[
@@ -47,7 +51,8 @@ def create(
     """Make a key and print it, this once."""
     with _kept(home) as kept:
         seconds = None if days is None else days * 86_400.0
-        new = kept.create(name, scope, tenant, collections, seconds, _hours(takes_all) if takes_all else None)
+        some = None if collections is None else [_place(one, tenant, home) for one in collections]
+        new = kept.create(name, scope, tenant, some, seconds, _hours(takes_all) if takes_all else None)
     if as_json:
         print_json(_facts(new.key) | {"key": new.token})
     else:
@@ -93,6 +98,17 @@ def _kept(home: Path | None) -> Iterator[Keys]:
 
     with Database(home or files.home()) as database:
         yield Keys(database)
+
+
+def _place(collection: Path, tenant: str, home: Path | None) -> str:
+    """Where a collection lies: its name is given anew each time that the server starts."""
+    from diptych.app import places
+    from diptych.app.server.access import files
+
+    made = files.collection(home or files.home(), tenant, collection.name)
+    if not collection.exists() and len(collection.parts) == 1 and made.is_dir():
+        return str(made.resolve())
+    return str(places.served(collection).resolve())
 
 
 def _hours(text: str) -> tuple[int, int]:

@@ -34,6 +34,13 @@ def into(path: Path) -> Path:
     return next((found for folder in folders if (found := beside(folder)).is_dir()), beside(folders[0]))
 
 
+def served(place: Path) -> Path:
+    """The collection that is served for a place: itself, or that of a folder of pictures, be it yet to be made."""
+    from diptych.collection.store import FILE
+
+    return place if (place / FILE).is_file() else into(place)
+
+
 def beside(folder: Path) -> Path:
     """Where the collection of a folder lives: inside it, or in the cache where nothing may be written into it."""
     from diptych.sources import cache

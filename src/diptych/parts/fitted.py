@@ -2,12 +2,13 @@
 
 Fields of the dataclass are hyper-parameters, each with a default. What fitting learns is an attribute whose name ends
 in `_`: arrays, dicts of arrays by name, plain JSON values, or other `Fitted` things. A folder keeps them as
-safetensors and JSON, never pickle.
+safetensors and JSON, never pickle, each file with its sum.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib
 import inspect
 import json
@@ -34,6 +35,10 @@ from diptych.parts.plugins import METHODS, loaded, plugins
 MOVED = {"diptych.flow.encoder": "diptych.encoder"}
 """Where a module lies now, by the name that it had when the first folders were written. Folders, and the identities of
 collections, keep the old name, so that nothing has to be fitted or encoded anew because a file has moved."""
+
+
+SUMS = "SHA256SUMS"
+"""The sums of the files in a folder, as `sha256sum -c` reads them: a changed bit of a weight would never be noticed."""
 
 
 class Bound(typing.Protocol):
@@ -185,7 +190,8 @@ class Fitted:
         return {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write settings and learned state: `config.json` and `weights.safetensors`; nested things in sub-folders.
+        """Write settings and learned state: `config.json`, `weights.safetensors` and their sums; nested things in
+        sub-folders.
 
         folder   made where it is not there
         Raises BadInput for a class that could not be found again, because it stands inside a function or class.
@@ -222,6 +228,7 @@ class Fitted:
         }
         text = json.dumps(config, indent=1, ensure_ascii=False, default=_plain)
         (home / "config.json").write_text(text + "\n", encoding="utf-8")
+        (home / SUMS).write_text(_sums(home), encoding="ascii")
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, modules: Sequence[str] = ()) -> Self:
@@ -261,6 +268,7 @@ class Fitted:
             setattr(thing, attribute, value)
         for part in config["parts"]:
             setattr(thing, part, Fitted.from_pretrained(home / part, modules))
+        _check_sums(home)
         return thing
 
 
@@ -317,6 +325,24 @@ def _arrays(home: Path) -> dict[str, np.ndarray]:
         raise BadInput(f"{home}: no weights.safetensors in it; not a fitted folder") from None
     except Exception as error:  # its own class, defined in Rust, and what its header makes of numpy
         raise BadInput(f"{home}/weights.safetensors is damaged ({error}); fit again") from None
+
+
+def _sums(home: Path) -> str:
+    found = []
+    for name in ("config.json", "weights.safetensors"):
+        with (home / name).open("rb") as file:
+            found.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return "".join(found)
+
+
+def _check_sums(home: Path) -> None:
+    """Raises BadInput where a file is not what was saved. Folders of older versions have none."""
+    try:
+        kept = (home / SUMS).read_bytes()
+    except FileNotFoundError:
+        return
+    if kept != _sums(home).encode():
+        raise BadInput(f"{home} is not as it was saved; fit again, or delete {home / SUMS} if you changed it yourself")
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

@@ -101,7 +101,7 @@ def opened(browser: Any, server: Running) -> Iterator[Opened]:
         about: str = "", width: int = 1280, height: int = 800, allowed: str = "", at: str = server.address, **more: Any
     ) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, **more)
-        context.set_default_timeout(12_000)
+        context.set_default_timeout(60_000)  # a busy machine is no fault of the page
         own.add(at.rstrip("/"))
         contexts.append(context)
         page = context.new_page()
@@ -126,6 +126,6 @@ def opened(browser: Any, server: Running) -> Iterator[Opened]:
             page.unroute_all(behavior="ignoreErrors")  # a route that is still under way would fail in the next test
         context.close()
     for name in ("album", "few"):  # marks are there when the next test asks the same
-        httpx2.delete(f"{server.address}v1/collections/{name}/feedback").raise_for_status()
+        httpx2.delete(f"{server.address}v1/collections/{name}/feedback", timeout=60).raise_for_status()
     assert not faults, faults
     assert asked <= {*own, "blob://", "data://"}

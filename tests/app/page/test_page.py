@@ -31,7 +31,7 @@ def settled(page: Any) -> Any:
     return page
 
 
-def until(page: Any, expression: str, argument: object = None, seconds: float = 20) -> None:
+def until(page: Any, expression: str, argument: object = None, seconds: float = 60) -> None:
     """Wait until something is so. (What Playwright has for it the page's own policy forbids, as it should.)"""
     end = time.monotonic() + seconds
     while not page.evaluate(expression, argument):
@@ -320,7 +320,7 @@ def standing(page: Any, query: str) -> Any:
     return called(page, "GET", f"feedback?query={query}")
 
 
-def until_standing(page: Any, query: str, yes: int, no: int, seconds: float = 20) -> None:
+def until_standing(page: Any, query: str, yes: int, no: int, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while [len(standing(page, query)[side]) for side in ("yes", "no")] != [yes, no]:
         assert time.monotonic() < end, standing(page, query)
@@ -565,6 +565,51 @@ def test_a_mark_that_the_server_did_not_answer_to_is_sent_again(opened: Any) -> 
     assert standing(page, "a+tree")["no"] == [two] and shelf(page) == [(two, "no")] and one in ids(page)
 
 
+def test_marks_that_were_not_sent_outlive_a_reload_and_are_sent_when_the_server_is_back(
+    opened: Any, server: Any
+) -> None:
+    page = opened("?q=a+tree", allowed="ERR_")
+    settled(page)
+    one, two = ids(page)[:2]
+    page.context.set_offline(True)
+    page.locator("#grid .tile .look").first.focus()
+    for key in "ny":
+        page.keyboard.press(key)
+    page.wait_for_selector("#problem:has-text('2 marks wait to be sent.')")
+    with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
+        page.reload()
+    page.context.set_offline(False)
+    page.goto(f"{server.address}?q=a+tree")  # of which the history knows no marks
+    until_standing(page, "a+tree", 1, 1)
+    page.wait_for_selector(".toast:has-text('2 marks were sent.')")
+    settled(page)
+    assert sorted(shelf(page)) == sorted([(one, "no"), (two, "yes")]) and page.locator("#problem").is_hidden()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert standing(page, "a+tree") == {"yes": [two], "no": [one]}
+
+
+def test_a_busy_server_loses_no_mark(opened: Any) -> None:
+    page = opened("?q=a+tree", allowed="Failed to load resource")
+    settled(page)
+    one = ids(page)[0]
+    busy = {"status": 503, "headers": {"Retry-After": "1"}, "json": {"detail": "another program is writing"}}
+    page.route("**/feedback", lambda route: route.fulfill(**busy))
+    page.locator("#grid .tile .look").first.focus()
+    page.keyboard.press("y")
+    page.wait_for_selector("#problem:has-text('1 mark waits to be sent. The server is busy')")
+    page.reload()
+    page.wait_for_selector("#problem:has-text('1 mark waits to be sent. The server is busy')")
+    assert shelf(page) == [(one, "yes")]
+    page.unroute("**/feedback")
+    page.wait_for_selector("#problem", state="hidden")
+    until_standing(page, "a+tree", 1, 0)
+    page.route("**/feedback", lambda route: route.fulfill(status=404, json={"detail": "there is no such item"}))
+    page.locator("#grid .tile .look").first.focus()
+    with page.expect_response("**/feedback"):
+        page.keyboard.press("n")
+    until(page, "sessionStorage.length === 0")  # what it will never take holds up nothing
+
+
 def test_what_is_opened_and_for_how_long_is_kept_with_what_stood_above(opened: Any, album: Path) -> None:
     page = opened("?q=a+mountain")
     settled(page)
@@ -680,10 +725,15 @@ def test_a_browser_signs_in_finds_what_it_asked_for_and_signs_out(opened: Any, a
     settled(page)
     assert page.input_value("#words") == "a boat" and ids(page)
     until(page, "localStorage.asked === '[\"a boat\"]'")
+    page.route("**/feedback", lambda route: None)  # which never answers
+    page.locator("#grid .tile .look").first.focus()
+    page.keyboard.press("y")
+    until(page, "sessionStorage.length === 1")
     page.click("#menu")
     page.click(".popover .option:has-text('Sign out')")
     page.wait_for_selector("input[name=key]")
     assert page.context.cookies() == []
+    assert page.evaluate("sessionStorage.length") == 0
     assert page.evaluate("localStorage.asked") is None, "whoever is next at this browser learns nothing"
     page.context.close()
     running.stop()
@@ -817,6 +867,13 @@ def test_of_an_experiment_it_says_one_line_and_names_the_answer_that_was_chosen_
     page.click("#menu")
     page.wait_for_selector(".popover .option")
     assert "An experiment compares two orders here." in page.inner_text(".popover")
+    page.goto(page.url.partition("?")[0] + '?q=a+boat+folder+%3D+"by the sea"')
+    settled(page)
+    with page.expect_request(lambda request: "/feedback" in request.url and "mark" in request.post_data) as marked:
+        page.locator("#grid .tile .look").first.focus()
+        page.keyboard.press("y")
+    found = marked.value.post_data_json
+    assert (found["query"], found["mark"], found["answer"]) == ("a boat", "yes", "word 0")
 
 
 def picture(album: Path) -> bytes:
@@ -1182,6 +1239,7 @@ def test_axe_finds_nothing_serious_on_any_page(light: str, width: int, opened: A
 STATES = {
     "answer": ("?q=a+lighthouse+by+the+sea", {}),
     "narrowed": ('?q=balloons+NOT+"snow"+taken+>%3D+2022-06-01+camera+%3D+"X100V"', {"color_scheme": "dark"}),
+    "marked": ("?q=something+on+the+water", {}),
     "picture": ("?q=a+windmill", {}),
     "none": ("?q=quarterly+tax+invoice+tag%3Afog", {}),
     "duplicates": ("?view=duplicates", {}),
@@ -1192,26 +1250,42 @@ STATES = {
 }
 
 
-SOMEWHERE = """[...document.querySelectorAll("#viewer dd")].at(-1).textContent = "/home/ann/Pictures/00102.jpg" """
+SOMEWHERE = """() => {
+  const path = [...document.querySelectorAll("#viewer dd")].at(-1);
+  path.textContent = "/home/ann/Pictures/" + path.textContent.split("/").at(-1);
+}"""
 """The path of a temporary folder says nothing to who reads the documentation."""
 
+ALL_HERE = """[...document.querySelectorAll("main img, dialog[open] img")].every((img) => {
+  const { top, bottom } = img.getBoundingClientRect();
+  return bottom < 0 || top > innerHeight || (img.complete && img.naturalWidth > 0);
+})"""
 
-def test_six_states_are_drawn(opened: Any, tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_is_drawn(name: str, opened: Any, tmp_path: Path) -> None:
     """With DIPTYCH_SCREENSHOTS=docs/images it makes the pictures of the documentation."""
     folder = Path(os.environ.get("DIPTYCH_SCREENSHOTS") or tmp_path)
-    for name, (about, how) in STATES.items():
-        page = opened(about, reduced_motion="reduce", **how)
-        page.wait_for_selector("#grid .tile img.here, .twin img", state="attached")
-        if name == "picture":
-            page.locator("#grid .tile .look").first.click()
-            page.wait_for_selector("#region:not([hidden])")
-            page.wait_for_selector("#neighbours img")
-            page.evaluate(SOMEWHERE)
-        page.wait_for_load_state("networkidle")
-        page.wait_for_selector(".toast", state="detached")
-        page.wait_for_timeout(300)  # pictures that came last are still fading in
-        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        assert len(shot.getcolors(1 << 24) or ()) > 1_000  # pictures are on it
-        file = folder / f"page-{name}.webp"
-        shot.save(file, quality=80, method=6)
-        assert file.stat().st_size < 150_000
+    about, how = STATES[name]
+    page = opened(about, reduced_motion="reduce", **how)
+    page.wait_for_selector("#grid .tile img.here, .twin img", state="attached")
+    if name == "picture":
+        page.locator("#grid .tile .look").first.click()
+        page.wait_for_selector("#region:not([hidden])")
+        page.wait_for_selector("#neighbours img")
+        page.evaluate(SOMEWHERE)
+    if name == "marked":
+        first = ids(page)
+        marks_made(page, "yes", first[0], first[3])
+        marks_made(page, "no", first[1])
+    if name == "duplicates":
+        page.wait_for_selector("#duplicates button:has-text('Look again')")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_selector(".toast", state="detached")
+    until(page, ALL_HERE)
+    page.wait_for_timeout(300)  # pictures that came last are still fading in
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    assert len(shot.getcolors(1 << 24) or ()) > 1_000  # pictures are on it
+    file = folder / f"page-{name}.webp"
+    shot.save(file, quality=80, method=6)
+    assert file.stat().st_size < 150_000

@@ -113,6 +113,24 @@ def test_a_key_for_another_tenant_or_another_collection_sees_nothing(server):
         assert client.get("/v1/collections", headers=bearer(narrow)).json() == {"collections": []}
 
 
+def test_a_key_is_for_a_collection_and_not_for_its_name(pictures, tmp_path):
+    """Names are given anew at each start: what takes one tomorrow is none of the business of yesterday's keys."""
+    with Collection.open(tmp_path / "others", "mini", write=True) as collection:
+        collection.add(pictures / "anna-0.jpg", workers=1)
+    mine, others = pictures / ".diptych", tmp_path / "others"
+    with served_in(tmp_path / "home", {("", "anna"): mine, ("", "others"): others}, keys=True) as (url, admission):
+        token = bearer(admission.keys.create("narrow", collections=[str(mine.resolve())]).token)
+        seen = httpx2.get(f"{url}/v1/collections", headers=token).json()["collections"]
+        assert [one["name"] for one in seen] == ["anna"]
+    with served_in(tmp_path / "home", {("", "ours"): mine, ("", "anna"): others}, keys=True) as (url, _):
+        seen = httpx2.get(f"{url}/v1/collections", headers=token).json()["collections"]
+        assert [(one["name"], one["items"]) for one in seen] == [("ours", 3)]
+        assert httpx2.get(f"{url}{COLLECTION}", headers=token).status_code == 404
+    with served_in(tmp_path / "home", {("", "anna"): others}, keys=True) as (url, _):
+        answer = httpx2.get(f"{url}{COLLECTION}", headers=token)
+        assert answer.status_code == 404 and "no collection is served that you may see" in answer.json()["detail"]
+
+
 def test_a_browser_signs_in_with_a_key_and_out_again(server):
     url, admission = server
     token = admission.keys.create("browser", "write").token
@@ -297,6 +315,9 @@ def test_a_collection_is_made_filled_and_deleted(server, pictures):
         assert item["name"] == "evil name.jpg" and Path(item["path"]).read_bytes() == file
         assert client.delete(f"/v1/collections/new/items/{item['id']}", headers=admin).status_code == 204
         assert not Path(item["path"]).exists()
+        place = str(Path(item["path"]).parents[1])
+        for_new = bearer(admission.keys.create("for-new", collections=[place]).token)
+        assert client.get("/v1/collections/new", headers=for_new).status_code == 200
         stored = client.post("/v1/collections/new/items", files={"files": ("a.jpg", file)}, headers=admin).json()
         about = {"name": "x", "items": [stored["items"][0]["id"]]}
         link = client.post("/v1/collections/new/shares", json=about, headers=admin).json()["address"]
@@ -308,6 +329,7 @@ def test_a_collection_is_made_filled_and_deleted(server, pictures):
         assert client.post("/v1/collections", json={"name": "new"}, headers=admin).status_code == 201
         for name in ("b.jpg", "c.jpg"):
             client.post("/v1/collections/new/items", files={"files": (name, file)}, headers=admin)
+        assert client.get("/v1/collections/new", headers=for_new).status_code == 404, "it was for the one that is gone"
         assert client.get(link).status_code == 404, "what was shared is gone, whatever is there now"
         assert client.delete("/v1/collections/new", headers=admin).status_code == 204
 

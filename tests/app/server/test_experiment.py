@@ -38,11 +38,11 @@ class _Drawn:
     def __init__(self, reader: Collection) -> None:
         self._reader = reader
 
-    def search(self, query: Any, *given: Any, **named: Any) -> Answer:
-        answer: Answer = self._reader.search(query, *given, **named)
+    def search(self, query: Any, k: int, offset: int, **named: Any) -> Answer:
+        answer: Answer = self._reader.search(query, CARDS, **named)
         hits = sorted(answer.results, key=lambda hit: hit.id)
         random.Random(str(answer.query)).shuffle(hits)
-        return replace(answer, results=tuple(hits))
+        return replace(answer, results=tuple(hits[offset : offset + k]))
 
 
 @pytest.fixture
@@ -154,6 +154,46 @@ def test_only_who_was_given_an_answer_speaks_for_one_of_its_orders(server, cards
     assert marked["answer"] == "" and marked["ranked_by"].startswith("marks")  # the first alone answers
     httpx2.delete(f"{server.url}{C}/feedback", headers=key("read")).raise_for_status()
     assert result(cards_served).wins + result(cards_served).losses == 0
+
+
+def test_a_mark_counts_whatever_narrows_what_was_asked(server, cards_served, compared):
+    """Marks are kept under the words, and what was opened under the whole question: one choice, counted once."""
+    compared(Against("keywords=0", second={"keywords": 0.0}))
+    whole = 'a boat number < 30 NOT "a dog"'
+    answer = ask(server, whole)
+    item, word = answer["results"][0]["id"], answer["answer"]
+    choose(server, "a dog", item, word, mark="yes")  # of another question
+    assert result(cards_served).wins + result(cards_served).losses == 0
+    choose(server, "a boat", item, word, mark="yes")
+    choose(server, whole, item, word)
+    assert result(cards_served).wins + result(cards_served).losses == 1
+
+
+def test_each_order_is_asked_for_once_however_far_down_the_page_is(server, cards_served, compared, monkeypatch):
+    compared(Against("keywords=0", second={"keywords": 0.0}))
+    whole, pages, search = ask(server, "a boat", k=CARDS)["results"], [], Collection.search
+
+    def seen(self: Collection, asked: Any, k: int, offset: int, **named: Any) -> Answer:
+        pages.append((k, offset, named["keywords"]))
+        return search(self, asked, k, offset, **named)
+
+    monkeypatch.setattr(Collection, "search", seen)
+    assert ask(server, "a boat", k=4, offset=30)["results"] == whole[30:34]
+    assert pages == [(34, 0, None), (34, 0, 0.0)]
+
+
+def test_pages_agree_where_the_other_collection_has_what_this_one_has_not(
+    server, cards_served, compared, cards, tmp_path
+):
+    """However much of what the other finds is unknown here, as many of its answers have a say in each page."""
+    with Collection.open(tmp_path / "other", "mini", write=True) as other:
+        other.add(server.pictures[0].parent, server.album, workers=1)
+    compared(read(str(tmp_path / "other"), server.library))
+    with cards_served.reader() as reader:
+        words = f'"{reader.get(cards_served.opaque.find(cards[0])).captions[0]}"'  # of a card that both have, one twice
+    whole = [hit["id"] for hit in ask(server, words, k=CARDS)["results"]]
+    parts = [hit["id"] for offset in range(CARDS) for hit in ask(server, words, k=1, offset=offset)["results"]]
+    assert parts == whole
 
 
 def test_it_is_told_that_answers_are_of_two_orders_and_nothing_of_which(server, http, cards_served, compared):

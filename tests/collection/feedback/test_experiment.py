@@ -45,6 +45,20 @@ def test_a_query_of_a_person_counts_once_for_whom_they_chose_more_of(collection)
     assert numbers(collection) == (1, 1, 0)
 
 
+def test_what_narrows_a_query_makes_no_other_query_of_it(collection):
+    red, green, *_ = ids(collection)
+    choose = collection.experiment.record
+    choose("second", "anna", 'red card year = 2024 NOT "blue"', red, "click")
+    choose("second", "anna", "red card", red, "yes")  # marks are kept under the words
+    assert numbers(collection) == (1, 0, 0)
+    choose("first", "anna", '"red card" tag = "x"', green, "click")
+    assert numbers(collection) == (0, 0, 1)
+    choose("first", "anna", "year = 2024", green, "click")  # which asks for nothing but what it lets pass
+    choose("first", "anna", "year = 2023", green, "click")
+    choose("first", "anna", "red (", green, "click")  # which cannot be read
+    assert numbers(collection) == (0, 3, 1)
+
+
 def test_the_numbers_are_those_of_the_sign_test(collection):
     red, *_ = ids(collection)
     for number in range(20):

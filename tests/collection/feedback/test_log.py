@@ -33,6 +33,16 @@ def test_what_is_recorded_is_told_as_it_was(collection):
     assert list(collection.feedback.events("nobody")) == [] and collection.verify() == []
 
 
+def test_who_did_something_is_told_and_no_event_is_read_for_it(collection, monkeypatch):
+    red, *_ = ids(collection)
+    for user in ("bob", "anna", "bob"):
+        collection.feedback.record(user, "a red card", red, "click")
+    monkeypatch.delattr(log, "events")
+    assert collection.feedback.users() == ["anna", "bob"]
+    plan = collection._store.rows("EXPLAIN QUERY PLAN SELECT DISTINCT user FROM events ORDER BY user")
+    assert "COVERING INDEX events_user" in str(plan)
+
+
 def test_the_latest_mark_of_an_item_holds_whenever_it_came_in(collection):
     red, green, blue, yellow = ids(collection)
     mark = collection.feedback.record

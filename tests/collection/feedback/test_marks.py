@@ -238,7 +238,7 @@ def test_people_who_mark_find_what_they_look_for(monkeypatch):
     wishes = []
     for target in range(0, 400, 10):
         query = cosine.normalise(0.3 * items[target : target + 1] + 0.25 * rng.normal(size=(1, 32)))[0]
-        wishes.append(bench.Wish(query, target, of == of[target]))
+        wishes.append(bench.Wish("a thing", query, target, of == of[target]))
     before, after = bench.best_marks(cosine, items, wishes).mean(axis=0)
     assert after > before + 0.15
     for protocol in (bench.SEARCHING, bench.HARSH):
@@ -248,3 +248,19 @@ def test_people_who_mark_find_what_they_look_for(monkeypatch):
         assert rows[None][4] >= rows[None][0], "ten wrong marks more leave it above where it began"
         falls = (np.diff(found["none"].astype(int), axis=1) < 0).any()
         assert falls == (protocol is bench.HARSH), "what is known when it is seen is not marked wrong"
+
+
+def test_what_people_type_is_measured_first_and_whole_captions_beside_it(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "bench"))
+    import feedback as bench
+
+    rng = np.random.default_rng(0)
+    items = cosine.normalise(rng.normal(size=(60, 8)))
+    wishes = [bench.Wish("a thing", items[target + 1], target, rng.random(60) < 0.3) for target in (3, 9)]
+    monkeypatch.setattr(bench.shelf, "open", lambda name: None)
+    monkeypatch.setattr(bench, "worlds", lambda targets, asking: {f"asked with {asking.words}": (items, wishes)})
+    told = list(bench.marks(targets=2, seeds=1))
+    each = 2 * len(bench.VARIANTS) + 1
+    assert [row["asked with"] for row in told] == ["5 words"] * each + ["whole captions"] * each
+    assert [row["world"] for row in told] == ["asked with 5"] * each + ["asked with None"] * each
+    assert all(("gain" in row) != ("best marks" in row) for row in told)

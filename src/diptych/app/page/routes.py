@@ -16,7 +16,8 @@ FOREVER = "public, max-age=31536000, immutable"
 @routes.get("/", response_class=Response, include_in_schema=False, **needs("read"))
 def find(request: Request) -> Response:
     """The page to search on; who may only read is offered nothing else."""
-    return drawn(request, "find.html", writes=caller_of(request).may("write"))
+    caller = caller_of(request)
+    return drawn(request, "find.html", writes=caller.may("write"), user=caller.user)
 
 
 @open_routes.get("/page/{name}", response_class=Response, include_in_schema=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -19,8 +19,8 @@ from diptych.kinds import BadInput, shown
 if TYPE_CHECKING:
     from diptych.app.server.library import Library, Served
 
-PAGE = 100
-"""Answers that are asked for at a time: how many are asked for decides how they are ordered."""
+MOST = 10_000
+"""Answers that either ranker is asked for at the most; behind them there are none."""
 
 KEPT = 10_000
 """Answers of which it is known whose pick each hit was."""
@@ -57,19 +57,20 @@ class Drafts:
         self._kept: OrderedDict[str, tuple[str, str, Mapping[int, Team]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, user: str, query: str, draft: Interleaved) -> str:
+    def keep(self, user: str, asked: str, draft: Interleaved) -> str:
+        """asked: what was asked for, as `Feedback.asked` tells it of a query; so filters are no part of it."""
         word = secrets.token_urlsafe(12)
         with self._lock:
-            self._kept[word] = user, query, dict(zip(draft.ids, draft.teams, strict=True))
+            self._kept[word] = user, asked, dict(zip(draft.ids, draft.teams, strict=True))
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return word
 
-    def team(self, word: str, user: str, query: str, id: int) -> Team | None:
-        """Whose pick an item was in the answer that this user was given to this query; None where nobody knows."""
+    def team(self, word: str, user: str, asked: str, id: int) -> Team | None:
+        """Whose pick an item was in the answer that this user was given to this; None where nobody knows."""
         with self._lock:
-            whose, asked, teams = self._kept.get(word, ("", "", {}))
-        return teams.get(id) if (whose, asked) == (user, query) else None
+            whose, what, teams = self._kept.get(word, ("", "", {}))
+        return teams.get(id) if (whose, what) == (user, asked) else None
 
 
 def read(what: str, library: Library) -> Against:
@@ -111,29 +112,30 @@ def drafted(
     against: Against, first: Collection, ask: Ask, k: int, offset: int, user: str, query: str
 ) -> tuple[Answer, Interleaved]:
     """A page of both rankers' answers as one, and whose each is. The same for the same person and query."""
-    need = offset + k
-    answer, hits = _ranked(lambda *page: ask(first, *page, against.first), need)
+    need = min(offset + k, MOST)
+    answer = ask(first, need, 0, against.first)
     if against.other is None:
-        _, others = _ranked(lambda *page: ask(first, *page, against.second), need)
+        others = ask(first, need, 0, against.second).results
     else:
         with against.other.reader() as other:
-            _, found = _ranked(lambda *page: ask(other, *page, {}), need)
-        others = [replace(hit, id=id) for hit in found for id in first.ids(hit.key)[:1]]
+            others = _known(first, lambda most: ask(other, most, 0, {}), need)
     began = first.experiment.running
     seed = sha256(repr((began and began.since, user, query)).encode()).digest()
-    draft = interleave(
-        [hit.id for hit in hits], [hit.id for hit in others], int.from_bytes(seed[:7], "big"), max(1, min(need, 10_000))
-    )
-    by_team = {"first": {hit.id: hit for hit in hits}, "second": {hit.id: hit for hit in others}}
+    by_team = {"first": {hit.id: hit for hit in answer.results}, "second": {hit.id: hit for hit in others}}
+    draft = interleave(list(by_team["first"]), list(by_team["second"]), int.from_bytes(seed[:7], "big"), need)
     page = [by_team[team][id] for id, team in zip(draft.ids[offset:], draft.teams[offset:], strict=True)]
     if against.other is not None:  # what is known of each is what the first knows
         page = [replace(hit, item=first.get(hit.id)) for hit in page]
     return replace(answer, results=tuple(page)), draft
 
 
-def _ranked(ask: Callable[[int, int], Answer], need: int) -> tuple[Answer, Sequence[Hit]]:
-    """The first `need` answers, and perhaps more; with the first page."""
-    pages = [ask(PAGE, 0)]
-    while len(pages) * PAGE < need and len(pages[-1].results) == PAGE:
-        pages.append(ask(PAGE, len(pages) * PAGE))
-    return pages[0], [hit for page in pages for hit in page.results]
+def _known(first: Collection, ask: Callable[[int], Answer], need: int) -> tuple[Hit, ...]:
+    """The best answers of another collection that the first has as well, by their ids there; at least `need` of them,
+    where there are so many."""
+    most = need
+    while True:
+        found = ask(most).results
+        known = tuple(replace(hit, id=id) for hit in found for id in first.ids(hit.key)[:1])
+        if len(known) >= need or len(found) < most or most == MOST:
+            return known
+        most = min(2 * most, MOST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -207,6 +207,15 @@ def served(request: Request, collection: str) -> Served:
     library: Library = request.app.state.library
     caller = caller_of(request)
     found = library.get(caller.tenant, collection)
-    if found is None or not caller.sees(found.tenant, found.name):
-        raise Problem(404, f"there is no collection {collection!r}; GET /v1/collections lists them")
-    return found
+    if found is not None and caller.sees(found.tenant, found.place):
+        return found
+    if not seen(request):
+        raise Problem(404, "no collection is served that you may see; ask who runs the server")
+    raise Problem(404, f"there is no collection {collection!r}; GET /v1/collections lists them")
+
+
+def seen(request: Request) -> Sequence[Served]:
+    """The collections that the caller may see."""
+    library: Library = request.app.state.library
+    caller = caller_of(request)
+    return [found for found in library.of(caller.tenant) if caller.sees(found.tenant, found.place)]

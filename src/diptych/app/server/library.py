@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from diptych.app.server.access import files
 from diptych.app.server.access.opaque import OpaqueIds
 from diptych.app.server.experiment import Against, Drafts
 from diptych.app.server.jobs import Jobs
@@ -26,9 +27,6 @@ from diptych.collection.store import FILE, HIDDEN
 from diptych.kinds import Array, BadInput, shown
 
 T = TypeVar("T")
-
-OWN = "_own"
-"""The folder of collections without a tenant; no name of a tenant begins so."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
@@ -111,11 +109,13 @@ def _done(work: Callable[[Collection], Any], future: Future[Any], collection: Co
 class Served:
     """One collection. name: of its address; tenant: who owns it.
 
+    place     where it lies, which tells it from all others: names are given anew each time that the server starts
     is_made   over HTTP, and not of a person's own folder
     """
 
     def __init__(self, name: str, folder: Path, secret: bytes, readers: int, seconds: float, tenant: str = "") -> None:
         self.name, self.folder, self.tenant, self._seconds = name, folder, tenant, seconds
+        self.place = str(folder.resolve())
         self.opaque = OpaqueIds(secret, tenant, self.place)  # browsers keep thumbnails by their ids for a day
         self.inbox = folder.parent / "uploads" if folder.name == HIDDEN else folder / "pictures"
         with Collection.open(folder) as first:
@@ -130,11 +130,6 @@ class Served:
         self.against: Against | None = None
         self.drafts = Drafts()
         self.thumbnails = Thumbnails(None if is_encrypted else folder)
-
-    @property
-    def place(self) -> str:
-        """Where it lies, which tells it from all others: names are given anew each time that the server starts."""
-        return str(self.folder.resolve())
 
     @property
     def is_writable(self) -> bool:
@@ -199,10 +194,6 @@ class Served:
                     collection.close()
 
 
-def _made_in(home: Path) -> Path:
-    return home / "collections"
-
-
 class Library:
     """The collections of a server by name. Use it in a `with`."""
 
@@ -240,7 +231,7 @@ class Library:
         """A new collection, to be filled with uploads. Raises BadInput for a name that is taken or is none."""
         if not _NAME.fullmatch(name):
             raise BadInput(f"name: {shown(name)}; give 1 to 64 letters, digits, - and _, a letter or digit first")
-        folder = _made_in(home) / (tenant or OWN) / name
+        folder = files.collection(home, tenant, name)
         if (tenant, name) in self._served or folder.exists():
             raise BadInput(f"name: there is a collection {name} already; choose another")
         Collection.open(folder, write=True).close()
@@ -248,9 +239,9 @@ class Library:
 
     def add_made(self, home: Path) -> None:
         """Serve what `make` made when the server ran before."""
-        for file in sorted(_made_in(home).glob(f"*/*/{FILE}")):
+        for file in sorted(home.glob(f"collections/*/*/{FILE}")):
             owner = file.parents[1].name
-            self._add_made(file.parent, file.parent.name, "" if owner == OWN else owner)
+            self._add_made(file.parent, file.parent.name, "" if owner == files.OWN else owner)
 
     def _add_made(self, folder: Path, name: str, tenant: str) -> Served:
         served = self.add(folder, name, tenant)

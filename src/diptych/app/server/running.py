@@ -14,10 +14,12 @@ import uvicorn
 from diptych.app.server import experiment
 from diptych.app.server.access import files
 from diptych.app.server.access.audit import Audit
+from diptych.app.server.access.keys import Keys
 from diptych.app.server.admission import admitting
 from diptych.app.server.app import create
 from diptych.app.server.library import Library
 from diptych.app.server.settings import Settings
+from diptych.app.shell import print_note
 from diptych.collection import Collection
 from diptych.collection.store import FILE
 from diptych.kinds import BadInput, Progress
@@ -37,6 +39,8 @@ def ready(
         library.add_made(settings.home)
         for tenant, place in places:
             serve(library, place, tenant, against)
+        for line in unseen(library, admission.keys):
+            print_note(line)
         audit = Audit(settings.home / "audit", settings.audit_days, settings.audit_strict)
         app = create(library, settings, admission, audit)
         bound = _bound(settings)
@@ -55,6 +59,16 @@ def ready(
         )
 
 
+def unseen(library: Library, keys: Keys) -> list[str]:
+    """A line for each collection that a key in use is for and that is not served, whatever has its name now."""
+    return [
+        f"diptych: the key {key.name} is for {place}, which is not served here"
+        for key in keys.active()
+        for place in key.collections or ()
+        if library.at(key.tenant, place) is None
+    ]
+
+
 def serve(library: Library, place: Path, tenant: str = "", against: str = "") -> None:
     """Serve a collection; a folder of pictures becomes one, in the background, and is looked at anew.
 
@@ -62,8 +76,8 @@ def serve(library: Library, place: Path, tenant: str = "", against: str = "") ->
     """
     from diptych.app import places
 
-    is_collection = (place / FILE).is_file()
-    folder = place if is_collection else places.into(place)
+    folder = places.served(place)
+    is_collection = folder == place
     if not (folder / FILE).is_file():
         Collection.open(folder, write=True).close()
     served = library.add(folder, "" if is_collection else place.resolve().name, tenant)

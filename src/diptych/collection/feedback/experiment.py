@@ -82,10 +82,13 @@ class Experiment:
         return event
 
     def result(self) -> Comparison:
-        """Each query of a person counts once, for the team of which they chose more answers."""
+        """What a person asks for counts once, however they narrow it: for the team of which they chose more answers."""
+        chosen = {
+            (user, self._feedback.asked(query), item, team) for user, query, item, team in self._store.rows(_CHOSEN)
+        }
         more: Counter[tuple[str, str]] = Counter()
-        for user, query, _, team in self._store.rows(_CHOSEN):
-            more[user, query] += 1 if team == "second" else -1
+        for user, asked, _, team in chosen:
+            more[user, asked] += 1 if team == "second" else -1
         winners: list[Team | None] = ["second" if n > 0 else "first" if n else None for n in more.values()]
         return interleaving.comparison(winners)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from diptych.collection import arguments
@@ -78,6 +79,18 @@ class Feedback:
         if user is None:
             return log.events(self._store)
         return log.events(self._store, "user = ?", (log.checked_user(user),))
+
+    def asked(self, query: str) -> str:
+        """What a query asks for, however it is narrowed: its terms without what decides, so that "boat year = 2024" and
+        "boat" are the same; the query itself where it ranks nothing or cannot be read."""
+        try:
+            return str(replace(self._read(query), never=(), where=None)) or query
+        except BadInput:
+            return query
+
+    def users(self) -> list[str]:
+        """Those of whom something is kept. The index of users tells, and no event is read."""
+        return log.users(self._store)
 
     def count(self, user: str) -> int:
         """How many events are kept of a person. It reads none of them."""

@@ -126,6 +126,11 @@ def events(store: Store, where: str = "1", values: Sequence[Any] = ()) -> Iterat
             yield found
 
 
+def users(store: Store) -> list[str]:
+    """Who did something, by name: the index of users tells, and no event is read."""
+    return [user for (user,) in store.rows("SELECT DISTINCT user FROM events ORDER BY user")]
+
+
 def count(store: Store, user: str) -> int:
     """How many events a person has: the index of users tells, and no event is read."""
     ((n,),) = store.rows("SELECT count(*) FROM events WHERE user = ?", (user,))

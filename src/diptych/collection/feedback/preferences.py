@@ -17,7 +17,24 @@ DOUBT = 2.0
 MOST_SIMILAR = 50
 """Other queries that are looked at."""
 
-_Votes = dict[str, int]  # person -> 1 where they liked it last, -1 where they passed it
+
+class _Votes:
+    """One vote a person: 1 where they liked it last, -1 where they passed it. Their sum is kept, since it is asked for
+    more often than there are people."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, int] = {}
+        self._sum = 0
+
+    def give(self, user: str, vote: int) -> None:
+        self._sum += vote - self.of.get(user, 0)
+        self.of[user] = vote
+
+    def without(self, user: str | None) -> tuple[int, int]:
+        """The sum of all votes but one person's, and how many they are."""
+        if user not in self.of:
+            return self._sum, len(self.of)
+        return self._sum - self.of[user], len(self.of) - 1
 
 
 class Preferences:
@@ -25,7 +42,8 @@ class Preferences:
 
     def __init__(self) -> None:
         self._of: dict[str, dict[int, _Votes]] = {}
-        self._any: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._any: dict[int, _Votes] = defaultdict(_Votes)
+        self._liked: dict[tuple[int, str], int] = defaultdict(int)  # for how many queries, less those it was passed for
         self._with: dict[str, set[str]] = defaultdict(set)
 
     def add(self, session: Session) -> None:
@@ -37,9 +55,11 @@ class Preferences:
         of = self._of[session.query]
         for vote, items in ((1, session.liked), (-1, session.passed)):
             for item in items:
-                votes = of.setdefault(item, {})
-                self._any[item][session.user] += vote - votes.get(session.user, 0)
-                votes[session.user] = vote
+                votes = of.setdefault(item, _Votes())
+                self._liked[item, session.user] += vote - votes.of.get(session.user, 0)
+                votes.give(session.user, vote)
+                liked = self._liked[item, session.user]
+                self._any[item].give(session.user, (liked > 0) - (liked < 0))
 
     def of(self, query: str, items: Sequence[int], without: str | None) -> Floats:
         """(n, 3) between -1, passed by all, and 1: for this query, for those that share words with it, for any.
@@ -50,11 +70,9 @@ class Preferences:
         here = self._of.get(query, {})
         near = self._similar(query)
         for row, item in enumerate(items):
-            found[row, 0] = _mean([(1.0, here.get(item, {}))], without)
+            found[row, 0] = _mean([(1.0, here[item])] if item in here else [], without)
             found[row, 1] = _mean([(alike, of[item]) for alike, of in near if item in of], without)
-            if item in self._any:
-                signs = {user: int(np.sign(total)) for user, total in self._any[item].items()}
-                found[row, 2] = _mean([(1.0, signs)], without)
+            found[row, 2] = _mean([(1.0, self._any[item])] if item in self._any else [], without)
         return found
 
     def _similar(self, query: str) -> list[tuple[float, dict[int, _Votes]]]:
@@ -72,9 +90,8 @@ class Preferences:
 def _mean(votes: Sequence[tuple[float, _Votes]], without: str | None) -> float:
     total = weight = 0.0
     for alike, of in votes:
-        for user, vote in of.items():
-            if user != without:
-                total, weight = total + alike * vote, weight + alike
+        vote, n = of.without(without)
+        total, weight = total + alike * vote, weight + alike * n
     return total / (weight + DOUBT)
 
 

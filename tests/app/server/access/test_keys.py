@@ -56,6 +56,15 @@ def test_a_caller_sees_the_collections_of_the_key_and_none_of_another_tenant(key
     assert not nothing.sees("anna", "a")
 
 
+def test_a_collection_that_was_deleted_is_taken_out_of_the_keys_of_its_tenant(keys: Keys) -> None:
+    made = [keys.create("some", tenant=tenant, collections=["/a", "/b"]).token for tenant in ("anna", "ben")]
+    every = keys.create("all", tenant="anna").token
+    keys.let_go("anna", "/a")
+    some, of_ben = map(keys.check, made)
+    assert [some.sees("anna", place) for place in ("/a", "/b")] == [False, True] and of_ben.sees("ben", "/a")
+    assert keys.check(every).sees("anna", "/a")
+
+
 def test_the_owner_of_the_machine_may_everything_with_their_own(keys: Keys) -> None:
     assert all(map(Caller.OWNER.may, SCOPES)) and Caller.OWNER.sees("", "pictures")
     assert not Caller.OWNER.sees("anna", "pictures")

@@ -84,9 +84,10 @@ const plural = (n, one, many = `${one}s`) => `${n.toLocaleString()} ${n === 1 ? 
 // ----------------------------------------------------------------------------------------------------------------- API
 
 class Problem extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, seconds = 0) {
     super(detail);
     this.status = status;
+    this.seconds = seconds; // after which the server wants to be asked again
   }
 }
 
@@ -114,7 +115,8 @@ async function call(method, path, { body, signal, keepalive } = {}) {
     location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
   }
   const said = await response.json().catch(() => ({}));
-  throw new Problem(response.status, said.detail ?? `The server answers with ${response.status}.`);
+  const seconds = Number(response.headers.get("Retry-After")) || 0;
+  throw new Problem(response.status, said.detail ?? `The server answers with ${response.status}.`, seconds);
 }
 
 const get = async (path, options) => (await call("GET", path, options)).json();
@@ -612,7 +614,7 @@ function mainMenu(box) {
     option("Keys", false, showKeys),
     document.getElementById("reports-link") && el("a", { class: "option", href: "/reports" }, "Reports"),
     collection()?.experiment && el("p", { class: "soft" }, "An experiment compares two orders here."),
-    token && el("form", { method: "post", action: "/sign-out", onsubmit: () => localStorage.removeItem("asked") }, el("input", { type: "hidden", name: "csrf", value: token }),
+    token && el("form", { method: "post", action: "/sign-out", onsubmit: forgetHere }, el("input", { type: "hidden", name: "csrf", value: token }),
       el("button", { class: "option" }, "Sign out"))),
     el("h2", {}, "Light"), el("div", { class: "options in-line" },
       ["auto", "light", "dark"].map((name) => option(name, (localStorage.theme ?? "auto") === name, () => themed(name)))),
@@ -644,6 +646,12 @@ function remember(asked) {
   }, 2000);
 }
 
+/** Who signs out leaves nothing of what they did in this browser. */
+function forgetHere() {
+  localStorage.removeItem("asked");
+  sessionStorage.removeItem(UNSENT);
+}
+
 const scale = () => Number(localStorage.scale) || 1;
 
 function scaled(to) {
@@ -670,11 +678,12 @@ function render() {
 
 function renderProblem() {
   const box = $("problem");
-  const said = state.offline ? "The server does not answer. What you see stays; this page tries again by itself." : state.problem?.message;
+  const away = state.offline && "The server does not answer. What you see stays; this page tries again by itself.";
+  const said = [away || state.problem?.message, waitingMarks()].filter(Boolean).join(" ");
   box.hidden = !said;
-  box.classList.toggle("offline", state.offline);
+  box.classList.toggle("offline", !state.problem || state.offline);
   if (!said) return;
-  const plain = !state.offline && state.problem.status === 400 && state.asked.words
+  const plain = !state.offline && state.problem?.status === 400 && state.asked.words
     ? el("button", { type: "button", class: "small", onclick: () => change({ words: `1:${quoted(state.asked.words)}` }) }, "Take it as plain words")
     : null;
   box.replaceChildren(said, plain ?? "");
@@ -1010,9 +1019,7 @@ function mark(id, which) {
 
 /** Mark pictures so; null takes their marks back. They leave the answers before the next ones are there. */
 function markAll(ids, which) {
-  const marks = { yes: [], no: [] };
-  for (const side of ["yes", "no"]) marks[side] = state.asked[side].filter((id) => !ids.includes(id));
-  if (which) marks[which].push(...ids);
+  const marks = withMarks(state.asked, ids, which);
   while (marks.yes.length + marks.no.length > MARKED) (marks.yes.length > marks.no.length ? marks.yes : marks.no).shift();
   change(marks);
   if (!which || !state.answer) return;
@@ -1020,6 +1027,14 @@ function markAll(ids, which) {
   const left = (state.answer.results = state.answer.results.filter((hit) => !ids.includes(hit.id)));
   if (ids.includes(state.current)) current(left[Math.min(stood, left.length - 1)]?.id ?? "");
   renderGrid();
+}
+
+/** Marks and those of some pictures; null takes theirs back. */
+function withMarks({ yes, no }, ids, which) {
+  const isOther = (id) => !ids.includes(id);
+  const marks = { yes: yes.filter(isOther), no: no.filter(isOther) };
+  marks[which]?.push(...ids);
+  return marks;
 }
 
 /** What was marked is seen already: it stands apart from the answers, where it is looked at and taken back. */
@@ -1074,42 +1089,85 @@ const keeps = () => Boolean(collection()?.feedback) && !state.silent;
 /** What marks are about: the words, whatever chips narrow them; nothing where a picture is asked with, which the server forgets. */
 const lasting = (asked) => (asked.picture ? "" : asked.words.trim());
 
-/** Have something kept of an answer to a question. Gives false where the server did not answer. */
+/** Have it kept that an answer was opened or looked at. What is done while the server is away is not. */
 async function feedback(query, item, did, { path = at("/feedback"), keepalive = false } = {}) {
-  if (!query || !keeps()) return true;
+  if (!query || !keeps()) return;
   try {
     await call("POST", path, { body: { query, item, ...did }, keepalive });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.status !== 409) return error.status !== 0; // what was done with a picture that is gone, or while the server was
-    state.silent = true;
-    toast(error.message);
+    if (error.status === 409) fallSilent(error);
   }
-  return true;
 }
 
-const unsent = []; // marks until the server has them, in their order: none overtakes another of the same picture
+function fallSilent(error) {
+  state.silent = true;
+  toast(error.message);
+}
+
+// Marks until the server has them, in their order: none overtakes another of the same picture. This tab keeps them for who
+// made them, so that they are there when the page is loaded anew, and after signing in again.
+const UNSENT = `unsent of ${document.querySelector("meta[name=user]").content}`;
+const LATER = [429, 502, 503, 504]; // the server is busy, or what stands before it says that it is away
+const STAYS = [0, 401, 403, ...LATER];
+let unsent = JSON.parse(sessionStorage[UNSENT] ?? "[]");
+
+function unsentAre(marks) {
+  unsent = marks;
+  if (unsent.length) sessionStorage[UNSENT] = JSON.stringify(unsent);
+  else sessionStorage.removeItem(UNSENT);
+}
 
 async function sendMarks() {
   if (sendMarks.runs) return;
   sendMarks.runs = true;
-  while (unsent.length && (await feedback(...unsent[0]))) unsent.shift();
+  clearTimeout(sendMarks.later);
+  let problem;
+  while (unsent.length && !problem) {
+    const [one] = unsent;
+    problem = await notTaken(one);
+    if (!problem) unsentAre(unsent.filter((other) => other !== one));
+  }
   sendMarks.runs = false;
-  if (unsent.length) lost(); // they are sent when it answers again
+  if (!problem && sendMarks.waits) toast(`${plural(sendMarks.waits, "mark was", "marks were")} sent.`);
+  sendMarks.waits = problem ? unsent.length : 0;
+  sendMarks.isBusy = LATER.includes(problem?.status);
+  if (problem?.status === 0) return lost(); // they are sent when it answers again
+  if (sendMarks.isBusy) sendMarks.later = setTimeout(sendMarks, 1000 * (problem.seconds || 3));
+  renderProblem();
 }
 
-/** By which word the server knows the answer that is shown, if it is to this question. */
-const answered = (query) => (state.answer?.query === query ? state.answer.answer : "");
+/** Why a mark has to be sent again; nothing where the server has it, or will never take it. */
+async function notTaken({ path, ...body }) {
+  try {
+    await call("POST", path, { body });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (STAYS.includes(error.status)) return error;
+    if (error.status === 409) fallSilent(error);
+  }
+}
+
+/** What is said of marks that are not sent yet. */
+function waitingMarks() {
+  if (!sendMarks.waits || !unsent.length) return "";
+  const why = sendMarks.isBusy && !state.offline ? " The server is busy; this page tries again by itself." : "";
+  return `${plural(unsent.length, "mark waits", "marks wait")} to be sent.${why}`;
+}
+
+/** By which word the server knows the answer that is shown, if it was asked for with these words, whatever narrows them. */
+const answered = (words) => (state.answer && split(state.answer.query).words === words ? state.answer.answer : "");
 
 /** Marks that were given, taken back or undone between two states of one question. */
 function keepMarks(before, after) {
   const query = lasting(after);
-  if (before.collection !== after.collection || lasting(before) !== query) return;
-  const said = ({ yes, no }, id) => (yes.includes(id) ? "yes" : no.includes(id) ? "no" : null);
-  for (const id of new Set([before, after].flatMap(({ yes, no }) => [...yes, ...no]))) {
-    if (said(before, id) === said(after, id)) continue;
-    unsent.push([query, id, { mark: said(after, id), answer: answered(query) }, { path: at("/feedback") }]);
-  }
+  if (!query || !keeps() || before.collection !== after.collection || lasting(before) !== query) return;
+  const said = ({ yes, no }, item) => (yes.includes(item) ? "yes" : no.includes(item) ? "no" : null);
+  const fresh = [...new Set([before, after].flatMap(({ yes, no }) => [...yes, ...no]))]
+    .filter((item) => said(before, item) !== said(after, item))
+    .map((item) => ({ path: at("/feedback"), query, item, mark: said(after, item), answer: answered(query) }));
+  if (!fresh.length) return;
+  unsentAre([...unsent, ...fresh]);
   sendMarks();
 }
 
@@ -1120,7 +1178,10 @@ async function standingMarks(asked, signal) {
   if (of === standingMarks.of) return null;
   let marks = { yes: [], no: [] };
   if (query && query.length <= LONGEST && keeps() && !asked.yes.length && !asked.no.length) {
-    marks = await get(at(`/feedback?${new URLSearchParams({ query })}`), { signal });
+    const path = at("/feedback");
+    const late = unsent.filter((one) => one.path === path && one.query === query);
+    marks = await get(`${path}?${new URLSearchParams({ query })}`, { signal });
+    for (const { item, mark } of late) marks = withMarks(marks, [item], mark);
   }
   standingMarks.of = of;
   return marks.yes.length || marks.no.length ? marks : null;
@@ -1146,7 +1207,7 @@ function opens(id, isClick) {
   const place = state.answer.results.findIndex((hit) => hit.id === id);
   const query = state.asked.picture ? "" : state.answer.query;
   const above = state.answer.results.slice(Math.max(0, place - ABOVE), place).map((hit) => hit.id);
-  if (isClick) feedback(query, id, { kind: "click", rank: place + 1, shown: above, answer: answered(query) });
+  if (isClick) feedback(query, id, { kind: "click", rank: place + 1, shown: above, answer: state.answer.answer });
   stay = { query, id, path: at("/feedback"), since: performance.now() };
 }
 
@@ -1167,6 +1228,7 @@ document.addEventListener("visibilitychange", () => {
 function showForgetting() {
   const forget = async () => {
     $("sheet").close();
+    unsentAre(unsent.filter((one) => one.path !== at("/feedback")));
     try {
       const { events } = await (await call("DELETE", at("/feedback"))).json();
       state.past = [];
@@ -1620,11 +1682,9 @@ function follow(job) {
   const events = (follow.events = new EventSource(at(`/jobs/${job.id}/events`)));
   events.onmessage = ({ data }) => {
     state.job = JSON.parse(data);
-    const ended = ["done", "failed", "stopped"].includes(state.job.state);
-    if (ended) {
+    if (["done", "failed", "stopped"].includes(state.job.state)) {
       events.close();
       finished(state.job);
-      state.job = null;
     } else if (state.job.kind === "index" && !state.asked.words && !state.asked.view) refreshSoon();
     renderJob();
   };
@@ -1645,6 +1705,7 @@ function refreshSoon() {
 }
 
 function finished(job) {
+  state.job = null;
   if (job.state === "failed") return toast(job.error);
   if (job.kind === "duplicates") {
     state.groups = job.report;
@@ -1678,7 +1739,7 @@ async function lookForJobs() {
     const { jobs } = await get(at("/jobs"));
     const running = jobs.find((job) => ["waiting", "running"].includes(job.state));
     if (running) follow(running);
-    else if (state.job) finished(jobs.find((job) => job.id === state.job.id) ?? { state: "done", report: {} }), (state.job = null), renderJob();
+    else if (state.job) finished(jobs.find((job) => job.id === state.job.id) ?? { state: "done", report: {} }), renderJob();
     state.groups ??= jobs.find((job) => job.kind === "duplicates" && job.state === "done")?.report ?? null;
   } catch (error) {
     failed(error, true);
@@ -1877,13 +1938,16 @@ async function start() {
   }
   if (!state.collections.length) {
     $("verdict").textContent = "There is no collection to search";
-    $("advice").replaceChildren(el("p", {}, "Start the server with a folder of pictures: ", el("code", {}, "diptych serve ~/Pictures")));
+    $("advice").replaceChildren(token ? el("p", {}, "Your key is for none of the collections that are served now. Ask who runs the server.")
+      : el("p", {}, "Start the server with a folder of pictures: ", el("code", {}, "diptych serve ~/Pictures")));
     return;
   }
   if (!state.collections.some((one) => one.name === state.asked.collection)) state.asked.collection = state.collections[0].name;
   $("collection").replaceChildren(...state.collections.map(({ name }) => el("option", { value: name }, name)));
   $("collection").hidden = state.collections.length < 2;
   history.replaceState(step(), "", location.href);
+  sendMarks.waits = unsent.length;
+  sendMarks();
   await Promise.all([askNow(), lookForJobs()]);
   const open = new URLSearchParams(location.search).get("at");
   if (open) show(open, { push: false });

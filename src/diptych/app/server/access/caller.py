@@ -26,7 +26,7 @@ class Caller:
     name          what a person calls it
     tenant        whose collections they are; "" where a server has one owner
     scopes        of SCOPES, with all that are included
-    collections   the names of those that may be seen; None for all of the tenant
+    collections   where those lie that may be seen; None for all of the tenant. Names are given anew at each start
     key           the public id of the API key; "" where there is none: the owner of the machine, the guest of a link
     """
 
@@ -47,8 +47,8 @@ class Caller:
     def may(self, scope: str) -> bool:
         return scope in self.scopes
 
-    def sees(self, tenant: str, collection: str) -> bool:
-        return tenant == self.tenant and (self.collections is None or collection in self.collections)
+    def sees(self, tenant: str, place: str) -> bool:
+        return tenant == self.tenant and (self.collections is None or place in self.collections)
 
     def check(self, scope: str) -> None:
         """Raises Forbidden for what this caller may not do."""

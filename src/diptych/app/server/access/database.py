@@ -33,6 +33,8 @@ CREATE TABLE shares (
 """,
     # Where the collection of a link lies. Of an older link nobody knows it, so that it opens nothing.
     "ALTER TABLE shares ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+    # It was a name, which tells nothing of another day. So are those that older keys are for, which see nothing now.
+    "ALTER TABLE shares DROP COLUMN collection",
 )
 """What each version adds to the one before."""
 # In `epochs` and `shares.by`, "" stands for the owner of the machine, as in `Caller.key`.

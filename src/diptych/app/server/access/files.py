@@ -46,6 +46,15 @@ def check_private(file: Path) -> None:
         raise BadInput(f"{file} may be read by others; delete it and make what was in it anew, or chmod 600 {file}")
 
 
+OWN = "_own"
+"""The folder of collections without a tenant; no name of a tenant begins so."""
+
+
+def collection(home: Path, tenant: str, name: str) -> Path:
+    """Where the server makes a collection of this name."""
+    return home / "collections" / (tenant or OWN) / name
+
+
 def secret(folder: Path) -> bytes:
     """The 256 random bits of a server, made on the first call. Whoever has them can sign in as anybody."""
     file = made(folder) / SECRET

@@ -34,8 +34,9 @@ _COARSE = 3600
 class Key:
     """What is kept of a key. Times are seconds since 1970; None for never.
 
-    takes_all   hours of the day (from, to), in UTC, in which it takes all there is, as a backup does: the detector of
-                unusual use lets it
+    collections   where those lie that it may see, as `Served.place` tells it; None for all of its tenant
+    takes_all     hours of the day (from, to), in UTC, in which it takes all there is, as a backup does: the detector of
+                  unusual use lets it
     """
 
     id: str
@@ -86,8 +87,9 @@ class Keys:
     ) -> NewKey:
         """A new key. Raises BadInput for the name of another that is not revoked.
 
-        seconds     how long it lasts; None for ever
-        takes_all   see `Key`
+        collections   see `Key`
+        seconds       how long it lasts; None for ever
+        takes_all     see `Key`
         """
         _check_name("name", name)
         if tenant:
@@ -97,7 +99,7 @@ class Keys:
             raise BadInput(f"expiry: {shown(seconds)}; give a time that lies ahead")
         if takes_all is not None and not all(0 <= hour <= 24 for hour in takes_all):
             raise BadInput(f"hours: {shown(takes_all)}; give two of 0 to 24, such as 1 and 5")
-        some = None if collections is None else sorted(set(listed(collections, "collections", "names of collections")))
+        some = None if collections is None else sorted(set(listed(collections, "collections", "places")))
         now = int(self._clock())
         expires = None if seconds is None else int(now + seconds)
         id, secret = secrets.token_hex(6), secrets.token_hex(32)
@@ -144,8 +146,12 @@ class Keys:
 
     def any(self) -> bool:
         """Whether some key is active: without one, nobody but the owner of the machine can get in."""
+        return bool(self.active())
+
+    def active(self) -> list[Key]:
+        """Those that let in."""
         now = self._clock()
-        return any(key.state(now) == "active" for key in self.all())
+        return [key for key in self.all() if key.state(now) == "active"]
 
     def revoke(self, which: str, tenant: str = "") -> Key:
         """Refuse a key from now on, here and in every process. which: its id, or the name of one in use."""
@@ -160,6 +166,15 @@ class Keys:
             now = int(self._clock())
             connection.execute("UPDATE keys SET revoked = coalesce(revoked, ?) WHERE id = ?", (now, id))
         return _key(self._row(id))
+
+    def let_go(self, tenant: str, place: str) -> None:
+        """Of a collection that was deleted: what is made there anew is nobody's to see who was let into that one."""
+        with self._database.changing() as connection:
+            for id, places in connection.execute(
+                "SELECT id, collections FROM keys WHERE tenant = ? AND collections IS NOT NULL", (tenant,)
+            ).fetchall():
+                others = [one for one in json.loads(places) if one != place]
+                connection.execute("UPDATE keys SET collections = ? WHERE id = ?", (json.dumps(others), id))
 
     def _admitted(self, key: Key) -> Key:
         now = self._clock()

@@ -41,7 +41,6 @@ class Share:
     id: str
     name: str
     tenant: str
-    collection: str
     query: str | None
     items: tuple[int, ...] | None
     by: str
@@ -53,7 +52,7 @@ class Share:
     @property
     def caller(self) -> Caller:
         """The guest: may read this collection, and of it what the link opens."""
-        return Caller(f"guest of {self.name}", self.tenant, collections=frozenset({self.collection}))
+        return Caller(f"guest of {self.name}", self.tenant, collections=frozenset({self.place}))
 
 
 @dataclass(frozen=True)
@@ -73,20 +72,19 @@ class Shares:
     def create(
         self,
         by: Caller,
-        collection: str,
+        place: str,
         name: str,
         seconds: float,
         query: str | None = None,
         items: Iterable[int] | None = None,
-        place: str = "",
     ) -> NewShare:
         """A new link to what a query finds, or to these items. seconds: how long it lasts, and no longer than its key.
 
         Raises Forbidden where the caller may not write, and Unauthorised where they do not see the collection.
         """
         by.check("write")
-        if not by.sees(by.tenant, collection):
-            raise Unauthorised(f"collection {shown(collection)} is not known")
+        if not by.sees(by.tenant, place):
+            raise Unauthorised("there is no such collection")
         if (query is None) == (items is None):
             raise BadInput("a link opens a query or items; give one of the two")
         if not 60 <= seconds <= LONGEST:
@@ -99,8 +97,8 @@ class Shares:
         expires = min([int(now + seconds), *(row["expires"] for row in key)])
         id, secret = secrets.token_hex(6), secrets.token_hex(32)
         self._database.change(
-            "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
-            *(id, name, by.tenant, collection, query, ids and json.dumps(ids)),
+            "INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+            *(id, name, by.tenant, query, ids and json.dumps(ids)),
             *(_digest(secret), by.key, now, expires, place),
         )
         return NewShare(_share(self._row(id)), f"{id}-{secret}")

@@ -10,7 +10,7 @@ from fastapi import Query, Request
 from diptych.app.server import shapes
 from diptych.app.server.admission import Admission
 from diptych.app.server.experiment import running
-from diptych.app.server.guard import caller_of, needs, router, served
+from diptych.app.server.guard import caller_of, needs, router, seen, served
 from diptych.app.server.library import Library, Served
 from diptych.app.server.problems import Problem
 from diptych.app.server.settings import Settings
@@ -21,10 +21,7 @@ routes = router("/v1", "collections")
 @routes.get("/collections", **needs("read"))
 def list_collections(request: Request) -> shapes.Collections:
     """Those that the caller may see."""
-    library: Library = request.app.state.library
-    caller = caller_of(request)
-    seen = [found for found in library.of(caller.tenant) if caller.sees(found.tenant, found.name)]
-    return shapes.Collections(collections=[_told(request, found) for found in seen])
+    return shapes.Collections(collections=[_told(request, found) for found in seen(request)])
 
 
 @routes.get("/collections/{collection}", **needs("read"))
@@ -52,8 +49,9 @@ def delete_collection(request: Request, collection: str) -> None:
     found = served(request, collection)
     place = found.place
     library.delete(found)
-    if admission is not None:  # one that is made there anew is none of the guests' business
+    if admission is not None:  # one that is made there anew is no business of who was let into this one
         admission.shares.revoke_all(found.tenant, place)
+        admission.keys.let_go(found.tenant, place)
 
 
 @routes.get("/collections/{collection}/failures", **needs("read"))

@@ -12,8 +12,8 @@ import numpy as np
 from fastapi import Request
 from pydantic import BaseModel, Field
 
-from diptych.app.server.guard import caller_of, needs, router, served
-from diptych.app.server.library import Library, Served
+from diptych.app.server.guard import needs, router, seen, served
+from diptych.app.server.library import Served
 from diptych.app.server.problems import Problem
 from diptych.app.server.settings import Settings
 from diptych.kinds import Array
@@ -70,6 +70,7 @@ class Rerank(BaseModel):
 def embeddings(request: Request, asked: EmbeddingsRequest) -> Embeddings:
     """The rows of some texts under the encoder of a collection."""
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
+    _check_number(request, texts)
     rows = _rows(request, asked.model, texts)
     written = [
         row.tolist() if asked.encoding_format == "float" else base64.b64encode(row.tobytes()).decode() for row in rows
@@ -81,21 +82,24 @@ def embeddings(request: Request, asked: EmbeddingsRequest) -> Embeddings:
 @routes.post("/rerank", **needs("read"))
 def rerank(request: Request, asked: RerankRequest) -> Rerank:
     """Texts by their likeness to a query, under the encoder of a collection."""
+    _check_number(request, asked.documents)
     rows = _rows(request, asked.model, [asked.query, *asked.documents])
     scores = rows[1:] @ rows[0]
     best = np.argsort(-scores, kind="stable")[: asked.top_n].tolist()
     return Rerank(results=[Ranked(index=place, relevance_score=float(scores[place])) for place in best])
 
 
-def _rows(request: Request, model: str, texts: list[str]) -> Array:
+def _check_number(request: Request, texts: list[str]) -> None:
     settings: Settings = request.app.state.settings
-    if len(texts) > settings.max_batch + 1:
-        raise Problem(413, f"{len(texts)} texts; at most {settings.max_batch:,} at a time")
+    if len(texts) > settings.max_batch:
+        raise Problem(413, f"{len(texts):,} texts; at most {settings.max_batch:,} at a time")
+
+
+def _rows(request: Request, model: str, texts: list[str]) -> Array:
     return np.asarray(_meant(request, model).encode_texts(texts), dtype="<f4")
 
 
 def _meant(request: Request, model: str) -> Served:
     """The collection of this name; "default" where there is one."""
-    library: Library = request.app.state.library
-    seen = [one for one in library.of(caller_of(request).tenant) if caller_of(request).sees(one.tenant, one.name)]
-    return seen[0] if model == "default" and len(seen) == 1 else served(request, model)
+    some = seen(request)
+    return some[0] if model == "default" and len(some) == 1 else served(request, model)

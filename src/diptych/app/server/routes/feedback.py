@@ -40,12 +40,12 @@ def give_feedback(request: Request, collection: str, given: shapes.Feedback) -> 
     with found.reader() as reader:
         item = found.opened(reader, given.item)
         query, _ = numbered(found, reader, given.query)
+        team = found.drafts.team(given.answer, user, reader.feedback.asked(query), item)
     shown = [found.opaque.find(id) for id in given.shown]
     if None in shown:
         raise Problem(404, "shown: there is no such item")
 
     above = [id for id in shown if id is not None]
-    team = found.drafts.team(given.answer, user, query, item)
 
     def kept(writer: Collection) -> None:
         if writer.feedback.count(user) >= settings.max_feedback:

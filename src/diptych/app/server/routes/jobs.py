@@ -123,7 +123,7 @@ def _groups(request: Request, found: Served, writer: Collection, progress: Progr
 
 def _learned(writer: Collection, progress: Progress) -> dict[str, Any]:
     """What was learned for all, and for how many people something of their own. It names nobody."""
-    people = sorted({event.user for event in writer.feedback.events()})
+    people = writer.feedback.users()
     progress("learned", 0, 1 + len(people))
     for_all = writer.feedback.learn()
     own = 0

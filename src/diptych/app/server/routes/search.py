@@ -65,7 +65,7 @@ def search(request: Request, collection: str, asked: shapes.Search) -> Response:
             written = numbered(found, reader, asked.query)[0] if asked.language == "query" else asked.query
             answer, draft = drafted(against, reader, page, asked.k, asked.offset, user, written)
             answer = _with_regions(reader, answer, said) if asked.regions else answer
-            word = found.drafts.keep(user, written, draft)
+            word = found.drafts.keep(user, reader.feedback.asked(written), draft)
         else:
             answer = page(reader, asked.k, asked.offset, {"regions": asked.regions})
         told = shapes.Answer(

@@ -58,8 +58,7 @@ def share(request: Request, collection: str, link: NewLink) -> Link:
         items = None if link.items is None else [found.opened(reader, id) for id in link.items]
         # What cannot be asked is told to who makes the link, and not to guests.
         query = None if link.query is None else str(read(found, reader, link.query))
-    about = query, items, found.place
-    made = _shares(request).create(caller_of(request), found.name, link.name, link.days * DAY, *about)
+    made = _shares(request).create(caller_of(request), found.place, link.name, link.days * DAY, query, items)
     return _told(made.share).model_copy(update={"address": f"/shared/{made.token}"})
 
 
