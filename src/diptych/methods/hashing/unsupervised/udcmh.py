@@ -21,7 +21,7 @@ import numpy as np
 from diptych.kinds import Array
 from diptych.method import TwoStep
 from diptych.parts.affinities import to_anchors, told_by
-from diptych.parts.bits import bitwise, signs
+from diptych.parts.bits import bitwise, correlated, signs
 from diptych.parts.fitted import Above, AtLeast
 from diptych.parts.rows import ridge, squares
 
@@ -30,17 +30,20 @@ from diptych.parts.rows import ridge, squares
 class UDCMH(TwoStep):
     """even is the paper's γ: the greater, the more alike α_t; near and far of the anchors are an item's neighbours."""
 
-    smooth: Annotated[float, AtLeast(0)] = 1.0
+    smooth: Annotated[float, AtLeast(0)] = 5.0
     fit_weight: Annotated[float, AtLeast(0)] = 0.1
     even: Annotated[float, Above(1)] = 3.0
     anchors: Annotated[int, AtLeast(2)] = 300
     near: Annotated[int, AtLeast(1)] = 10
     rounds: Annotated[int, AtLeast(1)] = 2
+    ridge: Annotated[float, AtLeast(0)] = 5.0
 
     def solve(self, X: Array, Y: Array, H: tuple[Array, Array], B: Array, epoch: int) -> Array | None:
         away = [to_anchors(rows, self.anchors, self.seed) for rows in (X, Y)]
         graphs = [(told_by(one, self.near), told_by(one, self.near, farthest=True)) for one in away]
-        B = B if epoch else signs(H[0] + H[1])
+        if not epoch:
+            A, C = correlated(X, Y, self.bits, self.ridge, np.random.default_rng(self.seed))
+            B = signs(X @ A + Y @ C)
         for _ in range(self.rounds):
             B = self.codes((X, Y), graphs, H, B)
         return B
