@@ -46,9 +46,3 @@ def test_the_nearest_of_each_row_are_left():
 def test_second_order_adds_whom_both_are_like():
     near = torch.tensor([[1.0, 0.2], [0.2, 1.0]])
     np.testing.assert_allclose(parts.targets.second_order(near, 0.25), [[0.88, 0.2], [0.2, 0.88]], rtol=1e-6)
-
-
-def test_stretched_reaches_from_minus_one_to_one():
-    near = torch.tensor([[0.3, 0.1, 0.2], [0.1, 0.5, 0.4], [0.2, 0.4, 0.3]])
-    np.testing.assert_allclose(parts.targets.stretched(near), [[1, -1, -0.5], [-1, 1, 0.5], [-0.5, 0.5, 1]], atol=1e-6)
-    assert torch.isfinite(parts.targets.stretched(torch.ones(2, 2))).all()

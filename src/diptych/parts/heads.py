@@ -164,7 +164,7 @@ class Noise(nn.Module):
 class Shortcut(nn.Module):
     """What the layers make of rows, plus what one linear layer makes of them (He et al., CVPR 2016, eq. 2)."""
 
-    def __init__(self, linear: nn.Module, layers: nn.Module) -> None:
+    def __init__(self, linear: nn.Linear, layers: nn.Sequential) -> None:
         super().__init__()
         self.linear, self.layers = linear, layers
 

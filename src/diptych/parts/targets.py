@@ -35,13 +35,6 @@ def second_order(near: Tensor, share: float) -> Tensor:
     return (1 - share) * near + share * near @ near.T / len(near)
 
 
-def stretched(near: Tensor) -> Tensor:
-    """near (b, b) scaled to reach from -1 to 1, and 1 of an item with itself."""
-    least, most = near.min(), near.max()
-    scaled: Tensor = 2 * (near - least) / (most - least).clamp(min=1e-12) - 1
-    return scaled.fill_diagonal_(1.0)
-
-
 def nearest(near: Tensor, share: float) -> Tensor:
     """near (b, b) with all but the greatest `share` of each row 0, at least its greatest one."""
     kept = near.topk(min(max(1, round(share * len(near))), len(near)), dim=1)
