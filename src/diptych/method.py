@@ -700,6 +700,58 @@ class Descent(Method):
         }
 
 
+@dataclass
+class TwoStep(Descent):
+    """Codes of the pairs learned from are solved for, and a network of each side learns them:
+
+        min_H  Σ_t ||B - H_t||² + pair ||H_1 - H_2||²      in the mean over the items and bits of a batch
+
+    B in {-1, 1} is one code of both sides of a pair, H_t the tanh outputs of a side (two-step hashing: Lin, Shen, Suter
+    & van den Hengel, ICCV 2013). A leaf writes `solve`. The code of an item is the signs of the network of its side.
+
+    pair    how far the outputs of both sides of a pair are kept together
+    """
+
+    space = hamming
+    bits: Annotated[int, AtLeast(1)] = 64
+    hidden: Annotated[int, AtLeast(1)] = 256
+    pair: Annotated[float, AtLeast(0)] = 0.1
+    epochs: Annotated[int, AtLeast(0)] = 10
+    batch: Annotated[int, AtLeast(3)] = 128
+    rate: float = 2e-3
+
+    @abstractmethod
+    def solve(self, X: Array, Y: Array, H: tuple[Array, Array], B: Array, epoch: int) -> Array | None:
+        """(n, bits) numbers before an epoch, whose signs are B from now on; None keeps them.
+
+        X (n, d_x), Y (n, d_y) rows of length 1, one a pair, then centred and of mean square length 1; H (n, bits) the
+        outputs of both sides as they are; B (n, bits) the last codes, zero before the first epoch.
+        """
+
+    def network(self, facts: dict[str, Any]) -> nn.Module:
+        from torch.nn import Tanh
+
+        memory = parts.memory.Tables(B=(facts["texts"], self.bits))
+        return parts.heads.coders(facts, self.hidden, self.bits, Tanh, memory=memory)
+
+    def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
+        import torch
+
+        X, Y = (parts.algebra.unit(dense(featured(getattr(train, side), side))) for side in ("images", "texts"))
+        X, Y = (_levelled(rows)[0] for rows in (X[train.owner], Y))
+        H = self.outputs(net.images, train.images)[train.owner], self.outputs(net.texts, train.texts)
+        found = self.solve(X, Y, H, net.memory.B.cpu().numpy().copy(), epoch)
+        if found is not None:
+            net.memory.B.copy_(torch.from_numpy(signs(found)))
+
+    def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Tensor]:
+        B, far = net.memory.B[batch.index], parts.codes.quantisation
+        return {
+            "codes": far(images, B) + far(texts, B),
+            "pair": self.pair * far(images, texts),
+        }
+
+
 _BLOCK = 1024
 """Items that an encoder is given at a time when nothing is learned."""
 
@@ -792,6 +844,13 @@ def aligned(train: Pairs, needs: Needs) -> tuple[Array, Array, Array | None]:
     check(train, needs)
     X = dense(featured(train.images, "images"))[train.owner]
     return X, dense(featured(train.texts, "texts")), train.text_labels
+
+
+def drawn(train: Pairs, n: int, seed: int) -> tuple[Array, Array]:
+    """Dense rows of both sides of at most n pairs, drawn by the seed."""
+    rows = np.random.default_rng(seed).permutation(train.n_texts)[:n]
+    X = dense(take(featured(train.images, "images"), train.owner[rows]))
+    return X, dense(take(featured(train.texts, "texts"), rows))
 
 
 def unaligned(train: Pairs) -> tuple[Array, Array, tuple[Array, Array], Array]:

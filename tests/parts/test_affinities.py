@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.linalg import solve_sylvester
 from sklearn.neighbors import kneighbors_graph
 
-from diptych.parts.affinities import Affinity, assigned, neighbours, shared
+from diptych.parts.affinities import Affinity, anchored, assigned, neighbours, shared, to_anchors, told_by
 
 
 @pytest.fixture
@@ -82,3 +82,28 @@ def test_a_row_is_assigned_the_best_bits_with_all_others_held(parts):
         other = found.copy()
         other[row, bit] *= -1
         assert height(other) >= heights[-1] - 1e-12
+
+
+def test_rows_of_an_anchor_graph_sum_to_one_and_join_those_of_the_same_place():
+    rng = np.random.default_rng(0)
+    places = np.repeat([[0.0, 0.0], [9.0, 0.0]], 15, axis=0)
+    away = to_anchors(places + 0.1 * rng.standard_normal((30, 2)), 12, seed=0)
+    F = anchored(away, 3)
+    graph = F @ F.T
+    assert away.shape == (30, 12)
+    np.testing.assert_allclose(graph.sum(axis=1), 1)
+    assert ((F > 0).sum(axis=1) == 3).all()
+    assert graph[:15, 15:].max() == 0
+
+
+@pytest.mark.parametrize("farthest", [False, True])
+def test_anchors_tell_a_row_as_a_loop_does(farthest):
+    rows = np.random.default_rng(1).standard_normal((6, 2))
+    apart = np.square(rows[:, None] - rows[None]).sum(axis=2)
+    order = np.argsort(-apart if farthest else apart, axis=1)[:, :2]
+    mean = np.mean([apart[i, j] for i in range(6) for j in order[i]])
+    expected = np.zeros((6, 6))
+    for i in range(6):
+        expected[i, order[i]] = np.exp(-apart[i, order[i]] / mean)
+        expected[i] /= expected[i].sum()
+    np.testing.assert_allclose(told_by(to_anchors(rows, 99, seed=0), 2, farthest), expected)

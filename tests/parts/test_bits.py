@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.linalg import orthogonal_procrustes
+from scipy.linalg import orthogonal_procrustes, polar
 
 from diptych.kinds import hamming
 from diptych.parts import bits
@@ -69,3 +69,20 @@ def test_of_several_rows_with_one_name_the_signs_of_their_sum_are_stored():
     np.testing.assert_array_equal(
         bits.instead(packed, np.array([7, 8, 3, -1]), known, stored), [stored[1], [0], stored[0], [0]]
     )
+
+
+def test_the_nearest_orthonormal_columns_are_those_of_the_polar_decomposition():
+    rows = np.random.default_rng(0).standard_normal((30, 5))
+    np.testing.assert_allclose(bits.orthogonal(rows), polar(rows)[0], atol=1e-10)
+
+
+def test_correlated_directions_are_as_many_as_bits_and_those_of_both_sides_agree():
+    rng = np.random.default_rng(0)
+    common = rng.standard_normal((500, 3))
+    X, Y = (common @ rng.standard_normal((3, width)) + 0.1 * rng.standard_normal((500, width)) for width in (6, 5))
+    X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    A, B = bits.correlated(X, Y, 8, 1e-3, np.random.default_rng(1))
+    assert A.shape == (6, 8)
+    assert B.shape == (5, 8)
+    agree = (X @ A * (Y @ B)).sum(axis=0) / np.linalg.norm(X @ A, axis=0) / np.linalg.norm(Y @ B, axis=0)
+    assert agree.min() > 0.9

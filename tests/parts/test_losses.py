@@ -192,3 +192,24 @@ def test_correlation_of_outputs_that_no_ridge_lifts_is_bad_input():
     u = torch.ones(8, 4) + torch.arange(8.0)[:, None]
     with pytest.raises(BadInput, match="set a larger ridge"):
         parts.losses.correlation(u, u, 1e-30)
+
+
+def test_off_is_a_double_loop():
+    rng = np.random.default_rng(0)
+    u, v, S = rng.standard_normal((4, 3)), rng.standard_normal((4, 3)), rng.random((4, 4))
+    apart = [u[i] @ v[j] / np.linalg.norm(u[i]) / np.linalg.norm(v[j]) - S[i, j] for i in range(4) for j in range(4)]
+    assert parts.losses.off(*map(torch.from_numpy, (u, v, S))).item() == pytest.approx(np.square(apart).mean())
+
+
+def test_partners_is_a_loop_over_rows_and_captions_of_one_picture_are_no_rivals():
+    rng = np.random.default_rng(0)
+    u, v, owner = rng.standard_normal((4, 3)), rng.standard_normal((4, 3)), np.array([0, 0, 1, 2])
+    rows = np.concatenate([u, v]) / np.linalg.norm(np.concatenate([u, v]), axis=1, keepdims=True)
+    near, who = np.exp(rows @ rows.T / 0.3), np.tile(owner, 2)
+    expected = np.zeros(4)
+    for i in range(8):
+        partner = (i + 4) % 8
+        others = [j for j in range(8) if j == partner or who[j] != who[i]]
+        expected[i % 4] -= np.log(near[i, partner] / near[i, others].sum()) / 2
+    found = parts.losses.partners(*map(torch.from_numpy, (u, v)), 0.3, torch.from_numpy(owner))
+    np.testing.assert_allclose(found, expected)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import solve_sylvester
 
 from diptych.parts.rows import Rows, ridge, squares
 
@@ -24,3 +25,11 @@ def test_functions_and_factors_are_least_squares(width):
         np.testing.assert_allclose(ridge(latent, X, 2.0), U, atol=1e-9)
         assert rows.untold(latent, W) == pytest.approx(squares(latent - X @ W), rel=1e-9, abs=1e-9)
         assert rows.lost(latent, U) == pytest.approx(squares(X - latent @ U.T), rel=1e-9)
+
+
+@pytest.mark.parametrize("width", [4, 50])
+def test_one_matrix_both_ways_solves_the_sylvester_equation(width):
+    rng = np.random.default_rng(0)
+    X, V = rng.standard_normal((30, width)), rng.standard_normal((30, 3))
+    expected = solve_sylvester(X.T @ X, V.T @ V, 2 * X.T @ V)
+    np.testing.assert_allclose(Rows(X, 1.0).tied(V), expected, atol=1e-9)

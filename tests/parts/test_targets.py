@@ -41,3 +41,8 @@ def test_the_nearest_of_each_row_are_left():
     expected = [[1, 0, 0.5, 0], [0, 1, 0, 0.4], [0.9, 0, 1, 0], [0, 0.4, 0, 1]]
     np.testing.assert_allclose(parts.targets.nearest(near, 0.5), expected)
     np.testing.assert_allclose(parts.targets.nearest(near, 0.01), np.eye(4))
+
+
+def test_second_order_adds_whom_both_are_like():
+    near = torch.tensor([[1.0, 0.2], [0.2, 1.0]])
+    np.testing.assert_allclose(parts.targets.second_order(near, 0.25), [[0.88, 0.2], [0.2, 0.88]], rtol=1e-6)

@@ -13,6 +13,7 @@ import numpy as np
 
 from diptych.kinds import Array
 from diptych.parts.bits import signs
+from diptych.parts.kernels import squared_distance
 
 
 class Affinity:
@@ -95,3 +96,32 @@ def assigned(near: Any, B: Array, strength: float, pull: Array) -> Array:
         told = near.data[start:stop] @ B[near.indices[start:stop]]
         B[row] = signs(strength * told + pull[row])
     return B
+
+
+def to_anchors(rows: Array, anchors: int, seed: int) -> Array:
+    """(n, m) squared distances of rows (n, d) from m of them drawn by `seed`, at most `anchors`."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:anchors])
+    return squared_distance(rows, rows[chosen])
+
+
+def told_by(distance: Array, near: int, farthest: bool = False) -> Array:
+    """(n, m) shares by which the `near` nearest, or farthest, of m anchors tell a row; each row sums to 1.
+
+    distance (n, m) squared, of rows from anchors; the shares of an anchor fall with it exponentially.
+    """
+    near = min(near, distance.shape[1])
+    told = np.argpartition(-distance if farthest else distance, near - 1, axis=1)[:, :near]
+    away = np.take_along_axis(distance, told, axis=1)
+    close = np.exp(-away / max(away.mean(), np.finfo(np.float64).tiny))
+    shares = np.zeros_like(distance)
+    np.put_along_axis(shares, told, close / close.sum(axis=1, keepdims=True), axis=1)
+    return shares
+
+
+def anchored(distance: Array, near: int) -> Array:
+    """F (n, m) of the anchor graph F F' of rows, whose rows sum to 1 (Liu, Wang, Kumar & Chang, ICML 2011).
+
+    Rows are neighbours as far as the same anchors tell them (`told_by`), and no two of them are ever compared.
+    """
+    shares = told_by(distance, near)
+    return np.asarray(shares / np.sqrt(np.maximum(shares.sum(axis=0), np.finfo(np.float64).tiny)))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from diptych.kinds import Array, Ints, count, hamming, take
+from diptych.parts.algebra import bilinear, ridged
 
 
 def signs(rows: Array) -> Array:
@@ -23,6 +24,24 @@ def rotation(target: Array, rows: Array) -> Array:
     """
     U, _, Vt = np.linalg.svd(rows.T @ target, full_matrices=False)
     return np.asarray(U @ Vt)
+
+
+def orthogonal(rows: Array) -> Array:
+    """(n, k) the nearest with orthonormal columns: rows (rows'rows)^{-1/2}. n at least k, and rows of full rank."""
+    values, V = np.linalg.eigh(rows.T @ rows)
+    values = np.maximum(values, values[-1] * np.finfo(np.float64).eps)
+    return np.asarray(rows @ (V / np.sqrt(values)) @ V.T)
+
+
+def correlated(X: Array, Y: Array, bits: int, ridge: float, rng: np.random.Generator) -> tuple[Array, Array]:
+    """A (d_x, bits), B (d_y, bits): canonical directions as far as they correlate, turned together at random.
+
+    X (n, d_x), Y (n, d_y) centred rows, one a pair; ridge as in `algebra.ridged`. Of fewer directions, as many bits.
+    """
+    M_x, M_y = (ridged(rows.T @ rows / len(rows), ridge) for rows in (X, Y))
+    A, B, s = bilinear(X.T @ Y / len(X), M_x, M_y, bits)
+    turn = rotation(rng.standard_normal((len(s), bits)), np.eye(len(s)))
+    return A * s @ turn, B * s @ turn
 
 
 def bitwise(B: Array, gram: Array, target: Array) -> Array:

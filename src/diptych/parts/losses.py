@@ -18,6 +18,11 @@ def cosines(u: Tensor, v: Tensor) -> Tensor:
     return F.normalize(u, dim=-1) @ F.normalize(v, dim=-1).T
 
 
+def off(u: Tensor, v: Tensor, S: Tensor) -> Tensor:
+    """mean_ij (cos(u_i, v_j) - S_ij)^2."""
+    return (cosines(u, v) - S).square().mean()
+
+
 def contrastive(logits: Tensor, positives: Tensor) -> Tensor:
     """InfoNCE in both directions (van den Oord et al. 2018; CLIP: Radford et al. 2021).
 
@@ -27,6 +32,23 @@ def contrastive(logits: Tensor, positives: Tensor) -> Tensor:
     rows = (positives * F.log_softmax(logits, dim=1)).sum(dim=1) / positives.sum(dim=1)
     columns = (positives * F.log_softmax(logits, dim=0)).sum(dim=0) / positives.sum(dim=0)
     return -(rows.mean() + columns.mean()) / 2
+
+
+def partners(u: Tensor, v: Tensor, temperature: float, owner: Tensor) -> Tensor:
+    """(b,) minus the log of the share of a row's partner among all other rows of both sides, mean of both ways.
+
+    NT-Xent (Chen, Kornblith, Norouzi & Hinton, ICML 2020): the softmax is of cosines over the temperature. Pairs of one
+    picture (owner (b,)) are no rivals of each other.
+    """
+    b = len(u)
+    own = torch.arange(b, device=u.device).repeat(2)
+    rows, same = torch.cat([u, v]), owner.repeat(2)
+    partner = torch.arange(2 * b, device=u.device).roll(b)
+    logits = cosines(rows, rows) / temperature
+    rivals = same[:, None] == same
+    rivals[torch.arange(2 * b, device=u.device), partner] = False
+    lost = F.cross_entropy(logits.masked_fill(rivals, -torch.inf), partner, reduction="none")
+    return lost.new_zeros(b).index_add(0, own, lost / 2)
 
 
 def pair_likelihood(theta: Tensor, S: Tensor) -> Tensor:

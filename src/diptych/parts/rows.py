@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from diptych.kinds import Array
@@ -30,6 +32,7 @@ class Rows:
         self.X, self.length, self.gram = X, squares(X), X.T @ X
         self._factor = cho_factor(self.gram + strength * np.eye(len(self.gram)))
         self._of: tuple[Array, Array] | None = None
+        self._parted: Any = None
 
     def cross(self, V: Array) -> Array:
         """X'V (d, k)."""
@@ -46,6 +49,16 @@ class Rows:
     def factor(self, V: Array, strength: float) -> Array:
         """argmin_U ||X - V U'||² + strength ||U||², (d, k)."""
         return np.asarray(np.linalg.solve(V.T @ V + strength * np.eye(V.shape[1]), self.cross(V).T).T)
+
+    def tied(self, V: Array) -> Array:
+        """argmin_W ||V - X W||² + ||X - V W'||², (d, k): the Sylvester equation X'X W + W V'V = 2 X'V."""
+        if self._parted is None:
+            self._parted = np.linalg.eigh(self.gram)
+        values, P = self._parted
+        others, Q = np.linalg.eigh(V.T @ V)
+        sums = np.maximum(values, 0)[:, None] + np.maximum(others, 0)
+        solved = 2 * (P.T @ self.cross(V) @ Q) / np.maximum(sums, np.finfo(np.float64).eps * sums.max())
+        return np.asarray(P @ solved @ Q.T)
 
     def untold(self, V: Array, W: Array) -> float:
         """||V - X W||²: what X does not tell of V."""

@@ -30,6 +30,11 @@ def alike(images: Tensor, texts: Tensor, share: float) -> Tensor:
     return share * losses.cosines(images, images) + (1 - share) * losses.cosines(texts, texts)
 
 
+def second_order(near: Tensor, share: float) -> Tensor:
+    """(1 - share) near + share near near' / b: alike are those, too, who are alike to the same ones. near (b, b)."""
+    return (1 - share) * near + share * near @ near.T / len(near)
+
+
 def nearest(near: Tensor, share: float) -> Tensor:
     """near (b, b) with all but the greatest `share` of each row 0, at least its greatest one."""
     kept = near.topk(min(max(1, round(share * len(near))), len(near)), dim=1)

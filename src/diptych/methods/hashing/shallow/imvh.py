@@ -20,8 +20,7 @@ import numpy as np
 from diptych.kinds import Array
 from diptych.method import Alternating
 from diptych.parts.affinities import Affinity, assigned, neighbours
-from diptych.parts.algebra import bilinear, ridged
-from diptych.parts.bits import rotation, signs
+from diptych.parts.bits import correlated, rotation, signs
 from diptych.parts.fitted import Above, AtLeast
 from diptych.parts.rows import Rows, squares
 
@@ -39,11 +38,9 @@ class IMVH(Alternating):
     ridge: Annotated[float, AtLeast(0)] = 2.0
 
     def start(self, X: Array, Y: Array, L: Any) -> Any:
-        rng, n = np.random.default_rng(self.seed), len(X)
-        M_x, M_y = (ridged(rows.T @ rows / n, self.ridge) for rows in (X, Y))
-        A, B, s = bilinear(X.T @ Y / n, M_x, M_y, self.bits)
-        turn = rotation(rng.standard_normal((len(s), self.bits)), np.eye(len(s)))  # of few directions, as many bits
-        now = SimpleNamespace(sides=[Rows(rows, self.decay) for rows in (X, Y)], W=[A * s @ turn, B * s @ turn])
+        rng = np.random.default_rng(self.seed)
+        W = correlated(X, Y, self.bits, self.ridge, rng)
+        now = SimpleNamespace(sides=[Rows(rows, self.decay) for rows in (X, Y)], W=list(W))
         now.graphs = [self._graph(rows, rng) for rows in (X, Y)]
         now.B = [signs(side.X @ W) for side, W in zip(now.sides, now.W, strict=True)]
         now.Q = np.eye(self.bits)

@@ -84,17 +84,13 @@ class CIRH(Descent):
         made = zip(net.decoders, (H_I, H_T), (batch.images, batch.texts), strict=True)
         remade = sum(parts.losses.reconstruction(to(H + own.tanh()), mixed @ unit(x)) for to, own, x in made)
         return {
-            "graph": sum(self.off(rows, rows, S) for rows in (H_I, H_T, H)),
+            "graph": sum(parts.losses.off(rows, rows, S) for rows in (H_I, H_T, H)),
             "identity": self.identity / self.bits * remade,
             "quantise": codes.quantisation(H, B),
             "students": sum(codes.quantisation(side, B) for side in (images, texts)) + (images - texts).square().mean(),
             "students graph": self.graph
-            * sum(self.off(u, v, S) for u, v in ((images, texts), (images, images), (texts, texts))),
+            * sum(parts.losses.off(u, v, S) for u, v in ((images, texts), (images, images), (texts, texts))),
         }
-
-    def off(self, u: Any, v: Any, S: Any) -> Any:
-        """mean (cos(u, v) - S)²"""
-        return (parts.losses.cosines(u, v) - S).square().mean()
 
 
 def mix(S: Any) -> Any:

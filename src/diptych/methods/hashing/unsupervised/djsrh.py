@@ -39,16 +39,16 @@ class DJSRH(Descent):
         )
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
-        cosines = parts.losses.cosines
+        off = parts.losses.off
         u, v = (parts.codes.annealed(side, batch.done * self.epochs) for side in (images, texts))
         S = self.likeness(batch.images, batch.texts)
         return {
-            "between": (cosines(u, v) - S).square().mean(),
-            "within": self.within * sum((cosines(side, side) - S).square().mean() for side in (u, v)),
+            "between": off(u, v, S),
+            "within": self.within * (off(u, u, S) + off(v, v, S)),
         }
 
     def likeness(self, images: Any, texts: Any) -> Any:
         """S (b, b) of the features of a batch."""
         S_I, S_T = (2 * parts.losses.cosines(side, side) - 1 for side in (images, texts))
         joint = self.share * S_I + (1 - self.share) * S_T
-        return self.scale * ((1 - self.second) * joint + self.second * joint @ joint.T / len(joint))
+        return self.scale * parts.targets.second_order(joint, self.second)

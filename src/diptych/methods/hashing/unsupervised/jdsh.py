@@ -19,8 +19,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from diptych import parts
-from diptych.kinds import Pairs, hamming, take
-from diptych.method import Batch, Descent, dense, featured
+from diptych.kinds import Pairs, hamming
+from diptych.method import Batch, Descent, drawn
+from diptych.parts.crowds import crowd
 from diptych.parts.fitted import AtLeast
 
 
@@ -49,9 +50,7 @@ class JDSH(Descent):
         from torch import from_numpy
 
         if epoch == 0:
-            rows = np.random.default_rng(self.seed).permutation(train.n_texts)[:_SAMPLE]
-            X = dense(take(featured(train.images, "images"), train.owner[rows]))
-            Y = dense(take(featured(train.texts, "texts"), rows))
+            X, Y = drawn(train, _SAMPLE, self.seed)
             J = self.joint(from_numpy(X), from_numpy(Y)).numpy()
             net.memory.bounds.copy_(from_numpy(bounds(J[~np.eye(len(J), dtype=bool)])))
 
@@ -70,14 +69,14 @@ class JDSH(Descent):
         return low.where(left > J, high.where(right < J, J))
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
-        cosines, epoch = parts.losses.cosines, batch.done * self.epochs
+        cosines, off, epoch = parts.losses.cosines, parts.losses.off, batch.done * self.epochs
         u, v = (parts.codes.annealed(side, epoch) for side in (images, texts))
         S = self.scale * self.weighted(self.joint(batch.images, batch.texts), net.memory.bounds)
         between = cosines(u, v)
         return {
             "between": (between - S).square().mean(),
             "pull": -self.pull * between.diagonal().mean(),
-            "within": self.within * sum((cosines(side, side) - S).square().mean() for side in (u, v)),
+            "within": self.within * (off(u, u, S) + off(v, v, S)),
         }
 
 
@@ -86,8 +85,6 @@ _SAMPLE = 1000
 
 def bounds(values: Any) -> Any:
     """Least, left, right and most of J, from values of it: where it leaves its crowd on either side of the mode."""
-    counts, edges = np.histogram(values, bins=100)
-    mode = edges[counts.argmax() : counts.argmax() + 2].mean()
-    sigma = np.sqrt(np.square(values[values <= mode] - mode).mean())
-    spread = (values[values >= mode] - mode).mean()
+    mode, below, above = crowd(values)
+    sigma, spread = np.sqrt(np.square(below).mean()), above.mean()
     return np.array([values.min(), mode - 2 * sigma, max(mode + 4 * spread, 0.0), values.max()], dtype=np.float32)
