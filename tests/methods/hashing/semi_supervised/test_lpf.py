@@ -86,7 +86,7 @@ def test_few_labels_and_guesses_find_more_than_few_labels(small):
         scores = hamming.score(made.encode_images(small.test.images), made.encode_texts(small.test.texts))
         return scores[relevant].mean() - scores[~relevant].mean()
 
-    assert apart(LPF(**settings).fit(small.train)) > apart(LPF(guess=False, **settings).fit(small.train))
+    assert apart(LPF(**settings).fit(small.train)) > apart(LPF(unlabelled=False, **settings).fit(small.train))
 
 
 def test_data_without_labels_are_bad_input(latent):

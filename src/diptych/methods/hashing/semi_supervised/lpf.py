@@ -7,8 +7,7 @@
 Both sides of a pair have to agree, since each sees what the other does not. Classifiers go on learning on what was
 accepted, a little more in every epoch: t falls from `sure` to `least`.
 
-A pair without labels is one whose row of labels is all 0. What `base` is besides: its own settings, and of those that
-it has in common with this the values here.
+`base` has its own settings, and of those that it has in common with this the values here.
 
 Reconstruction: the abstract alone was at hand. Thresholds and their schedule, that labels are accepted one by one and
 not pair by pair, and two layers as classifiers are choices of ours; nothing looks for pairs of classes never shown.
@@ -21,8 +20,8 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 
 from diptych import parts
-from diptych.kinds import Array, BadInput, Pairs, Progress, hamming
-from diptych.method import Batch, Descent
+from diptych.kinds import Array, Pairs, Progress, hamming
+from diptych.method import Batch, Descent, SomeLabels
 from diptych.methods.hashing.supervised.dchuc import DCHUC
 from diptych.methods.hashing.supervised.dcmh import DCMH
 from diptych.methods.hashing.supervised.dsph import DSPH
@@ -31,37 +30,26 @@ from diptych.parts.fitted import Above, AtLeast, Below
 
 
 @dataclass
-class LPF(Descent):
+class LPF(SomeLabels, Descent):
     """base is the method that learns from the completed labels, with its own defaults besides what stands here.
-
-    shown   the share of the labelled pictures whose labels are looked at, drawn by the seed: to measure what few are
-            worth
-    guess   whether labels are predicted at all; without, the base learns from the pairs that have some
 
     base_   the fitted base
     """
 
-    needs = "some labels"
     space = hamming
     base: Literal["dcmh", "dchuc", "dsph", "hmah"] = "dcmh"
     bits: Annotated[int, AtLeast(1)] = 64
     hidden: Annotated[int, AtLeast(1)] = 512
-    shown: Annotated[float, Above(0)] = 1.0
-    guess: bool = True
     sure: Annotated[float, Above(0), Below(1)] = 0.9
     least: Annotated[float, Above(0), Below(1)] = 0.6
     batch: Annotated[int, AtLeast(3)] = 64
 
-    def fit(self, train: Pairs, *, keep: Path | None = None, progress: Progress | None = None) -> Self:
-        if train.labels is None or not train.labels.any():
-            raise BadInput("this method learns from some labels and the data has none; use one that needs pairs only")
-        labelled = np.flatnonzero(train.labels.any(axis=1))
-        hidden = np.random.default_rng(self.seed).permutation(labelled)[max(1, round(self.shown * len(labelled))) :]
-        labels = train.labels.copy()
-        labels[hidden] = False
-        train = replace(train, labels=labels)
-        super().fit(train, keep=keep and keep / "labels", progress=progress)
-        labels = self.completed(train) if self.guess else labels
+    def fit(  # type: ignore[override]
+        self, train: Pairs, *, keep: Path | None = None, progress: Progress | None = None
+    ) -> Self:
+        train = self.told(train)
+        Descent.fit(self, train, keep=keep and keep / "labels", progress=progress)
+        labels = self.completed(train)
         told = replace(train, labels=labels).select(np.flatnonzero(labels.any(axis=1)))
         kind = next(kind for kind in (DCMH, DCHUC, DSPH, HMAH) if kind.paper_name() == self.base)
         common = {name: value for name, value in self.settings().items() if name in kind.__dataclass_fields__}
