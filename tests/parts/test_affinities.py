@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.linalg import solve_sylvester
 from sklearn.neighbors import kneighbors_graph
 
-from diptych.parts.affinities import Affinity, assigned, neighbours, shared
+from diptych.parts.affinities import Affinity, assigned, neighbours, shared, spread
 
 
 @pytest.fixture
@@ -82,3 +82,11 @@ def test_a_row_is_assigned_the_best_bits_with_all_others_held(parts):
         other = found.copy()
         other[row, bit] *= -1
         assert height(other) >= heights[-1] - 1e-12
+
+
+def test_labels_spread_to_where_the_inverse_has_them():
+    rng = np.random.default_rng(4)
+    near, Y = neighbours(rng.standard_normal((12, 3)), 3), rng.random((12, 2))
+    scale = np.diag(np.asarray(near.sum(axis=1)).ravel() ** -0.5)
+    wanted = 0.4 * np.linalg.solve(np.eye(12) - 0.6 * scale @ near.toarray() @ scale, Y)
+    np.testing.assert_allclose(spread(near, Y, 0.6, turns=60), wanted, atol=1e-9)

@@ -95,3 +95,16 @@ def assigned(near: Any, B: Array, strength: float, pull: Array) -> Array:
         told = near.data[start:stop] @ B[near.indices[start:stop]]
         B[row] = signs(strength * told + pull[row])
     return B
+
+
+def spread(near: Any, Y: Array, across: float, turns: int = 30) -> Array:
+    """(n, C) towards F = (1 - across) (I - across D^{-1/2} near D^{-1/2})^{-1} Y: labels spread over a graph.
+
+    near (n, n) sparse, symmetric and not negative; Y (n, C) what is told at first (Zhou, Bousquet, Lal, Weston &
+    Schölkopf, NIPS 2003).
+    """
+    scale = 1 / np.sqrt(np.maximum(np.asarray(near.sum(axis=1)), np.finfo(np.float64).tiny))
+    F = Y
+    for _ in range(turns):
+        F = across * scale * (near @ (scale * F)) + (1 - across) * Y
+    return np.asarray(F)
