@@ -10,8 +10,8 @@ latent rows V (n, k) tell them, and keep classes as far from each other as their
 until signs lose least of it (iterative quantisation: Gong & Lazebnik, CVPR 2011). A code is sgn(x P_m R). V goes
 downhill, the others have closed forms.
 
-Reconstruction: neither text nor code was at hand, but what others tell of it. Squared distances d are scaled to mean 2k,
-that of independent signs; s_c is the share of a class.
+Reconstruction: neither text nor code was at hand, but what others tell of it. Squared distances d are scaled to mean
+2k, that of independent signs; s_c is the share of a class.
 """
 
 from dataclasses import dataclass
