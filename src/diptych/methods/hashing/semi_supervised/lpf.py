@@ -34,7 +34,7 @@ from diptych.parts.rows import Rows
 class LPF(SomeLabels):
     """base is the method that learns from the completed labels, with its own defaults besides what stands here.
 
-    bits to batch   those of the base
+    bits to warmup  those of the base
     landmarks       how many training rows of a side tell by the kernel what an item is like
     ridge           of the regression
 
@@ -47,6 +47,8 @@ class LPF(SomeLabels):
     hidden: Annotated[int, AtLeast(1)] = 512
     epochs: Annotated[int, AtLeast(0)] = 20
     batch: Annotated[int, AtLeast(3)] = 64
+    rate: Annotated[float, Above(0)] = 1e-3
+    warmup: Annotated[float, AtLeast(0)] = 0.05
     landmarks: Annotated[int, AtLeast(2)] = 500
     ridge: Annotated[float, Above(0)] = 0.3
     rounds: Annotated[int, AtLeast(0)] = 2
