@@ -86,7 +86,8 @@ class TS3H(SomeLabels, Alternating):
         n, k = now.E.shape
         same = float(np.vdot(now.alike.T @ now.H, now.alike.T @ now.E))
         alike = k / n * squares(now.alike.T @ now.alike) - 2 / n * same + n
-        return squares(now.L - now.E @ now.P) + self.alike * alike + self.quantise * squares(now.H - now.E)
+        total = squares(now.L - now.E @ now.P) + self.alike * alike + self.quantise * squares(now.H - now.E)
+        return float(total)
 
     def maps(self, now: Any) -> tuple[Array, Array]:
         A, B = (side.function(now.H) for side in now.sides)
