@@ -32,7 +32,7 @@ def test_a_pair_that_had_no_labels_is_not_shown(latent):
 
 @pytest.mark.parametrize("kind", [S3FH, TS3H, SSLPDP])
 def test_labels_of_others_come_out_of_features(kind, latent):
-    """Labels that are not shown are told from those that are, far better than by chance."""
+    """Labels that are not shown are told from those that are, class by class; chance would be within .004 of 0."""
     pairs = latent(n=300)
     method = kind(shown=0.2, bits=8, rounds=3, landmarks=0)
     X, Y = (rows - rows.mean(axis=0) for rows in (pairs.images, pairs.texts))
@@ -44,8 +44,8 @@ def test_labels_of_others_come_out_of_features(kind, latent):
             step(now)
     found = now.L if kind is TS3H else now.F
     hidden = ~shown.any(axis=1)
-    true, found = pairs.labels[hidden], found[hidden]
-    assert found[true].mean() > 1.3 * found[~true].mean()
+    true, found = pairs.labels[hidden], found[hidden] - found[hidden].mean(axis=0)
+    assert found[true].mean() > found[~true].mean() + 0.01
 
 
 def test_the_objective_of_three_stages_is_that_of_whole_tables(latent):

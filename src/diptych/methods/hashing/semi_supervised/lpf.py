@@ -75,7 +75,7 @@ class LPF(SomeLabels):
     def completed(self, train: Pairs) -> Array:
         """(n, C) labels of all pictures, predicted where they have none, from the picture and the mean of its texts."""
         labels = np.asarray(train.labels)
-        known: Array = labels.any(axis=1)
+        known = np.asarray(labels.any(axis=1))
         expected = labels[known].mean(axis=0) * (~known).sum()
         words = self.likeness(train.texts, "texts")
         texts = np.zeros((train.n_images, words.shape[1]))
