@@ -1,14 +1,15 @@
 """What an item may weigh: how well captions find their picture when pictures are kept in ever fewer bytes.
 
 Pictures and captions of Flickr8k as the encoder `mini` gives them, 256 numbers each. Ways to keep a picture, learned on
-3,000 training pictures with their captions, are asked by the captions of dev as they are (asymmetric) but for codes,
-where what asks is a code, too:
+3,000 training pictures with their captions, are asked by the captions of dev as they are (asymmetric) but for two
+kinds of codes, where what asks is a code, too:
 
     floats     float32 and float16, whole; and the leading columns of `pls` alone, whose order lets them be cut as
                Matryoshka rows are
     int8       a byte a column, whole and cut likewise
     product    product quantisation (Jégou et al. 2011, Faiss): a byte for each group of columns
     codes      bits learned from pairs (`acq`), beside signs of a random turn (Charikar 2002)
+    own rows   bits learned from the pictures alone and asked by captions as they are: `diptych index --codes own`
 
 R@10 of the picture, and recall@10 against the order of float32; each also where the first 100 are scored again by
 float16 rows that lie on a disk.
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from diptych import catalogue
+from diptych.collection import codes
 from diptych.encoders import shelf
 from diptych.kinds import Array, Pairs, hamming
 
@@ -60,8 +62,8 @@ def ways(train: Pairs, pictures: Array, captions: Array) -> Iterator[tuple[str, 
     for groups in (64, 32, 16, 8):
         index = faiss.IndexPQ(width, groups, 8, faiss.METRIC_INNER_PRODUCT)
         index.train(np.ascontiguousarray(train.images))
-        codes = index.sa_encode(pictures)
-        yield f"product, {groups} groups", groups, captions @ index.sa_decode(codes).T
+        cells = index.sa_encode(pictures)
+        yield f"product, {groups} groups", groups, captions @ index.sa_decode(cells).T
     turn = np.linalg.qr(np.random.default_rng(0).standard_normal((width, width)))[0]
     centre_x, centre_y = train.images.mean(axis=0), train.texts.mean(axis=0)
     for bits in (256, 128, 64, 32):
@@ -76,6 +78,9 @@ def ways(train: Pairs, pictures: Array, captions: Array) -> Iterator[tuple[str, 
             for rows, mean in ((captions, centre_y), (pictures, centre_x))
         ]
         yield f"random turn, {bits} bits", bits / 8, hamming.score(*drawn)
+        own = codes.own(np.asarray(train.images), bits)
+        signs = 2.0 * np.unpackbits(own.encode_images(pictures), axis=1) - 1
+        yield f"own rows, {bits} bits", bits / 8, captions @ own.turn @ signs.T
 
 
 def eighth(rows: Array) -> Array:
@@ -109,7 +114,14 @@ def measured() -> list[dict[str, Any]]:
     return lines
 
 
-MARKS = {"float": "#1f5fbf", "int8": "#1a7a3c", "product": "#b4501a", "acq": "#8a2fa0", "random": "#8a8f96"}
+MARKS = {
+    "float": "#1f5fbf",
+    "int8": "#1a7a3c",
+    "product": "#b4501a",
+    "acq": "#8a2fa0",
+    "random": "#8a8f96",
+    "own": "#0b8a8a",
+}
 
 
 def drawn(lines: list[dict[str, Any]]) -> str:
@@ -138,12 +150,13 @@ def drawn(lines: list[dict[str, Any]]) -> str:
         for what, dash in (("R@10", ""), ("R@10 of 100 again", ' stroke-dasharray="4 4"')):
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(line, what) for line in of))
             made.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
-        name = {"float": "floats", "product": "product codes", "random": "random turn"}.get(mark, mark)
+        names = {"float": "floats", "product": "product codes", "random": "random turn", "own": "own rows"}
+        name = names.get(mark, mark)
         y = top + 20 + 20 * place
         made.append(f'<path d="M{right + 14} {y}h22" stroke="{colour}" stroke-width="2"/>')
         made.append(f'<text x="{right + 42}" y="{y + 4}" fill="#1d2126">{name}</text>')
-    made.append(f'<text x="{right + 14}" y="{top + 134}" fill="#59616b">dashed: the first</text>')
-    made.append(f'<text x="{right + 14}" y="{top + 150}" fill="#59616b">100 scored again</text>')
+    made.append(f'<text x="{right + 14}" y="{top + 154}" fill="#59616b">dashed: the first</text>')
+    made.append(f'<text x="{right + 14}" y="{top + 170}" fill="#59616b">100 scored again</text>')
     return "\n".join([*made, "</svg>"]) + "\n"
 
 

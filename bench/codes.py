@@ -8,24 +8,38 @@ rescored  texts ask pictures across a gap, as in `ann.py`; codes are learned fro
           How many of the ten best by real numbers are among the first candidates by codes, and so found once those are
           scored again; and the milliseconds of either
 
-    python bench/codes.py [encode] [search] [rescored] [--json] [--rows 100000] [--codes 1000000] [--pictures 200000]
+served    such texts and pictures as a collection serves them (`--codes own`): codes of its own rows in memory, and rows
+          on the disk; beside exact search and the inverted file, both in memory. Each is tuned on other texts than it
+          is measured on
+
+    python bench/codes.py [encode] [search] [rescored] [served] [--json] [--rows 100000] [--codes 1000000]
+        [--pictures 200000] [--collection 100000] [--bits 64 128 256]
+        [--no-inverted]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ann import share_found, two_cones
 
 from diptych.catalogue import method
+from diptych.collection import codes
+from diptych.index.codes import Codes
 from diptych.index.flat import Flat
 from diptych.index.hamming import Hamming
-from diptych.kinds import Pairs, cosine, hamming
+from diptych.index.index import Index
+from diptych.index.ivf import IVF
+from diptych.index.shelf import Shelf
+from diptych.kinds import Array, Ints, Pairs, batches, cosine, hamming
 
 BITS, K, ASKED, RUNS = 64, 10, 200, 5
 CANDIDATES = (50, 100, 200, 500, 1000)
@@ -61,11 +75,11 @@ def search(n: int) -> list[dict[str, Any]]:
     import faiss
 
     rng = np.random.default_rng(0)
-    codes, queries = (rng.integers(0, 256, (m, BITS // 8), dtype=np.uint8) for m in (n, ASKED))
+    drawn, queries = (rng.integers(0, 256, (m, BITS // 8), dtype=np.uint8) for m in (n, ASKED))
     ours = Hamming(hamming, BITS // 8)
-    ours.add(np.arange(n), codes)
+    ours.add(np.arange(n), drawn)
     theirs = faiss.IndexBinaryFlat(BITS)
-    theirs.add(codes)
+    theirs.add(drawn)
     times: dict[str, list[float]] = {"ours": [], "Faiss": []}
     for query in queries[:, None]:
         times["ours"].append(seconds(lambda query=query: ours.search(query, K)))  # type: ignore[misc]
@@ -85,12 +99,12 @@ def rescored(n: int) -> list[dict[str, Any]]:
     fitted: Any = method("acq")(bits=BITS).fit(Pairs(pictures[told], learning))
     index = Hamming(hamming, BITS // 8)
     index.add(np.arange(n), fitted.encode_images(pictures))
-    codes = fitted.encode_texts(asking)
+    coded = fitted.encode_texts(asking)
     float_ms = 1e3 * np.median([seconds(lambda q=q: exact.search(q, K)) for q in asking[:, None]])  # type: ignore[misc]
     lines = []
     for candidates in CANDIDATES:
         times, found = [], []
-        for code, query in zip(codes[:, None], asking[:, None], strict=True):
+        for code, query in zip(coded[:, None], asking[:, None], strict=True):
             start = time.perf_counter()
             names = index.search(code, candidates)[1][0]
             scores = pictures[names] @ query[0]
@@ -104,6 +118,62 @@ def rescored(n: int) -> list[dict[str, Any]]:
     return lines
 
 
+def served(n: int, widths: Sequence[int], inverted: bool) -> list[dict[str, Any]]:
+    pictures, texts = two_cones(n, 4000 + ASKED, 256)
+    learning, asking = texts[:4000], texts[4000:]
+    ids = np.arange(n)
+    exact = Flat(cosine, 256)
+    exact.add(ids, pictures)
+    truth = exact.search(asking, K)[1]
+    lines = [_measured("exact", exact, asking, truth) | {"bytes in memory": 4 * 256 + 8}]
+    print(f"# {lines[-1]}", file=sys.stderr, flush=True)  # the next takes minutes
+    del exact
+    if inverted:
+        lines.append(_inverted(ids, pictures, learning, asking, truth))
+        print(f"# {lines[-1]}", file=sys.stderr, flush=True)
+    for bits in widths:
+        with tempfile.TemporaryDirectory() as folder:
+            lines.append(_coded(Path(folder) / "rows", bits, pictures, learning, asking, truth))
+            print(f"# {lines[-1]}", file=sys.stderr, flush=True)
+    return lines
+
+
+def _coded(shelf: Path, bits: int, rows: Array, learning: Array, asking: Array, truth: Ints) -> dict[str, Any]:
+    """As a collection builds it (`collection/nearest`)."""
+    index, start, ids = Codes(cosine, 256, bits), time.perf_counter(), np.arange(len(rows))
+    sample = rows[np.random.default_rng(0).permutation(len(rows))[: codes.SAMPLE]]
+    index.train(sample, learning[::2], codes.own(sample, bits))
+    Shelf.write(shelf, 256, zip(batches(ids, 4000), batches(rows, 4000), strict=True))
+    for some in batches(ids, 4000):
+        index.add(some, rows[some])
+    on_disk = Shelf(shelf, 256)
+    index.reads(lambda some: on_disk.read(some)[0]).tune(learning[1::2])
+    built = {"built in s": round(time.perf_counter() - start, 1), "scored again": index.candidates * K}
+    size = {"bytes in memory": -(-bits // 8) + 8, "on the disk": -(-bits // 8) + 8 + Shelf.size(256)}
+    return _measured(f"codes of {bits} bits", index, asking, truth) | size | built
+
+
+def _inverted(ids: Ints, rows: Array, learning: Array, asking: Array, truth: Ints) -> dict[str, Any]:
+    index, start = IVF(cosine, 256), time.perf_counter()
+    index.train(rows, learning[::2])
+    index.add(ids, rows)
+    index.tune(learning[1::2])
+    built = {"built in s": round(time.perf_counter() - start, 1), "scored again": index.candidates * K}
+    return _measured("inverted file", index, asking, truth) | {"bytes in memory": 2 * 256 + 128 + 16} | built
+
+
+def _measured(name: str, index: Index, asking: Array, truth: Ints) -> dict[str, Any]:
+    """Recall of what one query after another finds, and the milliseconds of CPU that one takes, warm."""
+    found, times = [], []
+    for query in [*asking[:20, None], *asking[:, None]]:
+        start = time.process_time()
+        found.append(index.search(query, K)[1][0])
+        times.append(time.process_time() - start)
+    found, times = found[20:], times[20:]
+    recall = round(share_found(np.array(found), truth), 3)
+    return {"index": name, "recall@10": recall, "ms a query": round(1e3 * float(np.median(times)), 2)}
+
+
 def main() -> None:
     import faiss
     import threadpoolctl
@@ -113,11 +183,15 @@ def main() -> None:
         "encode": lambda told: encode(told.rows),
         "search": lambda told: search(told.codes),
         "rescored": lambda told: rescored(told.pictures),
+        "served": lambda told: served(told.collection, told.bits, told.inverted),
     }
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="by default all")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--codes", type=int, default=1_000_000)
     parser.add_argument("--pictures", type=int, default=200_000)
+    parser.add_argument("--collection", type=int, default=100_000)
+    parser.add_argument("--bits", type=int, nargs="+", default=[64, 128, 256], help="of the codes that are served")
+    parser.add_argument("--inverted", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", action="store_true")
     told = parser.parse_args()
     faiss.omp_set_num_threads(1)

@@ -157,6 +157,9 @@ def test_the_contact_sheet_asks_nothing_of_the_network(album: Path, tmp_path: Pa
         (["index", "/dev/null"], "/dev/null: not a folder"),
         (["reindex", "--memory", "-1"], "--memory: -1; give megabytes above 0"),
         (["reindex", "--latency", "0"], "--latency: 0; give milliseconds above 0"),
+        (["index", ".", "--bits", "8"], "--bits: it is of codes; say --codes own too"),
+        (["reindex", "--codes", "own", "--memory", "1"], "leave memory and latency out"),
+        (["index", ".", "--codes", "nowhere"], "nowhere: no config.json in it"),
         (["captions", "#1", "--among", "nowhere.txt"], "nowhere.txt: not readable (No such file"),
         (["captions", "#1", "--among", "00001.png"], "00001.png: not readable (not UTF-8)"),
         (["search", "boat", "--html", "00001.png/sheet.html"], "--html 00001.png/sheet.html: cannot be written"),
@@ -367,6 +370,28 @@ def test_every_command_takes_a_folder_of_pictures_for_its_collection(album: Path
     assert here("verify", "-c", "small", at=small.parent).stdout == "sound\n"
     assert "2 pictures forgotten" in here("forget", "small", "-c", "small", at=small.parent).stdout
     assert sorted(small.iterdir()) == files
+
+
+def test_codes_are_told_when_they_are_built_and_kept_in_status(
+    album: Path, tmp_path: Path, here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = ("index", album, "-c", tmp_path / "c", "--model", encoder(album), "--codes", "own")
+    few = here(*index, at=tmp_path)
+    assert few.stdout.splitlines()[-1] == "index: exact, until there are 256 pictures to learn codes from"
+    monkeypatch.setattr("diptych.collection.codes.LEAST", 40)
+    line = here(*index, "--bits", "32", at=tmp_path).stdout.splitlines()[-1]
+    pattern = r"index: codes of 32 bits, recall@10 ([.\d]+) of exact search on \d+ text queries; "
+    pattern += r"12 bytes a picture in memory, (\d+) scored again, [.\d]+ ms a query"
+    found = re.fullmatch(pattern, line)
+    assert found is not None, line
+    kept = json.loads(here("status", "-c", tmp_path / "c", "--json", at=tmp_path).stdout)["index"]
+    assert kept["kind"] == "codes" and kept["bits"] == 32 and kept["rescored"] == int(found[2])
+    assert f"{kept['recall']['value']:.3f}" == found[1] and kept["bytes"]["memory"] == 12
+    assert json.loads(here(*index, "--bits", "32", "--json", at=tmp_path).stdout)["index"] == kept
+    asked = ("search", "a forest at night", "-c", tmp_path / "c", "-f")
+    by_codes = here(*asked, at=tmp_path).stdout
+    assert here("reindex", "-c", tmp_path / "c", at=tmp_path).stdout == "60 pictures, index: exact\n"
+    assert len({*by_codes.splitlines()} & {*here(*asked, at=tmp_path).stdout.splitlines()}) >= 8
 
 
 def test_a_command_that_is_named_does_what_is_said_wherever_it_is_pasted(

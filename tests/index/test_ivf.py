@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from diptych.index.flat import Flat
-from diptych.index.ivf import FEW, IVF, Drift, _ladder
+from diptych.index.ivf import IVF, _ladder
+from diptych.index.refined import FEW, Drift
 from diptych.kinds import Array, BadInput, Space, cosine, dot, l2
 
 Cones = tuple[Array, Array, Array, Array]
@@ -116,7 +117,7 @@ def test_among_few_is_exact_and_among_many_keeps_recall(
     found = index.search(cones[3], 10, among=one_in_a_hundred)[1]
     assert recall(found, exact(cones).search(cones[3], 10, among=one_in_a_hundred)[1]) >= 0.999
     assert FEW >= 200
-    monkeypatch.setattr("diptych.index.ivf.FEW", 100)
+    monkeypatch.setattr("diptych.index.refined.FEW", 100)
     for share in (0.01, 0.2, 0.7):
         some = rng.choice(20_000, int(share * 20_000), replace=False) * 3
         found = index.search(cones[3], 10, among=some)[1]
@@ -160,8 +161,8 @@ def test_a_search_does_the_work_that_was_tuned_and_a_filter_asks_for_more(
     cones: Cones, fresh: IVF, monkeypatch: pytest.MonkeyPatch, share: float | None, cells: int, candidates: int
 ) -> None:
     """In multiples of what was tuned; None for all cells, and where no code is looked at."""
-    for name, value in (("FEW", 500), ("SCANNED", 2500)):
-        monkeypatch.setattr(f"diptych.index.ivf.{name}", value)
+    monkeypatch.setattr("diptych.index.refined.FEW", 500)
+    monkeypatch.setattr("diptych.index.ivf.SCANNED", 2500)
     fresh.probes, fresh.candidates, asked = 7, 1, []
     real = fresh._candidates
     monkeypatch.setattr(fresh, "_candidates", lambda *told: asked.append(told[1:3]) or real(*told))

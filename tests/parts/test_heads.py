@@ -109,6 +109,15 @@ def test_a_set_head_gives_each_item_its_slots_whatever_else_is_in_the_batch():
     assert head(rows).shape == (5, 3, 4)
     torch.testing.assert_close(head(rows)[:1], head(rows[:1]))
     assert torch.isfinite(head(torch.zeros(2, 6))).all()
+    torch.testing.assert_close(head(rows), head(rows.flip(1)))
+
+
+def test_a_set_head_that_reads_tells_orders_apart_but_no_padding():
+    torch.manual_seed(0)
+    head = parts.heads.SetHead(6, 8, 5, 3, rounds=2, read=True).eval()
+    rows = torch.randn(5, 7, 6)
+    assert (head(rows) - head(rows.flip(1))).abs().amax(dim=(1, 2)).min() > 0.1
+    torch.testing.assert_close(head(torch.nn.functional.pad(rows, (0, 0, 2, 3))), head(rows))
 
 
 def test_widths_are_wanted():

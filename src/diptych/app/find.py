@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diptych.app import places, protect
+from diptych.app.schemes import schemes
 from diptych.app.shell import (
     JsonOption,
     a_person_reads,
@@ -47,6 +48,15 @@ PreviewOption = Annotated[
     bool | None,
     typer.Option("--preview/--no-preview", "-p", help="Show the pictures; by default where the terminal can."),
 ]
+CodesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--codes",
+        metavar="own|FOLDER",
+        help="Answer from binary codes in memory: learned from its own rows, or by a hashing method from diptych fit.",
+    ),
+]
+BitsOption = Annotated[int | None, typer.Option("--bits", help="Of own codes: how many bits each; by default 64.")]
 DiverseOption = Annotated[float, typer.Option("--diverse", help="0 to 1: hold back pictures like those before them.")]
 
 
@@ -87,10 +97,13 @@ def index(
         Path | None,
         typer.Option("--key-file", help="With --encrypt: the key's file, which is made if it is not there."),
     ] = None,
+    codes: CodesOption = None,
+    bits: BitsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make folders of pictures searchable, or bring a collection up to date with them."""
     from diptych.collection import Collection
+    from diptych.collection.codes import LEAST
     from diptych.encoders import shelf
 
     if folders:
@@ -100,6 +113,7 @@ def index(
     for folder in folders or () if not where.exists() else ():  # else the collection knows which are away
         if not folder.exists():
             raise BadInput(f"{folder}: no such folder; is it misspelt, or its disk not mounted?")
+    _check_bits(codes, bits)
     key = protect.key(where, key_file) if encrypt or key_file else None
     begun_with = None if where.exists() else model or shelf.DEFAULT
     with Collection.open(where, model, write=True, key=key) as found:
@@ -110,6 +124,8 @@ def index(
         for place in readmit or ():
             if not found.readmit(place):
                 raise BadInput(f"{place}: nothing of it was forgotten for ever; diptych status lists what was")
+        if codes:
+            found.use_codes(codes, bits)
         try:
             with progress() as on_progress:
                 report = found.add(
@@ -121,10 +137,14 @@ def index(
             print_note(f"stopped; {len(found)} pictures are indexed and kept. Go on: {again}")
             raise typer.Exit(130) from None
         places.remember(where)
+        kept = found.status()["index"] if codes else None
         if as_json:
-            print_json({"collection": str(where), "items": len(found), **_facts(report, show_passed)})
+            facts = {"collection": str(where), "items": len(found), **_facts(report, show_passed)}
+            print_json(facts | ({"index": kept} if codes else {}))
         else:
             _report(report, len(found), where, captions, show_passed)
+            if codes:
+                print_line(_told(kept) + ("" if kept else f", until there are {LEAST} pictures to learn codes from"))
             if begun_with == shelf.DEFAULT and a_person_reads():
                 stronger = _command(where, "reindex", "--model", "NAME")
                 print_note(f"{shelf.DEFAULT} knows everyday scenes; diptych models says what knows more: {stronger}")
@@ -239,6 +259,17 @@ def search(
         list[str] | None, typer.Option("--yes", help="Like this: a picture of the collection, or #12. May be repeated.")
     ] = None,
     no: Annotated[list[str] | None, typer.Option("--no", help="Not like this; as --yes.")] = None,
+    rewrite: Annotated[
+        str, typer.Option("--rewrite", help="A language model rewrites the query by this scheme, e.g. cirevl.")
+    ] = "",
+    rerank: Annotated[
+        str, typer.Option("--rerank", help="A language model looks closer at the first answers, e.g. yesno.")
+    ] = "",
+    language_model: Annotated[
+        str, typer.Option("--language-model", help="Which one, as http://HOST/v1#MODEL; what is sent there is said.")
+    ] = "",
+    calls: Annotated[int | None, typer.Option("--calls", help="Prompts that --rerank may cost.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Time that --rerank may take.")] = None,
     paths: PathsOption = False,
     print0: NulOption = False,
     html: HtmlOption = None,
@@ -248,9 +279,14 @@ def search(
     """Find pictures: words, `dog + beach - people`, ./like-this.jpg, NOT people, year >= 2020 AND tag:family."""
     from diptych.collection import Marks
 
+    reworder, closer = schemes(rewrite, rerank, language_model, calls, seconds)
     with opened(collection) as found:
         marks = Marks([_item(picture) for picture in yes or ()], [_item(picture) for picture in no or ()])
-        answer = found.search(query, top, offset, diverse, keywords, regions, marks=marks)
+        answer = found.search(
+            query, top, offset, diverse, keywords, regions, marks=marks, rewrite=reworder, closer=closer
+        )
+        if (reworder or closer) and (paths or print0):
+            print_note(f"ranked by {answer.ranked_by}")  # a model that was away must not pass unseen
         _show(answer, found.folder, paths, print0, html, preview, as_json)
 
 
@@ -412,19 +448,43 @@ def reindex(
     ] = None,
     memory: Annotated[float | None, typer.Option("--memory", help="Megabytes the index may take.")] = None,
     latency: Annotated[float | None, typer.Option("--latency", help="Milliseconds a query may take.")] = None,
+    codes: CodesOption = None,
+    bits: BitsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build the index anew and measure it, or move the collection to another encoder."""
+    """Build the index anew and measure it, or move the collection to another encoder.
+
+    Of --memory, --latency and --codes holds what is said here; without any, the index is chosen by size.
+    """
+    _check_bits(codes, bits)
     for name, value, unit in (("--memory", memory, "megabytes"), ("--latency", latency, "milliseconds")):
         if value is not None and not value > 0:
             raise BadInput(f"{name}: {value:g}; give {unit} above 0")
     with opened(collection, write=True) as found, progress() as on_progress:
-        found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress)
+        found.reindex(model, memory and memory * 1e6, latency and latency / 1e3, on_progress, codes=codes, bits=bits)
         facts = found.status()
     if as_json:
         print_json(facts)
     else:
-        print_line(f"{facts['items']} pictures, index {facts['index']}")
+        print_line(f"{number(facts['items'], 'picture')}, {_told(facts['index'])}")
+
+
+def _check_bits(codes: str | None, bits: int | None) -> None:
+    if bits is not None and codes is None:
+        raise BadInput("--bits: it is of codes; say --codes own too")
+
+
+def _told(index: dict[str, Any] | None) -> str:
+    """What kind of index there is, what it finds and what it costs."""
+    if index is None or not index.get("recall"):
+        return "index: exact"
+    recall = index["recall"]
+    finds = f"recall@{recall['k']} {recall['value']:.3f} of exact search on {recall['queries']} text queries"
+    if index["kind"] != "codes":
+        return f"index: {index['kind']}, {finds}"
+    memory, again = index["bytes"]["memory"], f"{index['rescored']:,} scored again"
+    costs = f"{memory} bytes a picture in memory, {again}, {index['milliseconds']:g} ms a query"
+    return f"index: codes of {index['bits']} bits, {finds}; {costs}"
 
 
 @app.command()

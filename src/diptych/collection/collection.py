@@ -18,6 +18,7 @@ from diptych.collection import (
     arguments,
     background_queries,
     barred,
+    codes,
     database,
     duplicates,
     erasure,
@@ -48,6 +49,7 @@ from diptych.collection.items import Item
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
+from diptych.collection.schemes import Closer, Reworder
 from diptych.collection.search import KEYWORDS, Answer, Search, SearchParams
 from diptych.collection.store import Damaged, OtherEncoder, Store, command, full
 from diptych.collection.survey import below, inside, own_names, prefixes
@@ -429,6 +431,8 @@ class Collection:
         made, file = secret.given(key), self._store.file
         if made is None or self._store.is_encrypted:
             raise BadInput(f"{self.folder}: encrypted already" if made else "key: there is none; give one")
+        with self._store.transaction():
+            self._store.set_meta("codes", "null")
         with self._store.alone():
             database.encrypt(file, made)
         self._nearest.delete()
@@ -456,12 +460,16 @@ class Collection:
         memory: float | None = None,
         latency: float | None = None,
         progress: Progress | None = None,
+        *,
+        codes: str | Path | None = None,
+        bits: int | None = None,
     ) -> Calibration:
         """Build the index anew and measure the collection; with another encoder, first encode everything with it.
 
         encoder   as in `open`; None leaves the one there is
-        memory    bytes that the index may take; None: as many as it wants. Both wishes are remembered
+        memory    bytes that the index may take; None: as many as it wants. Wishes are remembered until the next call
         latency   seconds that one query may take; None: 5 ms
+        codes     in the place of both, answer from binary codes; this and `bits` are as in `use_codes`. None: no more
 
         Rows of another length than 1, in the space `cosine`, as earlier versions took them, are normalised.
 
@@ -471,6 +479,10 @@ class Collection:
         memory = None if memory is None else arguments.number(memory, "memory", 0, 1e18, so)
         latency = None if latency is None else arguments.number(latency, "latency", 0, 1e18, so)
         arguments.called(progress, "progress")
+        if codes is not None and (memory, latency) != (None, None):
+            raise BadInput("codes: they take the memory and the time they take; leave memory and latency out")
+        if codes is None and bits is not None:
+            raise BadInput("bits: they are of codes; say codes too")
         if encoder is not None:
             brought, at = _brought(encoder)
             made = Identity.of(brought)
@@ -481,14 +493,46 @@ class Collection:
                 with self._store.transaction():
                     vectors.remember(at)
             self._use(vectors, brought, at)
+        wish = None if codes is None else self._wish(codes, bits)
         with self._store.transaction():
             self._vectors.mend()
             # Every index is built anew, so nobody needs to hear of what was removed before.
             self._store.change("DELETE FROM removed WHERE generation < ?", [(self._store.generation,)])
             self._store.set_meta("floor", str(self._store.generation))
             self._store.set_meta("wishes", json.dumps({"memory": memory, "latency": latency}))
+            self._store.set_meta("codes", wish.to_json() if wish else "null")
         self._nearest.rebuild()
         return self.calibrate()
+
+    def use_codes(self, of: str | Path = codes.OWN, bits: int | None = None) -> None:
+        """From now on, answer from binary codes of pictures, and score the nearest of them again by their rows.
+
+        of     "own" learns them from the collection's own rows, without labels; or a folder that `diptych fit` wrote,
+               with a hashing method that was fitted on rows of this encoder
+        bits   of own codes, 64 by default
+
+        In memory are the codes and ids alone, of 64 bits 16 bytes a picture; rows of float16 are read from a file
+        beside the database. There are codes from 256 pictures on, and `status` says how often they find what an exact
+        search finds. `reindex` without codes ends it.
+
+        Raises BadInput for an encrypted collection, whose index is built whenever it is opened; for one whose rows are
+        codes already; and for a folder that does not fit its rows.
+        """
+        wish = self._wish(of, bits)
+        if self._store.meta("codes", "null") != wish.to_json():
+            with self._store.transaction():
+                self._store.set_meta("codes", wish.to_json())
+        self._nearest.save()
+
+    def _wish(self, of: str | Path, bits: int | None) -> codes.Wish:
+        arguments.place(of)
+        bits = None if bits is None else arguments.whole(bits, "bits", 1, 4096, "give the bits of a code")
+        if self._store.is_encrypted:
+            raise BadInput(
+                f"codes: {self.folder} is encrypted, so its index is built whenever it is opened, and answers exactly; "
+                "leave codes out"
+            )
+        return codes.wished(of, bits, self._vectors.identity)
 
     def calibrate(self, weak: float | None = None, match: float | None = None) -> Calibration:
         """Measure what things that are not there would score, by which answers are called a match, weak or none.
@@ -609,6 +653,8 @@ class Collection:
         marks: Marks | None = None,
         user: str | None = None,
         learned: bool = True,
+        rewrite: Reworder | None = None,
+        closer: Closer | None = None,
     ) -> Answer: ...
 
     @overload  # an Answer for a vector or pixels, a list for an array of vectors
@@ -630,6 +676,8 @@ class Collection:
         marks: Marks | None = None,
         user: str | None = None,
         learned: bool = True,
+        rewrite: Reworder | None = None,
+        closer: Closer | None = None,
     ) -> Any:
         """The k best answers to a query, after the first `offset`; pages share none and leave none out.
 
@@ -649,6 +697,8 @@ class Collection:
                    marked no. Both have been seen, and are no answers any more. None are looked up: see `feedback.marks`
         user       who asks: what was learned for them orders the answers (see `feedback.learn`)
         learned    False: in the order there would be if nothing had been learned
+        rewrite    asks a language model what to look for in the place of this query
+        closer     asks a language model about the first answers, and puts them in its order
         """
         arguments.flags(learned=learned)
         plainly = arguments.one_of(language, "language", questions.LANGUAGES) == "plain"
@@ -672,10 +722,50 @@ class Collection:
                 params = replace(params, learned=known, user=user, keywords=weight)
             if rows is None:
                 asked = questions.read(query, plainly, self._metadata_keys(), where)
-                return self._hinting(self._search.answer(asked, params), asked.where)
+                return self._hinting(self._schemed(asked, params, rewrite, closer), asked.where)
+            if rewrite or closer:
+                raise BadInput("rewrite, closer: a language model reads words, and vectors have none")
             condition = self._condition(where)
             answers = self._search.answers(rows, condition, params) if rows else []
             return [self._hinting(answer, condition) for answer in answers]
+
+    def _schemed(self, query: Query, params: SearchParams, rewrite: Reworder | None, closer: Closer | None) -> Answer:
+        """The answer to a query, with what a language model has to say to the one and the other."""
+        if self.is_encrypted:  # what a model says of pictures is not written to a disk either
+            rewrite, closer = rewrite and rewrite.unkept(), closer and closer.unkept()
+        by, asked = "query", query
+        if rewrite is not None:
+            pictured = [self._seen(term, params) for term in query.terms if term.kind not in ("text", "vector")]
+            liked = [path for id in params.yes if (path := self.get(id).path) is not None]
+            asked, by = rewrite.reworded(query, pictured, liked)
+            if asked is not query:
+                itself = (self._search.itself(term) for term in query.terms)
+                params = replace(params, without=params.without.union(*itself))
+        if closer is None or params.offset >= closer.first:
+            answer = self._search.answer(asked, params)
+        else:
+            whole = self._search.answer(asked, replace(params, k=max(params.need, closer.first), offset=0))
+            looked = closer.looked(whole, query if rewrite is None else asked, params.k)
+            answer = replace(looked, results=looked.results[params.offset : params.need])
+        if by != "query":  # which is what orders answers where nothing else does
+            then = answer.ranked_by.removeprefix("query")
+            by += then if then != answer.ranked_by else f", {then}"
+            answer = replace(answer, ranked_by=by)
+        return replace(answer, query=query.text)
+
+    def _seen(self, term: Term, params: SearchParams) -> Any:
+        """The picture of a term, as `seen` takes it. Raises BadInput where there is none to look at."""
+        if term.kind == "open picture":
+            return term.data
+        path = os.path.expanduser(term.value)  # noqa: PTH111 - as in `Search.rows`
+        if term.kind == "picture":
+            arguments.check_may_open(params.pictures, path, term.value)
+            if os.path.isfile(path):  # noqa: PTH113
+                return path
+        found = [self.get(id).path for id in sorted(self._search.itself(term))]
+        if not found or found[0] is None:
+            raise BadInput(f"query: {term} has no file that a model could look at")
+        return found[0]
 
     def region(
         self, picture: int | str | Path, query: str | Query | Term, pictures: Allowed = Allowed.ANYTHING
@@ -800,7 +890,7 @@ class Collection:
         count = self._store.rows
         with self._reading():
             calibration = json.loads(self._store.meta("calibration", "{}"))
-            saved = (self.folder / "index").glob("*.index")
+            saved = [path for path in (self.folder / "index").glob("*") if path.suffix in (".index", ".rows")]
             return {
                 "collection": str(self.folder),
                 "items": len(self),

@@ -101,11 +101,8 @@ class Identity:
         learned = encoder.learned()
         method = learned.get("method_", encoder)
         images, texts = (getattr(learned.get(side), "text", "") for side in ("images_", "texts_"))
-        sums = hashlib.sha256()
-        for piece in _pieces(encoder):
-            sums.update(piece)
         name, space, kind = method.paper_name(), encoder.space.name, rows.dtype.str
-        return cls(name, space, images, texts, sums.hexdigest(), kind, rows.shape[1])
+        return cls(name, space, images, texts, digest_of(encoder), kind, rows.shape[1])
 
     @classmethod
     def _stated(cls, stated: Sequence[str], space: Space, rows: Array) -> Identity:
@@ -165,6 +162,14 @@ def load(name: str | Path) -> EncoderProtocol:
             f"{name} holds {type(thing).__name__}, which encodes no pictures; `diptych fit` makes an encoder"
         )
     return thing  # type: ignore[return-value]
+
+
+def digest_of(thing: Fitted) -> str:
+    """sha256 over everything that a fitted thing computes with."""
+    sums = hashlib.sha256()
+    for piece in _pieces(thing):
+        sums.update(piece)
+    return sums.hexdigest()
 
 
 def _pieces(thing: Fitted) -> Iterator[bytes]:

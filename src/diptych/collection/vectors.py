@@ -172,13 +172,18 @@ class Vectors:
             rows.append(block)
         return np.concatenate(items), np.concatenate(rows)
 
-    def of(self, ids: Sequence[int]) -> Array:
+    def of(self, ids: Sequence[int] | Ints) -> Array:
         """The picture's row of each item, in this order. Raises Damaged where one has none."""
-        found: dict[int, Array] = {}
-        for some in batches(list(ids), 500):
-            items, rows = self.all("image", f"item IN ({','.join('?' * len(some))})", some)
-            found.update(zip(items.tolist(), rows, strict=True))
-        missing = next((id for id in ids if id not in found), None)
-        if missing is not None:
-            raise self.store.damaged(f"item {missing} has no vector")
-        return np.stack([found[id] for id in ids]) if len(ids) else np.empty((0, self.identity.width))
+        names = np.asarray(ids, dtype=np.int64)
+        blocks = [
+            self.all("image", f"item IN ({','.join('?' * len(some))})", some.tolist())
+            for some in batches(np.unique(names), 500)
+        ]
+        if not blocks:
+            return np.empty((0, self.identity.width))
+        items, rows = map(np.concatenate, zip(*blocks, strict=True))  # in rising order of items
+        places = np.searchsorted(items, names).clip(max=max(len(items) - 1, 0))
+        missing = names != items[places] if len(items) else np.ones(len(names), dtype=bool)
+        if missing.any():
+            raise self.store.damaged(f"item {names[missing][0]} has no vector")
+        return np.asarray(rows[places])

@@ -17,7 +17,7 @@ from diptych.collection.feedback import learning, log
 from diptych.collection.nearest import Nearest
 from diptych.collection.store import SUMMED, WORDS, Damaged, Store, command
 from diptych.collection.vectors import Side, Vectors
-from diptych.index.ivf import IVF
+from diptych.index.refined import Refined
 from diptych.kinds import Progress, batches
 
 
@@ -165,9 +165,9 @@ def _index(vectors: Vectors, nearest: Nearest) -> Iterator[str]:
         raise vectors.store.damaged(str(error)) from None
     ids, rows = vectors.all("image", "item IN (SELECT id FROM items WHERE status = 'ok')")
     if not np.array_equal(np.sort(index.ids), ids):
-        yield f"the index holds other items than the collection; {command(vectors.store.folder, 'reindex')} mends it"
+        yield f"the index holds other items than the collection; {nearest.mending()} mends it"
         return
-    if isinstance(index, IVF):
+    if isinstance(index, Refined):
         return  # it may miss one, and says how often
     some = slice(None, None, max(1, len(ids) // 200))
     scores, _ = index.search(rows[some], 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diptych.index import files
+from diptych.index.codes import Codes
 from diptych.index.flat import Flat
 from diptych.index.hamming import Hamming
 from diptych.index.index import Index
@@ -22,7 +23,7 @@ _HAMMING_RATE = 2.5e9
 _IVF_SECONDS = 0.5e-3
 _IVF_SCAN_SECONDS = 0.45e-3
 
-_KINDS: dict[str, type[Index]] = {kind.kind: kind for kind in (Flat, IVF, Hamming)}
+_KINDS: dict[str, type[Index]] = {kind.kind: kind for kind in (Flat, IVF, Hamming, Codes)}
 
 
 @dataclass(frozen=True)

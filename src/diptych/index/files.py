@@ -51,7 +51,7 @@ def write(path: str | Path, facts: Mapping[str, Any], arrays: Mapping[str, Array
     home = Path(path)
     digest = hashlib.sha256()
     before = digest.hexdigest()
-    with _replacing(home) as file:
+    with replacing(home) as file:
         for array in arrays.values():
             before = digest.hexdigest()
             data = _bytes(array).data
@@ -60,7 +60,7 @@ def write(path: str | Path, facts: Mapping[str, Any], arrays: Mapping[str, Array
     layout = [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()]
     proofs = {"sha256": digest.hexdigest(), "sha256_before_last": before}
     described = {"format": FORMAT, **facts, "arrays": layout, **proofs}
-    with _replacing(facts_path(home)) as file:
+    with replacing(facts_path(home)) as file:
         file.write(_sealed(described))
 
 
@@ -146,7 +146,7 @@ def _sealed(facts: Mapping[str, Any]) -> bytes:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Any:
+def replacing(path: Path) -> Any:
     """A new file that takes the place of `path` once it is written in full and on the disk."""
     number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

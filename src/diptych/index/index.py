@@ -43,7 +43,7 @@ class Index(ABC):
             raise BadInput(f"dims: {dims}; rows have at least one column")
         self.space = space
         self.dims = dims
-        self._rows = Rows(dims, self._dtype)
+        self._rows = Rows(self._columns, self._dtype)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -66,7 +66,7 @@ class Index(ABC):
         names = checked_ids(ids, "ids")
         if len(names) != len(rows):
             raise BadInput(f"ids: {len(names)} for {len(rows)} rows; give every row one id")
-        self._rows.append(names, rows)
+        self._rows.append(names, self._kept(rows))
 
     def remove(self, ids: npt.ArrayLike) -> int:
         """Take out these ids and say how many there were; those that are not there are passed over."""
@@ -141,7 +141,7 @@ class Index(ABC):
         try:
             index = cls._restored(facts, arrays)
             ids, rows = arrays["ids"], arrays["rows"]
-            if ids.shape != (facts["count"],) or rows.shape != (facts["count"], facts["dims"]):
+            if ids.shape != (facts["count"],) or rows.shape != (facts["count"], index._columns):
                 raise ValueError(f"{ids.shape} ids and {rows.shape} rows for a count of {facts['count']}")
             if ids.dtype != np.int64 or rows.dtype != index._dtype:
                 raise ValueError(f"ids of {ids.dtype} and rows of {rows.dtype}")
@@ -159,6 +159,15 @@ class Index(ABC):
     @abstractmethod
     def _dtype(self) -> type[np.generic]:
         """How rows are kept."""
+
+    @property
+    def _columns(self) -> int:
+        """How many of those a row is kept in."""
+        return self.dims
+
+    def _kept(self, rows: Array) -> Array:
+        """(n, columns) what is kept of rows."""
+        return rows
 
     @abstractmethod
     def _search(self, queries: Array, k: int, places: Ints | None) -> tuple[Floats, Ints]:

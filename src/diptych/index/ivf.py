@@ -18,26 +18,20 @@ Squared distance is an inner product of rows with one column more, so that all s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from diptych.index.index import Index, best, checked_ids, space_named
-from diptych.kinds import Array, BadInput, Floats, Ints, Space
-
-FEW = 2000
-"""Up to this many rows are scored one by one when a search is restricted to them."""
+from diptych.index.index import checked_ids, space_named
+from diptych.index.refined import FIRST, SECOND, TUNED_K, Recall, Refined, standing
+from diptych.kinds import Array, BadInput, Ints, Space
 
 SCANNED, DEEP = 20_000, 1000
 """Up to so many rows, all their codes are scanned when a search is restricted to them, and so many candidates scored: a
 filter may let pass what lies in none of the cells nearest to the query, close together far down its ranking."""
-
-TUNED_K = 10
-"""Recall is measured at this many answers."""
 
 _SAMPLE = 60
 """Rows a cell that k-means sees; more change nothing that can be measured."""
@@ -54,10 +48,6 @@ _CANDIDATES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 _FULL = 127
 """The largest number in a byte of a code or of a query."""
 
-_FIRST, _SECOND = 16, 100
-"""Answers after the first step of a ranking, which are a page and what it leaves out, and after the second; each of the
-next doubles them."""
-
 _HEAPED = 1000
 """Up to so many candidates are kept in order while codes are scanned; of more, all that are scanned are parted once."""
 
@@ -65,35 +55,7 @@ _ROW_COST = 90
 """What scoring one candidate costs, in codes scanned: a gather from far memory against a read of the next bytes."""
 
 
-@dataclass(frozen=True)
-class Recall:
-    """What `tune` measured: the share of the true best `k` that was found, on `queries` queries of `rows` rows."""
-
-    value: float
-    k: int
-    queries: int
-    rows: int
-
-
-@dataclass(frozen=True)
-class Drift:
-    """How far the index is from the one that was tuned, or, never tuned, from its first `add`.
-
-    added, removed   rows added and removed since, as shares of the rows there were
-    imbalance        how much less even the cells have become; 1 is as even as then
-    """
-
-    added: float
-    removed: float
-    imbalance: float
-
-    @property
-    def stale(self) -> bool:
-        """Whether to train anew: the rows have doubled or halved, or the cells are half as uneven again."""
-        return self.added > 1.0 or self.removed > 0.5 or self.imbalance > 1.5
-
-
-class IVF(Index):
+class IVF(Refined):
     """Inverted file (Jégou et al. 2011) of 8-bit scalar codes (Faiss), refined on the rows.
 
     cells      inverted lists; 0: four times the square root of the rows that `train` gets
@@ -101,8 +63,6 @@ class IVF(Index):
     precise    keep rows as float32 for the refinement: twice the memory, scores equal `Space.score` to the last bits.
                Else float16: scores differ by less than 1e-3 of the norms, and values beyond 65,504 are refused
     seed       of sampling and k-means
-
-    recall     the last measurement of `tune`, kept with the index; None before
 
     Bytes a row: 2 dims (4 when precise) + width + 16. Measured on 500,000 x 512 and text queries from another cone
     (`bench/ann.py`), two cores: 589 MB, trained, filled and tuned in 36 to 51 s to 89 of 2,828 cells and 80
@@ -127,12 +87,8 @@ class IVF(Index):
         self.cells = cells
         self.width = min(width, self._augmented_dims)
         self.seed = seed
-        self.recall: Recall | None = None
         self.probes = 0
-        self.candidates = 0
         self._lists: Any = None
-        self._reference: tuple[int, float] = (0, 1.0)
-        self._added = self._removed = 0
 
     # ------------------------------------------------------------------------------------------------------- build
 
@@ -205,14 +161,7 @@ class IVF(Index):
         return removed
 
     def tune(self, queries: Array, recall: float = 0.95) -> Recall:
-        """Find the least work that reaches this recall@10 on queries as users will ask them, and keep what it reached.
-
-        queries   (n_q, dims) normalised, a few hundred to some thousands, and not those of `train`
-        recall    to reach by two standard errors. Where no setting does, the most thorough one is kept: see
-                  `Recall.value`
-
-        The truth is an exact search over the rows as they are kept.
-        """
+        """As `Refined.tune`: cells to probe, and candidates to score."""
         self._trained()
         queries = self._normalised(queries, "queries")
         if not 0.0 < recall <= 1.0:
@@ -230,10 +179,10 @@ class IVF(Index):
         def reached(probes: int, factors: Sequence[int]) -> list[int]:
             """Of these numbers of candidates, those that find enough."""
             # Where each true answer stands among the candidates: one scan tells for every number of them.
-            standing = _standing(self._candidates(asked, probes, deepest), truth)
+            places = standing(self._candidates(asked, probes, deepest), truth)
             enough = []
             for factor in factors:
-                share = (standing < k * factor).mean(axis=1)
+                share = (places < k * factor).mean(axis=1)
                 measured[probes, factor] = float(share.mean()), -work(probes, factor)
                 if share.mean() - error * share.std() >= recall:
                     enough.append(factor)
@@ -262,58 +211,25 @@ class IVF(Index):
         self._refer()
         return self.recall
 
-    def drift(self) -> Drift:
-        """How far the rows have moved from those that were tuned for."""
-        rows, imbalance = self._reference
-        now = self._lists.invlists.imbalance_factor() if len(self) else 1.0
-        return Drift(self._added / max(rows, 1), self._removed / max(rows, 1), now / imbalance)
+    def _imbalance(self) -> float:
+        return float(self._lists.invlists.imbalance_factor()) if len(self) else 1.0
 
     # ------------------------------------------------------------------------------------------------------ search
 
-    def _search(self, queries: Array, k: int, places: Ints | None) -> tuple[Floats, Ints]:
-        if places is not None and len(places) <= FEW:
-            return self._exactly(queries, k, places)
-        scores = np.empty((len(queries), k), dtype=np.float32)
-        ids = np.empty((len(queries), k), dtype=np.int64)
-        selector = None if places is None else _selector(self._rows.ids[places])
-        for row, here in enumerate(self._near(self._asked(queries), k, places, selector)):
-            scores[row], ids[row] = self._exactly(queries[row : row + 1], k, here)
-        return scores, ids
+    def _asked(self, queries: Array) -> Array:
+        """As the codes are asked: whole numbers of a byte, so that Faiss multiplies bytes."""
+        asked = self._asking(queries) @ self._ask_map * self._step
+        asked *= _FULL / np.maximum(np.abs(asked).max(axis=1, keepdims=True), 1e-30)
+        return np.asarray(np.rint(asked))
 
-    def _ranked(self, queries: Array, k: int, places: Ints | None) -> tuple[Floats, Ints]:
-        """In steps, each with a search of its own for more answers; what was scored before is not scored again."""
-        allowed = len(self) if places is None else len(places)
-        if places is not None and allowed <= FEW:
-            return self._exactly(queries, k, places)
-        scores = np.empty((len(queries), k), dtype=np.float32)
-        ids = np.empty((len(queries), k), dtype=np.int64)
-        selector = None if places is None else _selector(self._rows.ids[places])
-        asked = self._asked(queries)
+    def _among(self, places: Ints) -> Any:
+        return _selector(self._rows.ids[places])
+
+    def _first(self, places: Ints | None) -> int:
         # Where all codes are scanned, more answers cost nothing.
-        first = min(allowed, _SECOND if places is not None and allowed <= SCANNED else _FIRST)
-        for row, here in enumerate(self._near(asked, first, places, selector)):
-            query = slice(row, row + 1)
-            values, names = self._scored(queries[query], here), self._rows.ids[here]
-            scored = np.zeros(len(self), dtype=bool)
-            given, reach = 0, first
-            while True:
-                best_scores, best_ids = best(values, names, reach - given)
-                step = slice(given, min(reach, k))
-                scores[row, step], ids[row, step] = best_scores[0, : k - given], best_ids[0, : k - given]
-                if reach >= k:
-                    break
-                left = (values[0] < best_scores[0, -1]) | (values[0] == best_scores[0, -1]) & (names > best_ids[0, -1])
-                values, names = values[:, left], names[left]
-                scored[here] = True
-                given, reach = reach, min(allowed, max(_SECOND, 2 * reach))
-                here = next(self._near(asked[query], reach, places, selector))
-                here = here[~scored[here]]
-                values = np.hstack([values, self._scored(queries[query], here)])
-                names = np.append(names, self._rows.ids[here])
-        return scores, ids
+        return SECOND if places is not None and len(places) <= SCANNED else FIRST
 
-    def _near(self, asked: Array, k: int, places: Ints | None, selector: Any) -> Iterator[Ints]:
-        """For each query where the rows stand that are worth scoring for k answers, among those at these places."""
+    def _near(self, asked: Array, k: int, places: Ints | None, among: Any) -> Iterator[Ints]:
         allowed = len(self) if places is None else len(places)
         # Answers further down, and those left by a filter, lie in more cells than the ten that were tuned for.
         spread = max(1.0, k / TUNED_K) ** 0.5 * len(self) / allowed
@@ -321,25 +237,13 @@ class IVF(Index):
         depth = self._depth(k)
         if places is not None and allowed <= SCANNED:
             probes, depth = self._lists.nlist, max(depth, DEEP)
-        for names in self._candidates(asked, probes, min(allowed, depth), selector):
+        for names in self._candidates(asked, probes, min(allowed, depth), among):
             # Faiss fills up with -1; `find` knows no such id. In order, looking up and gathering jump about less.
             here = self._rows.find(np.sort(names))
             here = here[here >= 0]
             if len(here) < k:  # the probed cells may hold fewer than were asked for, although there are enough
                 here = np.arange(len(self)) if places is None else places
             yield here
-
-    def _depth(self, k: int) -> int:
-        """How many candidates to score for k answers, as `tune` found them for TUNED_K.
-
-        Codes err by so much of a score at any depth, but scores lie closer together further down. By the tail of a
-        normal distribution, the row of rank r of n has a score of sqrt(2 ln(n / r)) deviations.
-        """
-        n, tuned = len(self), self.candidates * TUNED_K
-        if k <= TUNED_K or tuned >= n:
-            return tuned
-        first, last, here = (math.sqrt(2 * math.log(n / rank)) for rank in (TUNED_K, tuned, k))
-        return max(k, math.ceil(n * math.exp(-(max(0.0, here - (first - last)) ** 2) / 2)))
 
     def _candidates(self, asked: Array, probes: int, depth: int, selector: Any = None) -> Ints:
         """(n_q, depth) ids, best code first where they are few, -1 where the cells run out.
@@ -397,12 +301,6 @@ class IVF(Index):
         leading = np.linalg.eigh(root @ spread @ root)[1][:, : -self.width - 1 : -1]
         self._row_map = (root @ leading).astype(np.float32)
         self._ask_map = (inverse @ leading).astype(np.float32)
-
-    def _asked(self, queries: Array) -> Array:
-        """Queries as the codes are asked: whole numbers of a byte, so that Faiss multiplies bytes."""
-        asked = self._asking(queries) @ self._ask_map * self._step
-        asked *= _FULL / np.maximum(np.abs(asked).max(axis=1, keepdims=True), 1e-30)
-        return np.asarray(np.rint(asked))
 
     def _shortened(self, rows: Array) -> Array:
         return np.ascontiguousarray((self._augmented(rows) - self._mean) @ self._row_map)
@@ -465,10 +363,6 @@ class IVF(Index):
         index._added, index._removed = facts["added"], facts["removed"]
         return index
 
-    def _refer(self) -> None:
-        self._reference = len(self), float(self._lists.invlists.imbalance_factor())
-        self._added = self._removed = 0
-
     def _trained(self) -> None:
         if self._lists is None:
             raise BadInput("ivf: not trained; call `train` with rows like those to come")
@@ -496,13 +390,3 @@ def _ladder(cells: int) -> list[int]:
     """Numbers of cells to probe, each about a fifth more than the last."""
     steps = np.unique(np.round(1.2 ** np.arange(0, 200)).clip(1, cells).astype(int))
     return [int(step) for step in steps]
-
-
-def _standing(found: Ints, truth: Ints) -> Ints:
-    """(n_q, k) at which place of `found` each true answer stands; beyond the last where it does not."""
-    places = np.full(truth.shape, np.iinfo(np.int64).max)
-    for column in range(truth.shape[1]):
-        hit = found == truth[:, column : column + 1]
-        here = hit.any(axis=1)
-        places[here, column] = hit[here].argmax(axis=1)
-    return places

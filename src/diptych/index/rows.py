@@ -21,7 +21,7 @@ class Rows:
         self._ids: Array = np.empty(0, dtype=np.int64)
         self._values: Array = np.empty((0, width), dtype=dtype)
         self._count = 0
-        self._order: tuple[Array, Array] | None = None
+        self._order: tuple[Array | None, Array] | None = None
         self._sums: Array | None = None
         self._proved: Array = np.empty(0, dtype=bool)
 
@@ -64,11 +64,12 @@ class Rows:
         if not self._count:
             return np.full(np.shape(ids), -1)
         if self._order is None:
-            order = np.argsort(self.ids, kind="stable")
-            self._order = order, self.ids[order]
+            rising = bool((self.ids[1:] > self.ids[:-1]).all())  # as they come from a store: nothing more is kept
+            order = None if rising else np.argsort(self.ids, kind="stable")
+            self._order = order, self.ids if order is None else self.ids[order]
         order, names = self._order
         place = np.minimum(np.searchsorted(names, ids), self._count - 1)
-        return np.where(names[place] == ids, order[place], -1)
+        return np.where(names[place] == ids, place if order is None else order[place], -1)
 
     def append(self, ids: Ints, values: Array) -> None:
         """Put rows under new ids. Raises BadInput for an id that is negative, given twice or already there."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diptych.kinds import Array, BadInput
+from diptych.parts import sequences
 
 
 class Network(nn.Module):
@@ -306,14 +307,22 @@ class SetHead(nn.Module):
     """An item as `slots` rows (b, slots, dims): slots compete for its tokens (DivE: Kim et al., CVPR 2023).
 
     Each of `rounds` passes through one block: a softmax over the slots says which of them reads a token, a slot adds
-    the weighted mean of what it reads, then a feed-forward layer. The item's mean token is added to every slot. Tokens
+    the weighted mean of what it reads, then a feed-forward layer. The item as a whole is added to every slot. Tokens
     are (b, t, width) with rows of zeros as padding, or (b, width), one an item. The rows are not of unit length.
+
+    read   whether tokens stand in an order: slots are told their places, and the whole is where a GRU that reads them
+           both ways ends. Else it is their mean
     """
 
-    def __init__(self, width: int, hidden: int, dims: int, slots: int, rounds: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, hidden: int, dims: int, slots: int, rounds: int, dropout: float = 0.0, read: bool = False
+    ) -> None:
         super().__init__()
         self.rounds = rounds
-        self.tokens = nn.Sequential(UnitLength(), nn.Linear(width, dims), nn.Dropout(dropout))
+        self.reader: nn.Module | None = None
+        if read:  # centred: what a GRU tells of every text alike would draw all of them together
+            self.reader = nn.Sequential(sequences.Recurrent(dims, dims, dims), nn.BatchNorm1d(dims, affine=False))
+        self.tokens = nn.Sequential(nn.Linear(width, dims), nn.Dropout(dropout))
         self.slots = nn.Parameter(torch.randn(slots, dims))
         # What is added to all that slots ask shifts the scores of every slot alike: the softmax would not see a bias.
         self.ask = nn.Linear(dims, dims, bias=False)
@@ -323,16 +332,18 @@ class SetHead(nn.Module):
         self.of_slots, self.of_item = nn.LayerNorm(dims), nn.LayerNorm(dims)
 
     def forward(self, rows: Tensor) -> Tensor:
-        rows = rows[:, None] if rows.ndim == 2 else rows
-        real = (rows != 0).any(dim=2, keepdim=True).float()
-        tokens = self.tokens(rows)
-        key, value = self.key(tokens), self.value(tokens)
+        rows, there = sequences.tokens(rows)
+        tokens, real = self.tokens(rows), there[:, :, None].float()
+        if self.reader is None:
+            found, whole = tokens, (real * tokens).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+        else:
+            found, whole = tokens + sequences.places(*tokens.shape[1:]).to(tokens), self.reader(real * tokens)
+        key, value = self.key(found), self.value(tokens)
         slots = self.slots  # of every item alike, until they have read something
         for _ in range(self.rounds):
             asked = self.ask(self.before(slots)) @ key.mT / math.sqrt(key.shape[2])
             read = asked.softmax(dim=1) * real.mT
             slots = slots + read / read.sum(dim=2, keepdim=True).clamp(min=1e-6) @ value
             slots = slots + self.feed(self.between(slots))
-        whole = (real * tokens).sum(dim=1) / real.sum(dim=1).clamp(min=1)
         made: Tensor = self.of_slots(slots) + self.of_item(whole)[:, None]
         return made

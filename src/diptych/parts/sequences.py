@@ -194,4 +194,4 @@ class Tokens(Transformer):
 def places(number: int, dims: int) -> Tensor:
     """(number, dims) sines and cosines of places, with wavelengths from 2 pi to 20000 pi (Vaswani et al. 2017)."""
     angle = torch.arange(number)[:, None] * torch.exp(-math.log(10000.0) * torch.arange(0, dims, 2) / dims)
-    return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)
+    return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :dims]

@@ -9,10 +9,12 @@ from diptych.kinds import sets
 from diptych.methods.tokens.sgm import SGM, SHARPNESS, ThingsAndRelations, levels, surroundings, triplets
 from diptych.methods.tokens.teran import REGION, WORD
 
+LEVELS = slice(0, 4), slice(4, 8)
+
 
 def similarity(text, picture):
     """S of two sets without marks (t, 2 d): both levels by a double loop."""
-    return sum(matched(text[:, part], picture[:, part]) for part in (slice(0, 4), slice(4, 8)))
+    return sum(matched(text[:, part], picture[:, part]) for part in LEVELS)
 
 
 def matched(asking, offered):
@@ -111,3 +113,13 @@ def test_padding_is_not_read_and_the_order_of_words_is(six):
     padded = (torch.cat([side, torch.zeros(6, 2, side.shape[2])], dim=1) for side in (told.images, told.texts))
     np.testing.assert_allclose(scores(*padded), S, atol=1e-5)
     assert np.abs(scores(told.images, told.texts[:, [2, 0, 1, 3, 4]]) - S).max() > 1e-3
+
+
+def test_of_words_that_are_not_read_only_relations_know_the_order(six):
+    told, turned = six.batch().texts, [2, 0, 1, 3, 4]
+    for read in (True, False):
+        net = six.network(SGM(dims=4, read=read)).eval()
+        moved = net.texts(told)[:, turned] - net.texts(told[:, turned])
+        things, relations = (moved[..., part] for part in LEVELS)
+        assert (things.abs().max() > 1e-3) == read
+        assert relations.abs().max() > 1e-3

@@ -2,7 +2,9 @@
 embeddings", CVPR 2023).
 
 An item is a set of k rows, found by slots that compete for its tokens: a softmax over slots says which slot reads a
-token, a slot takes the weighted mean of what it reads. Sets are compared by the smooth Chamfer similarity
+token, a slot takes the weighted mean of what it reads. To each row the item as a whole is added, its global part: the
+mean of its regions, or where a GRU that reads its words both ways ends. Sets are compared by the smooth Chamfer
+similarity
 
     s = 1 / (2 alpha |S_1|) sum_{x in S_1} log sum_{y in S_2} exp(alpha cos(x, y))  +  the same from S_2
 
@@ -46,14 +48,14 @@ class DivE(Descent):
     discrepancy: Annotated[float, AtLeast(0)] = 0.01
     gamma: Annotated[float, Above(0)] = 0.5
     spread: Annotated[float, AtLeast(0)] = 0.01
-    batch: int = 200
+    batch: Annotated[int, AtLeast(3)] = 200
     rate: float = 2e-3
 
     def network(self, facts: dict[str, Any]) -> Any:
         image_width, text_width = parts.heads.widths(facts)
         settings = (self.hidden, self.dims, self.slots, self.rounds, self.dropout)
         return parts.heads.Network(
-            parts.heads.SetHead(image_width, *settings), parts.heads.SetHead(text_width, *settings)
+            parts.heads.SetHead(image_width, *settings), parts.heads.SetHead(text_width, *settings, read=True)
         )
 
     def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:

@@ -50,13 +50,17 @@ class ThingsAndRelations(WordsAsk):
 
 @dataclass
 class SGM(Descent):
-    """relations weighs the relations in S; gentle is the share of the training in which all negatives count."""
+    """relations weighs the relations in S; gentle is the share of the training in which all negatives count.
+
+    Unless words are read, things are words that know of no other: then relations alone tell what stands with what.
+    """
 
     space = ThingsAndRelations()
     dims: Annotated[int, AtLeast(1)] = 128
     dropout: Annotated[float, AtLeast(0), Below(1)] = 0.1
     margin: Annotated[float, AtLeast(0)] = 0.2
     relations: Annotated[float, AtLeast(0)] = 1.0
+    read: bool = True
     gentle: Annotated[float, AtLeast(0)] = 0.3
     epochs: int = 10
     batch: Annotated[int, AtLeast(3)] = 128
@@ -65,7 +69,7 @@ class SGM(Descent):
         from torch import nn
 
         image_width, text_width = parts.heads.widths(facts)
-        read = parts.sequences.Reader(self.dims, self.dims, self.dims)
+        read = parts.sequences.Reader(self.dims, self.dims, self.dims) if self.read else nn.Identity()
         regions = parts.graphs.SceneGraph(image_width, self.dims, nn.Identity(), surroundings, self.dropout)
         words = parts.graphs.SceneGraph(text_width, self.dims, read, triplets, self.dropout)
         marked = [
