@@ -269,8 +269,7 @@ def load_measured() -> dict[str, Any]:
 
 
 UNTRAINED = {Descent: "--set epochs=0", Alternating: "--set rounds=0", SomeLabels: "--set epochs=0"}
-"""What leaves a network as it was drawn, also that of a base, or unknowns as they start: how every `untrained` figure is
-made."""
+"""What leaves a network as it was drawn, or unknowns as they start: how every `untrained` figure is made."""
 WAYS = ("expected", "untrained", "without")
 Figures = dict[str, Sequence[float]]
 
