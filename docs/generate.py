@@ -25,7 +25,7 @@ from diptych import catalogue
 from diptych.features import composition
 from diptych.features.feature import Step
 from diptych.flow.report import figure, leaderboard
-from diptych.method import Alternating, Descent
+from diptych.method import Alternating, Descent, SomeLabels
 
 ROOT = Path(__file__).parents[1]
 REPRODUCTIONS = ROOT / "reproductions"
@@ -268,7 +268,7 @@ def load_measured() -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
-UNTRAINED = {Descent: "--set epochs=0", Alternating: "--set rounds=0"}
+UNTRAINED = {Descent: "--set epochs=0", Alternating: "--set rounds=0", SomeLabels: "--set epochs=0"}
 """What leaves a network as it was drawn, or unknowns as they start: how every `untrained` figure is made."""
 WAYS = ("expected", "untrained", "without")
 Figures = dict[str, Sequence[float]]

@@ -24,6 +24,7 @@ from diptych.kinds import (
     l2,
     nearest,
     sets,
+    tables,
     take,
     words,
 )
@@ -372,6 +373,12 @@ def test_padding_changes_no_score_of_sets():
     queries, items = sets.normalise(rng.standard_normal((2, 3, 5))), sets.normalise(rng.standard_normal((3, 4, 5)))
     padded = [np.concatenate([side, np.zeros((len(side), 2, 5), np.float32)], axis=1) for side in (queries, items)]
     np.testing.assert_allclose(sets.score(*padded), sets.score(queries, items), atol=1e-6)
+
+
+def test_an_item_scores_what_its_words_give_whoever_asks():
+    queries, items = tables.normalise(seeded(3).standard_normal((4, 2, 5))), seeded(4).integers(0, 5, (6, 2))
+    slow = [[sum(float(asked[book, item[book]]) for book in range(2)) for item in items] for asked in queries]
+    np.testing.assert_allclose(tables.score(queries, items.astype(np.uint8)), slow, atol=1e-6)
 
 
 # ------------------------------------------------------------------------------------------------------------- runs

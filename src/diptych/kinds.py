@@ -446,7 +446,7 @@ class Space(ABC):
 
     @abstractmethod
     def score(self, queries: Array, items: Array) -> Array:
-        """(n_q, n_d) scores of normalised queries against normalised items."""
+        """(n_q, n_d) scores of normalised queries against normalised items, or what `Method.stored` makes of these."""
 
     def __repr__(self) -> str:
         return self.name
@@ -531,13 +531,29 @@ class Sets(Space):
         return scores
 
 
+class Tables(Dot):
+    """What every word of m books gives whoever asks, (n, m, K); an item is the word it takes of each, (n, m) bytes.
+
+    The score is the sum over the books of what the item's words give: asymmetric distances (Jégou, Douze & Schmid, PAMI
+    2011). What is asked with is not quantised, and an item has as many bytes as there are books.
+    """
+
+    name = "tables"
+
+    def score(self, queries: Array, items: Array) -> Array:
+        scores = np.zeros((len(queries), len(items)), dtype=np.float32)
+        for book in range(items.shape[1]):
+            scores += queries[:, book, items[:, book]]
+        return scores
+
+
 def words(codes: Array) -> Array:
     """(w, n) bits packed eight to a byte, (n, bytes), as the widest unsigned words that divide their bytes."""
     width = next(size for size in (8, 4, 2, 1) if codes.shape[1] % size == 0)
     return np.ascontiguousarray(np.ascontiguousarray(codes).view(f"u{width}").T)
 
 
-cosine, dot, l2, hamming, sets = Cosine(), Dot(), L2(), Hamming(), Sets()
+cosine, dot, l2, hamming, sets, tables = Cosine(), Dot(), L2(), Hamming(), Sets(), Tables()
 
 
 # --------------------------------------------------------------------------------------------------------------- Run

@@ -72,6 +72,10 @@ class Method(Fitted, ABC):
     def encode_texts(self, items: Any) -> Array:
         """One row a text, normalised in `space`."""
 
+    def stored(self, rows: Array) -> Array:
+        """What is kept of items that are to be found, of their normalised rows: these, but in the space `tables`."""
+        return rows
+
     def slope(self, side: Literal["images", "texts"], rows: Array, wanted: Array) -> Array:
         """(n, d) in which direction feature rows (n, d) of a side have to move for outputs nearer to `wanted` (n, k).
 
@@ -164,6 +168,41 @@ class Streaming(ClosedForm):
         self._moments.check()
         self.mean_x_, self.mean_y_ = self._moments.mean_x, self._moments.mean_y
         self.A_, self.B_ = self.directions(self._moments)
+
+
+# ------------------------------------------------------------------------------------------------------- Some labels
+
+
+@dataclass
+class SomeLabels(Method):
+    """Before `Alternating` or `Descent` among the bases of a leaf: it learns from pairs of which some have labels.
+
+    A pair without labels is one whose row of labels is all 0.
+
+    shown       the share of the labelled pictures whose labels are looked at, drawn by `seed`: to measure what few are
+                worth
+    unlabelled  whether pairs without labels are learned from at all
+    """
+
+    needs = "some labels"
+    shown: Annotated[float, Above(0)] = 1.0
+    unlabelled: bool = True
+    seed: Annotated[int, AtLeast(0)] = 0
+
+    def fit(self, train: Pairs, **how: Any) -> Self:
+        """As the base fits. Raises BadInput where no pair has labels, too."""
+        return super().fit(self.told(train), **how)  # type: ignore[safe-super]
+
+    def told(self, train: Pairs) -> Pairs:
+        """The pairs that are learned from, with the labels that are looked at."""
+        self._of(self.settings())  # bounds hold for those who construct it in Python, too
+        if train.labels is None or (train.n_images and not train.labels.any()):
+            raise BadInput("this method learns from some labels and the data has none; use one that needs pairs only")
+        labelled = np.flatnonzero(train.labels.any(axis=1))
+        kept = np.random.default_rng(self.seed).permutation(labelled)[: max(1, round(self.shown * len(labelled)))]
+        labels = np.zeros_like(train.labels)
+        labels[kept] = train.labels[kept]
+        return replace(train, labels=labels) if self.unlabelled else train.select(np.sort(kept))
 
 
 # ------------------------------------------------------------------------------------------------------- Alternating
@@ -499,7 +538,8 @@ class Descent(Method):
 
         with torch.random.fork_rng(range(torch.cuda.device_count())):
             _seed(self.seed)
-            net = self.network(facts).to(device)
+            self._net: Any = self.network(facts).to(device)
+            net = self._net
             steps = partial(parts.steps.AdamW, momentum=self.momentum, decay=self.decay)
             game = [(player, steps(player.parameters)) for player in self._players(net)]
             state: dict[str, Any] = {"epochs": [], "chosen": -1, "weights": {}}
@@ -535,7 +575,7 @@ class Descent(Method):
                     raise
                 ended = "by hand"
             finally:
-                self._net: Any = None  # whatever became of it, what encodes is built of `weights_`
+                self._net = None  # whatever became of it, what encodes is built of `weights_`
         self.facts_: dict[str, Any] = facts
         self.weights_: dict[str, Array] = {key: tensor.numpy() for key, tensor in state["weights"].items()}
         self.training_: dict[str, Any] = {"epochs": state["epochs"], "chosen": state["chosen"], "ended": ended}
@@ -562,7 +602,7 @@ class Descent(Method):
         return np.asarray(torch.autograd.grad(near.sum(), moved)[0].cpu().numpy())
 
     def trained(self) -> Any:
-        """The network with what was learned, ready to encode; built when first asked for."""
+        """The network with what was learned, ready to encode, built when first asked for; while it learns, as it is."""
         if getattr(self, "_net", None) is None:
             import torch
 
@@ -666,7 +706,10 @@ class Descent(Method):
         else:
             measure, i2t = "map@all", SharedLabels(held.labels, held.text_labels, held.image_ids, held.text_ids)
         ways = ((images, texts, i2t), (texts, images, i2t.transposed()))
-        found = [measures.evaluate([measure], ranking.rankings(*way[:2], self.space, way[2])) for way in ways]
+        found = [
+            measures.evaluate([measure], ranking.rankings(asked, self.stored(items), self.space, qrels))
+            for asked, items, qrels in ways
+        ]
         return float(np.mean([np.nan_to_num(measures.summary(measure, values[measure])) for values in found]))
 
     def _players(self, net: Any) -> list[Player]:

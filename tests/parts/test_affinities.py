@@ -6,7 +6,16 @@ from scipy import sparse
 from scipy.linalg import solve_sylvester
 from sklearn.neighbors import kneighbors_graph
 
-from diptych.parts.affinities import Affinity, anchored, assigned, neighbours, shared, to_anchors, told_by
+from diptych.parts.affinities import (
+    Affinity,
+    anchored,
+    assigned,
+    neighbours,
+    shared,
+    spread,
+    to_anchors,
+    told_by,
+)
 
 
 @pytest.fixture
@@ -107,3 +116,11 @@ def test_anchors_tell_a_row_as_a_loop_does(farthest):
         expected[i, order[i]] = np.exp(-apart[i, order[i]] / mean)
         expected[i] /= expected[i].sum()
     np.testing.assert_allclose(told_by(to_anchors(rows, 99, seed=0), 2, farthest), expected)
+
+
+def test_labels_spread_to_where_the_inverse_has_them():
+    rng = np.random.default_rng(4)
+    near, Y = neighbours(rng.standard_normal((12, 3)), 3), rng.random((12, 2))
+    scale = np.diag(np.asarray(near.sum(axis=1)).ravel() ** -0.5)
+    wanted = 0.4 * np.linalg.solve(np.eye(12) - 0.6 * scale @ near.toarray() @ scale, Y)
+    np.testing.assert_allclose(spread(near, Y, 0.6, turns=60), wanted, atol=1e-9)

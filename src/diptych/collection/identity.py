@@ -97,7 +97,7 @@ class Identity:
         if not isinstance(encoder, Fitted):
             return cls._stated(stated, encoder.space, rows)
         if rows.ndim != 2:
-            raise BadInput(f"a collection holds one row a picture, and the space {encoder.space!r} has sets of rows")
+            raise BadInput(f"a collection holds one row a picture, and the space {encoder.space!r} has several")
         learned = encoder.learned()
         method = learned.get("method_", encoder)
         images, texts = (getattr(learned.get(side), "text", "") for side in ("images_", "texts_"))

@@ -216,6 +216,8 @@ def measure(
         stored_images, stored_texts = (
             (images, texts) if database is query else _encoded(encoder, database, prepared.progress)
         )
+        if isinstance(encoder, Encoder):
+            stored_images, stored_texts = map(encoder.method_.stored, (stored_images, stored_texts))
     directions = {
         "i2t": Direction(images, stored_texts, qrels[0], encoder.space, np.arange(query.n_images)),
         "t2i": Direction(texts, stored_images, qrels[1], encoder.space, query.owner),

@@ -136,8 +136,8 @@ class _Asked:
         query, database = prepared.rows(rules.query), prepared.rows(rules.database)
         self.query = query.features(_dense(query.images), _dense(query.texts))
         self.stored = {
-            "images": self.method.encode_images(database.images),
-            "texts": self.method.encode_texts(database.texts),
+            "images": self.method.stored(self.method.encode_images(database.images)),
+            "texts": self.method.stored(self.method.encode_texts(database.texts)),
         }
         self.right = dict(zip(DIRECTIONS, prepared.judgements(), strict=True))
         self.seed = prepared.seed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diptych.parts import boltzmann as boltzmann
+    from diptych.parts import codebooks as codebooks
     from diptych.parts import codes as codes
     from diptych.parts import graphs as graphs
     from diptych.parts import heads as heads

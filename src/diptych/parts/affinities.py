@@ -125,3 +125,16 @@ def anchored(distance: Array, near: int) -> Array:
     """
     shares = told_by(distance, near)
     return np.asarray(shares / np.sqrt(np.maximum(shares.sum(axis=0), np.finfo(np.float64).tiny)))
+
+
+def spread(near: Any, Y: Array, across: float, turns: int = 30) -> Array:
+    """(n, C) towards F = (1 - across) (I - across D^{-1/2} near D^{-1/2})^{-1} Y: labels spread over a graph.
+
+    near (n, n) sparse, symmetric and not negative; Y (n, C) what is told at first (Zhou, Bousquet, Lal, Weston &
+    Schölkopf, NIPS 2003).
+    """
+    scale = 1 / np.sqrt(np.maximum(np.asarray(near.sum(axis=1)), np.finfo(np.float64).tiny))
+    F = Y
+    for _ in range(turns):
+        F = across * scale * (near @ (scale * F)) + (1 - across) * Y
+    return np.asarray(F)

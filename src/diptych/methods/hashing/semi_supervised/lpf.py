@@ -1,71 +1,66 @@
 """Label prediction framework (Mandal, Rao & Biswas 2019, arXiv 1905.11139): a supervised method on few labels.
 
-    p_I, p_T    what a classifier of each side gives each label, learned on the pairs that have labels
-    accepted    a label of another pair is 1 where min(p_I, p_T) > t and 0 where max(p_I, p_T) < 1 - t
-    at last     1 where (p_I + p_T) / 2 > 1/2; `base` learns from all pairs that have a label then
+    p_I, p_T    what each side tells of each label, learned on the pairs that have labels
+    expected    of each label, as many of the other pairs as there would be if as large a share of them had it
+    accepted    pairs to which both sides alone give the very same labels, each to those who are likeliest to have it;
+                p_I and p_T are learned again with them, `rounds` times
+    at last     each label goes to the expected number of pairs by (p_I + p_T) / 2, and `base` learns from all
 
-Both sides of a pair have to agree, since each sees what the other does not. Classifiers go on learning on what was
-accepted, a little more in every epoch: t falls from `sure` to `least`.
+Both sides of a pair have to agree, since each sees what the other does not. `base` has its own settings, and of those
+that it has in common with this the values here.
 
-A pair without labels is one whose row of labels is all 0. What `base` is besides: its own settings, and of those that
-it has in common with this the values here.
-
-Reconstruction: the abstract alone was at hand. Thresholds and their schedule, that labels are accepted one by one and
-not pair by pair, and two layers as classifiers are choices of ours; nothing looks for pairs of classes never shown.
+Reconstruction: the abstract alone was at hand. What predicts is ridge regression under a radial basis kernel, since few
+labels are soon learned by heart. One threshold for all labels would never be passed by those that few pairs have, and
+leave most pairs without any; hence the expected number. Nothing looks for pairs of classes never shown.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
-from diptych import parts
-from diptych.kinds import Array, BadInput, Pairs, Progress, hamming
-from diptych.method import Batch, Descent
+from diptych.kinds import Array, Pairs, hamming
+from diptych.method import SomeLabels, check, featured
 from diptych.methods.hashing.supervised.dchuc import DCHUC
 from diptych.methods.hashing.supervised.dcmh import DCMH
 from diptych.methods.hashing.supervised.dsph import DSPH
 from diptych.methods.hashing.supervised.hmah import HMAH
-from diptych.parts.fitted import Above, AtLeast, Below
+from diptych.parts.fitted import Above, AtLeast
+from diptych.parts.kernels import KernelMap
+from diptych.parts.rows import Rows
 
 
 @dataclass
-class LPF(Descent):
+class LPF(SomeLabels):
     """base is the method that learns from the completed labels, with its own defaults besides what stands here.
 
-    shown   the share of the labelled pictures whose labels are looked at, drawn by the seed: to measure what few are
-            worth
-    guess   whether labels are predicted at all; without, the base learns from the pairs that have some
+    bits to warmup  those of the base
+    landmarks       how many training rows of a side tell by the kernel what an item is like
+    ridge           of the regression
 
-    base_   the fitted base
+    base_           the fitted base
     """
 
-    needs = "some labels"
     space = hamming
     base: Literal["dcmh", "dchuc", "dsph", "hmah"] = "dcmh"
     bits: Annotated[int, AtLeast(1)] = 64
     hidden: Annotated[int, AtLeast(1)] = 512
-    shown: Annotated[float, Above(0)] = 1.0
-    guess: bool = True
-    sure: Annotated[float, Above(0), Below(1)] = 0.9
-    least: Annotated[float, Above(0), Below(1)] = 0.6
+    epochs: Annotated[int, AtLeast(0)] = 20
     batch: Annotated[int, AtLeast(3)] = 64
+    rate: Annotated[float, Above(0)] = 1e-3
+    warmup: Annotated[float, AtLeast(0)] = 0.05
+    landmarks: Annotated[int, AtLeast(2)] = 500
+    ridge: Annotated[float, Above(0)] = 0.3
+    rounds: Annotated[int, AtLeast(0)] = 2
 
-    def fit(self, train: Pairs, *, keep: Path | None = None, progress: Progress | None = None) -> Self:
-        if train.labels is None or not train.labels.any():
-            raise BadInput("this method learns from some labels and the data has none; use one that needs pairs only")
-        labelled = np.flatnonzero(train.labels.any(axis=1))
-        hidden = np.random.default_rng(self.seed).permutation(labelled)[max(1, round(self.shown * len(labelled))) :]
-        labels = train.labels.copy()
-        labels[hidden] = False
-        train = replace(train, labels=labels)
-        super().fit(train, keep=keep and keep / "labels", progress=progress)
-        labels = self.completed(train) if self.guess else labels
-        told = replace(train, labels=labels).select(np.flatnonzero(labels.any(axis=1)))
+    def fit(self, train: Pairs, **how: Any) -> Self:
+        train = self.told(train)
+        check(train, self.needs)
         kind = next(kind for kind in (DCMH, DCHUC, DSPH, HMAH) if kind.paper_name() == self.base)
         common = {name: value for name, value in self.settings().items() if name in kind.__dataclass_fields__}
-        self.base_ = kind(**common).fit(told, keep=keep and keep / self.base, progress=progress)
+        labels = self.completed(train)
+        told = replace(train, labels=labels).select(np.flatnonzero(labels.any(axis=1)))
+        self.base_ = kind(**common).fit(told, **how)
         return self
 
     def encode_images(self, items: Any) -> Array:
@@ -74,43 +69,41 @@ class LPF(Descent):
     def encode_texts(self, items: Any) -> Array:
         return self.base_.encode_texts(items)
 
-    def network(self, facts: dict[str, Any]) -> Any:
-        table = (facts["texts"], facts["classes"])
-        tables = parts.memory.Tables(labels=table, known=table)
-        return parts.heads.coders(facts, self.hidden, facts["classes"], memory=tables)
-
-    def epoch_start(self, net: Any, train: Pairs, epoch: int) -> None:
-        from torch import from_numpy
-
-        told = np.asarray(train.text_labels)
-        known = np.broadcast_to(told.any(axis=1, keepdims=True), told.shape)
-        if epoch:
-            t = self.sure + (self.least - self.sure) * epoch / self.epochs
-            p_I, p_T = self.believed(net, train)
-            yes, no = np.minimum(p_I[train.owner], p_T) > t, np.maximum(p_I[train.owner], p_T) < 1 - t
-            told, known = np.where(known, told, yes), known | yes | no
-        net.memory.labels.copy_(from_numpy(told))
-        net.memory.known.copy_(from_numpy(known.copy()))
-
-    def believed(self, net: Any, pairs: Pairs) -> tuple[Array, Array]:
-        """p_I of all pictures and p_T of all texts."""
-        logits = (self.outputs(net.images, pairs.images), self.outputs(net.texts, pairs.texts))
-        p_I, p_T = (1 / (1 + np.exp(-side)) for side in logits)
-        return p_I, p_T
+    def slope(self, side: Literal["images", "texts"], rows: Array, wanted: Array) -> Array:
+        return self.base_.slope(side, rows, wanted)
 
     def completed(self, train: Pairs) -> Array:
         """(n, C) labels of all pictures, predicted where they have none, from the picture and the mean of its texts."""
-        p_I, p_T = self.believed(self.trained(), train)
-        texts = np.zeros_like(p_I)
-        np.add.at(texts, train.owner, p_T)
-        number = np.bincount(train.owner, minlength=len(p_I))[:, None]
-        predicted = (p_I + texts / np.maximum(number, 1)) / 2 > 0.5
         labels = np.asarray(train.labels)
-        return np.where(labels.any(axis=1, keepdims=True), labels, predicted)
+        known = np.asarray(labels.any(axis=1))
+        expected = labels[known].mean(axis=0) * (~known).sum()
+        words = self.likeness(train.texts, "texts")
+        texts = np.zeros((train.n_images, words.shape[1]))
+        np.add.at(texts, train.owner, words)
+        texts /= np.maximum(np.bincount(train.owner, minlength=train.n_images), 1)[:, None]
+        sides = (self.likeness(train.images, "images"), texts)
+        sure, believed = known, labels
+        for _ in range(self.rounds + 1):
+            p_I, p_T = (self.regressed(rows, sure, believed) for rows in sides)
+            own, other = first(p_I, ~known, expected), first(p_T, ~known, expected)
+            agreed = (own == other).all(axis=1) & own.any(axis=1)
+            sure, believed = known | agreed, labels | (own & agreed[:, None])
+        return labels | first((p_I + p_T) / 2, ~known, expected)
 
-    def loss(self, net: Any, images: Any, texts: Any, batch: Batch) -> dict[str, Any]:
-        from torch.nn.functional import binary_cross_entropy_with_logits as entropy
+    def likeness(self, items: Any, side: str) -> Array:
+        """(n, r) rows of a side under the kernel."""
+        rows = featured(items, side)
+        return KernelMap(landmarks=self.landmarks, seed=self.seed).fit(rows).transform(rows)
 
-        labels, known = net.memory.labels[batch.index], net.memory.known[batch.index]
-        wrong = [entropy(side, labels, known, reduction="sum") for side in (images, texts)]
-        return {"labels": sum(wrong) / known.sum().clamp(min=1)}
+    def regressed(self, rows: Array, sure: Array, labels: Array) -> Array:
+        """(n, C) what rows (n, r) tell of labels, learned where they are sure."""
+        centred, mean = rows - rows[sure].mean(axis=0), labels[sure].mean(axis=0)
+        centred /= np.sqrt(np.square(centred).sum(axis=1).mean())
+        return np.asarray(mean + centred @ Rows(centred[sure], self.ridge).function(labels[sure] - mean))
+
+
+def first(p: Array, rows: Array, number: Array) -> Array:
+    """(n, C) whether p puts one of these rows (n,) among the first `number` (C,) of them in its column."""
+    place = np.full(p.shape, np.inf)
+    place[rows] = (-p[rows]).argsort(axis=0, kind="stable").argsort(axis=0)
+    return place < np.rint(number)
