@@ -51,7 +51,7 @@ class ROHLSE(Method):
     def fit(self, train: Pairs) -> Self:
         self._of(self.settings())  # bounds hold for those who construct it in Python, too
         check(train, "labels")
-        self._gram: Array | None = None
+        self._gram: Array = np.empty((0, 0))  # nothing is counted in yet
         order = np.random.default_rng(self.seed).permutation(train.n_images)
         for rows in np.array_split(order, -(-len(order) // self.chunk)):
             self.partial_fit(train.select(rows))
@@ -62,7 +62,7 @@ class ROHLSE(Method):
         if not hasattr(self, "_gram") and self.learned():
             raise BadInput(f"{self.paper_name()}: what it learned from is not kept in a folder; fit it anew")
         check(batch, "labels")
-        first = getattr(self, "_gram", None) is None
+        first = not hasattr(self, "_gram") or not len(self._gram)
         if first:
             kernel = KernelMap(landmarks=self.landmarks, seed=self.seed)
             self.images_, self.texts_ = (
@@ -108,10 +108,11 @@ class ROHLSE(Method):
 
     def _learn(self, width: int) -> None:
         """P of each side, from the sums of its own columns and the constant one."""
-        every = np.arange(len(self._gram))
-        for name, own in (("A_", np.r_[every[:width], -1]), ("B_", every[width:])):
+        every, found = np.arange(len(self._gram)), []
+        for own in (np.r_[every[:width], -1], every[width:]):
             gram = self._gram[np.ix_(own, own)] + self.fit_decay * np.eye(len(own))
-            setattr(self, name, np.linalg.solve(gram, self._codes[own]))
+            found.append(np.linalg.solve(gram, self._codes[own]))
+        self.A_, self.B_ = found
 
     def encode_images(self, items: Any) -> Array:
         return self._encoded(items, self.A_, "images")
