@@ -52,12 +52,14 @@ def _shown(value: Any) -> str:
 
 def methods() -> str:
     names = [name for name, shelf in catalogue.methods().items() if shelf != catalogue.PLUGIN]
-    facts = [catalogue.MethodFacts.of(name) for name in sorted(names)]
+    facts = [catalogue.MethodFacts.of(name) for name in sorted([*names, *catalogue.schemes()])]
     rows = [(f"[`{f.name}`](#{f.name})", f.family, f.needs, f.space, f.built, f.year, f.paper) for f in facts]
     text = table(("method", "shelf", "learns from", "space", "built", "year", "what it is"), rows)
     scores = _scores()
     return text + "".join(
-        _section(fact.name, catalogue.method(fact.name)) + scores.get(fact.name, "") for fact in facts
+        _section(fact.name, (catalogue.scheme if fact.family == catalogue.SCHEMES else catalogue.method)(fact.name))
+        + scores.get(fact.name, "")
+        for fact in facts
     )
 
 
@@ -93,6 +95,8 @@ def datasets() -> str:
         for protocol in card.protocols:
             note = f" ({protocol.note})" if protocol.note else ""
             text += f"* Protocol `{protocol.name}`: {protocol}{note}\n"
+        for name, asked in catalogue.dataset(card.name).sought.items():
+            text += f"* Protocol `{name}`, for schemes: {_first_paragraph(inspect.getdoc(asked) or '')}\n"
     return text
 
 
@@ -114,7 +118,7 @@ _READS = {"image": "pictures", "text": "texts", "any": "arrays"}
 
 
 def _headline(cls: type) -> str:
-    return (inspect.getdoc(inspect.getmodule(cls)) or "").split("\n\n")[0].replace("\n", " ")
+    return _first_paragraph(inspect.getdoc(inspect.getmodule(cls)) or "")
 
 
 def _section(name: str, cls: type) -> str:

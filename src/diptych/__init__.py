@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from diptych.collection import Allowed as Allowed
     from diptych.collection import Answer as Answer
     from diptych.collection import Bin as Bin
+    from diptych.collection import Closer as Closer
     from diptych.collection import Collection as Collection
     from diptych.collection import Comparison as Comparison
     from diptych.collection import Damaged as Damaged
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from diptych.collection import Locked as Locked
     from diptych.collection import Marks as Marks
     from diptych.collection import OtherEncoder as OtherEncoder
+    from diptych.collection import Reworder as Reworder
     from diptych.collection import TooLong as TooLong
     from diptych.collection import interleave as interleave
     from diptych.collection.query import Query as Query
@@ -62,8 +64,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "catalogue": "Dataset",
-    "collection": "Allowed Answer Bin Collection Comparison Damaged Entry Event Experiment Feedback Hit Ingested "
-    "Interleaved Item Learned Locked Marks OtherEncoder TooLong interleave",
+    "collection": "Allowed Answer Bin Closer Collection Comparison Damaged Entry Event Experiment Feedback Hit "
+    "Ingested Interleaved Item Learned Locked Marks OtherEncoder Reworder TooLong interleave",
     "collection.query": "Query Term",
     "encoder": "Encoder load",
     "flow.evaluate": "Evaluation evaluate",

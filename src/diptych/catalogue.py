@@ -12,18 +12,22 @@ import os
 import pkgutil
 import re
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial, wraps
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import diptych.datasets
 import diptych.methods
-from diptych.kinds import BadInput, Card, Pairs, nearest, place, shown
+from diptych.kinds import BadInput, Card, Pairs, Sought, nearest, place, shown
 from diptych.method import Method
 from diptych.parts.plugins import DATASETS, METHODS, distribution, loaded, plugins
+from diptych.scheme import Reranker, Rewriter
 from diptych.sources import cache
+
+SCHEMES = "mllm"
+"""The shelf of schemes, which are not fitted and encode nothing: they ask a language model."""
 
 PLUGIN = "plug-in"
 """The shelf of methods that other distributions bring."""
@@ -41,7 +45,7 @@ def _shelved() -> dict[str, str]:
     found: dict[str, str] = {}
     within = f"{diptych.methods.__name__}."
     for module in pkgutil.walk_packages(diptych.methods.__path__, within):
-        if not module.ispkg:
+        if not module.ispkg and not module.name.startswith(f"{within}{SCHEMES}."):
             shelf, _, name = module.name.removeprefix(within).rpartition(".")
             found[name] = shelf
     return found
@@ -76,6 +80,24 @@ def method(name: str) -> type[Method]:
     )
 
 
+def schemes() -> list[str]:
+    """The schemes with a language model there are, without importing one."""
+    within = importlib.import_module(f"{diptych.methods.__name__}.{SCHEMES}")
+    return sorted(module.name for module in pkgutil.iter_modules(within.__path__))
+
+
+def scheme(name: str) -> type[Rewriter | Reranker]:
+    """The class of a scheme. Raises BadInput with the nearest name."""
+    if name not in schemes():
+        raise BadInput(f"there is no scheme {name!r}{nearest(name, schemes())}")
+    module = importlib.import_module(f"diptych.methods.{SCHEMES}.{name}")
+    return next(
+        thing
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, Rewriter | Reranker) and thing.__module__ == module.__name__
+    )
+
+
 @dataclass(frozen=True)
 class MethodFacts:
     """What the table of methods shows. The paper and its year are those of the module's docstring.
@@ -96,23 +118,28 @@ class MethodFacts:
 
     @classmethod
     def of(cls, name: str) -> MethodFacts:
-        found = method(name)
+        found = scheme(name) if name in schemes() else method(name)
         text = inspect.getdoc(inspect.getmodule(found)) or ""
         paper = text.split("\n\n")[0].replace("\n", " ").strip()
         years = re.findall(r"\b(?:19|20)\d\d\b", paper)
-        shelf = methods()[name]
+        shelf = SCHEMES if issubclass(found, Rewriter | Reranker) else methods()[name]
+        space = "text" if issubclass(found, Rewriter | Reranker) else repr(found.space)
         brought = distribution(plugins(METHODS)[name]) if shelf == PLUGIN else ""
         less = re.search(r"^(Simplified|Reconstruction): ", text, re.MULTILINE)
         built = less[1].lower() if less else "full"
-        return cls(name, shelf, found.needs, repr(found.space), paper, int(years[0]) if years else 0, brought, built)
+        return cls(name, shelf, found.needs, space, paper, int(years[0]) if years else 0, brought, built)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A card, and the pairs of each split when they are asked for: `read` is given the name of a split."""
+    """A card, and the pairs of each split when they are asked for: `read` is given the name of a split.
+
+    sought   protocol -> what is looked for in more than one step, where it has such things
+    """
 
     card: Card
     read: Callable[[str], Pairs]
+    sought: Mapping[str, Callable[[], Sought]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.card, Card) or not callable(self.read):
@@ -139,13 +166,22 @@ def dataset(name: str | Path) -> Dataset:
         if plugin and not (hasattr(module, "CARD") and hasattr(module, "read")):
             raise BadInput(f"{distribution(plugin)}: its dataset {name} has no CARD and read(split, home)")
         card: Card = module.CARD
-        return Dataset(card, lambda split: module.read(split, _home(card)))
+        sought = {each: _asked_at_home(what, card) for each, what in getattr(module, "SOUGHT", {}).items()}
+        return Dataset(card, lambda split: module.read(split, _home(card)), sought)
     if not Path(name).exists():
         known = nearest(str(name), [*ours, *theirs])
         raise BadInput(f"there is no dataset {str(name)!r}, and no file or folder of that name{known}")
     from diptych.datasets import local
 
     return Dataset(local.card(name), partial(local.read, path=name))
+
+
+def _asked_at_home(what: Callable[[Path], Sought], card: Card) -> Callable[[], Sought]:
+    @wraps(what)
+    def asked() -> Sought:
+        return what(_home(card))
+
+    return asked
 
 
 def _own_datasets() -> list[str]:

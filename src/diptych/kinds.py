@@ -648,6 +648,46 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """Pictures that somebody looks for in more than one step: with a picture and a change, in a dialogue, by marks.
+
+    pictures    those that are searched, each as an encoder takes it
+    texts       (n,) what is said first; beside a picture, how the wanted one differs from it
+    qrels       which of the pictures answer each
+    reference   (n,) the rows of the pictures that are started from; None where there are none
+    stays       whether the picture that is started from may be an answer
+    among       rows of the only pictures that may answer each; None where all may
+    subsets     rows of pictures that each is ranked among besides, of measures `r_subset@k`
+    turns       what is said after the text, of dialogues that were written down
+    metrics     what is measured, as its papers do; "" is the usual
+    note        what is asked of what, in words
+    """
+
+    pictures: Any
+    texts: tuple[str, ...]
+    qrels: Listed
+    reference: Ints | None = None
+    stays: bool = False
+    among: tuple[Ints, ...] | None = None
+    subsets: tuple[Ints, ...] | None = None
+    turns: tuple[tuple[str, ...], ...] | None = None
+    metrics: tuple[str, ...] = ()
+    note: str = ""
+
+    def first(self, n: int) -> Self:
+        """The first n of the queries, over all pictures."""
+        if n >= len(self.texts):
+            return self
+        kept = self.qrels.queries < n
+        some = Listed(self.qrels.queries[kept], self.qrels.items[kept], self.qrels.query_ids[:n], self.qrels.item_ids)
+        cut: dict[str, Any] = {
+            name: None if (each := getattr(self, name)) is None else each[:n]
+            for name in ("reference", "among", "subsets", "turns")
+        }
+        return replace(self, texts=self.texts[:n], qrels=some, **cut)
+
+
+@dataclass(frozen=True)
 class Card:
     """The facts of a dataset.
 
@@ -677,6 +717,8 @@ class Card:
 
     def protocol(self, name: str = "") -> Protocol:
         """The protocol of this name; the first one when no name is given. Raises BadInput with the nearest name."""
+        if not self.protocols:
+            raise BadInput(f"{self.name} pairs no pictures with texts, so no method is measured on it; schemes are")
         if not named(name, "protocol"):
             return self.protocols[0]
         for protocol in self.protocols:

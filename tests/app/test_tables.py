@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from diptych.app import tables
-from diptych.catalogue import MethodFacts
+from diptych.catalogue import Dataset, MethodFacts
 from diptych.flow.report import Difference
 from diptych.kinds import Card, Protocol, Report
 
@@ -135,6 +135,7 @@ def test_listings_in_a_pipe_are_one_line_each(capsys):
         Protocol("pairs", "train", "test", "test", "pair"),
         Protocol("labels", "train", "test", "all", "label"),
     )
-    tables.datasets([Card("emoji", "Emoji", "https://x", "free", "cite", {"train": 10, "test": 2}, protocols)])
+    card = Card("emoji", "Emoji", "https://x", "free", "cite", {"train": 10, "test": 2}, protocols)
+    tables.datasets([Dataset(card, lambda split: pytest.fail(split))])
     rows, captions = plain(capsys)
     assert rows[1] == ["emoji", "Emoji", "train 10, test 2", "pairs, labels", "free"]

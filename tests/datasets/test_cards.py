@@ -69,7 +69,8 @@ def test_without_data_it_says_what_to_get(dataset, tmp_path):
 
 
 def test_an_unknown_split_is_told_the_nearest(dataset, tmp_path):
-    with pytest.raises(BadInput, match=rf"{dataset.CARD.name} has no split 'trian'.*train"):
+    known = "|".join(["train"] if "train" in dataset.CARD.splits else dataset.CARD.splits)
+    with pytest.raises(BadInput, match=rf"{dataset.CARD.name} has no split 'trian'.*({known})"):
         dataset.read("trian", tmp_path)
 
 

@@ -33,15 +33,19 @@ def test_what_is_made_as_a_whole_is_up_to_date(generate):
 
 
 def test_every_method_is_on_its_page():
-    assert set(re.findall(r"^### (\w+)$", page("methods"), re.MULTILINE)) == set(catalogue.methods())
+    assert set(re.findall(r"^### (\w+)$", page("methods"), re.MULTILINE)) == {
+        *catalogue.methods(),
+        *catalogue.schemes(),
+    }
 
 
 def test_every_dataset_and_protocol_is_on_its_page():
     sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^###|\Z)", page("datasets"), re.MULTILINE | re.DOTALL))
     assert list(sections) == catalogue.datasets()
     for name, text in sections.items():
-        card = catalogue.dataset(name).card
-        assert re.findall(r"Protocol `(\w+)`", text) == [protocol.name for protocol in card.protocols]
+        dataset = catalogue.dataset(name)
+        known = [*(protocol.name for protocol in dataset.card.protocols), *dataset.sought]
+        assert re.findall(r"Protocol `(\w+)`", text) == known
 
 
 def test_every_feature_is_on_its_page():

@@ -5,10 +5,23 @@ Bad input is one line on standard error and exit code 2. Heavy libraries load in
 
 from __future__ import annotations
 
-from diptych.app import experiment, feedback, find, keys, mcp, measure, models, protect, serve
+from diptych.app import chat, experiment, feedback, find, keys, mcp, measure, models, protect, serve
 from diptych.app.shell import app, run
 
-__all__ = ["app", "experiment", "feedback", "find", "keys", "main", "mcp", "measure", "models", "protect", "serve"]
+__all__ = [
+    "app",
+    "chat",
+    "experiment",
+    "feedback",
+    "find",
+    "keys",
+    "main",
+    "mcp",
+    "measure",
+    "models",
+    "protect",
+    "serve",
+]
 
 
 def main() -> None:

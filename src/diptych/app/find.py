@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diptych.app import places, protect
+from diptych.app.schemes import schemes
 from diptych.app.shell import (
     JsonOption,
     a_person_reads,
@@ -239,6 +240,17 @@ def search(
         list[str] | None, typer.Option("--yes", help="Like this: a picture of the collection, or #12. May be repeated.")
     ] = None,
     no: Annotated[list[str] | None, typer.Option("--no", help="Not like this; as --yes.")] = None,
+    rewrite: Annotated[
+        str, typer.Option("--rewrite", help="A language model rewrites the query by this scheme, e.g. cirevl.")
+    ] = "",
+    rerank: Annotated[
+        str, typer.Option("--rerank", help="A language model looks closer at the first answers, e.g. yesno.")
+    ] = "",
+    language_model: Annotated[
+        str, typer.Option("--language-model", help="Which one, as http://HOST/v1#MODEL; what is sent there is said.")
+    ] = "",
+    calls: Annotated[int | None, typer.Option("--calls", help="Prompts that --rerank may cost.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Time that --rerank may take.")] = None,
     paths: PathsOption = False,
     print0: NulOption = False,
     html: HtmlOption = None,
@@ -248,9 +260,14 @@ def search(
     """Find pictures: words, `dog + beach - people`, ./like-this.jpg, NOT people, year >= 2020 AND tag:family."""
     from diptych.collection import Marks
 
+    reworder, closer = schemes(rewrite, rerank, language_model, calls, seconds)
     with opened(collection) as found:
         marks = Marks([_item(picture) for picture in yes or ()], [_item(picture) for picture in no or ()])
-        answer = found.search(query, top, offset, diverse, keywords, regions, marks=marks)
+        answer = found.search(
+            query, top, offset, diverse, keywords, regions, marks=marks, rewrite=reworder, closer=closer
+        )
+        if (reworder or closer) and (paths or print0):
+            print_note(f"ranked by {answer.ranked_by}")  # a model that was away must not pass unseen
         _show(answer, found.folder, paths, print0, html, preview, as_json)
 
 

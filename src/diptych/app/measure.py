@@ -22,6 +22,12 @@ TextsOption = Annotated[str, typer.Option("--text-features", help="How texts bec
 ProtocolOption = Annotated[
     str, typer.Option("--protocol", help="One of the dataset's protocols; its first by default.")
 ]
+LanguageModelOption = Annotated[
+    str,
+    typer.Option(
+        "--language-model", help="Of a scheme: oracle (of the postcards; oracle@noise=0.2), or http://HOST/v1#MODEL."
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 
 
@@ -33,7 +39,7 @@ def methods(as_json: JsonOption = False) -> None:
     from diptych import catalogue
     from diptych.app import tables
 
-    facts = [catalogue.MethodFacts.of(name) for name in sorted(catalogue.methods())]
+    facts = [catalogue.MethodFacts.of(name) for name in sorted([*catalogue.methods(), *catalogue.schemes()])]
     if as_json:
         print_json([asdict(fact) for fact in facts])
     else:
@@ -46,11 +52,11 @@ def datasets(as_json: JsonOption = False) -> None:
     from diptych import catalogue
     from diptych.app import tables
 
-    cards = [catalogue.dataset(name).card for name in catalogue.datasets()]
+    found = [catalogue.dataset(name) for name in catalogue.datasets()]
     if as_json:
-        print_json([card.facts() for card in cards])
+        print_json([dataset.card.facts() | {"sought": [*dataset.sought]} for dataset in found])
     else:
-        tables.datasets(cards)
+        tables.datasets(found)
 
 
 @app.command()
@@ -77,12 +83,32 @@ def evaluate(
     run_depth: Annotated[
         str, typer.Option("--run-depth", help="Answers a query in the runs of --out: a number, or all.")
     ] = "100",
+    language_model: LanguageModelOption = "",
+    encoder: Annotated[
+        str,
+        typer.Option("--encoder", help="Of a scheme: what encodes texts and pictures, as --model; mini by default."),
+    ] = "",
+    queries: Annotated[int, typer.Option("--queries", help="Of a scheme: so many queries, the first; 0 is all.")] = 0,
 ) -> None:
-    """Fit a method on a dataset and measure it, or measure what was fitted or fetched."""
+    """Fit a method on a dataset and measure it, or measure what was fitted or fetched, or a scheme."""
+    from diptych import catalogue
     from diptych.app import tables
     from diptych.flow import evaluate as flow
     from diptych.flow import report
 
+    if method in catalogue.schemes():
+        theirs: dict[str, object] = {
+            "--image-features": image_features,
+            "--text-features": text_features,
+            "--split": split,
+        }
+        theirs |= {"--metrics": metrics, "--out": out, "--ties": ties != "expected", "--run-depth": run_depth != "100"}
+        if refused := [option for option, given in theirs.items() if given]:
+            raise BadInput(f"{method} is a scheme: {', '.join(refused)} is for methods and encoders")
+        _scheme(method, dataset, language_model, encoder, parsed(settings), protocol, queries, seed, as_json)
+        return
+    if language_model or queries or encoder:
+        raise BadInput(f"--language-model, --encoder and --queries are for: {', '.join(catalogue.schemes())}")
     depth = None if run_depth == "all" else int(run_depth) if run_depth.isdecimal() else 0
     if depth == 0:
         raise BadInput(f"--run-depth {run_depth}: give a number of answers from 1, or all")
@@ -112,6 +138,43 @@ def evaluate(
         print_json(json.loads(result.report.to_json()))
     else:
         tables.numbers(result.report)
+
+
+def _scheme(
+    scheme: str,
+    dataset: str,
+    language_model: str,
+    encoder: str,
+    settings: dict[str, str],
+    protocol: str,
+    queries: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    from diptych.app import tables
+    from diptych.flow import schemes
+    from diptych.language_models import shelf
+    from diptych.language_models.model import LanguageModel
+
+    model = shelf.measured(language_model) if language_model else None
+    if isinstance(model, LanguageModel) and model.sends:
+        print_note(model.sends)
+    with progress() as on_progress:
+        told = schemes.measure(
+            scheme,
+            dataset,
+            model,
+            protocol=protocol,
+            encoder=encoder or "mini",
+            settings=settings,
+            queries=queries,
+            seed=seed,
+            progress=on_progress,
+        )
+    if as_json:
+        print_json(told.facts())
+    else:
+        tables.told(told)
 
 
 @app.command()

@@ -14,11 +14,12 @@ from rich.text import Text
 
 from diptych.app.server.access.keys import Key
 from diptych.app.shell import print_line, printable
-from diptych.catalogue import MethodFacts
+from diptych.catalogue import Dataset, MethodFacts
 from diptych.encoders.shelf import Model
 from diptych.flow.report import Difference, Line, figure, is_rank, rsum
 from diptych.flow.robustness import METRIC, Trial
-from diptych.kinds import Card, Report
+from diptych.flow.schemes import Told
+from diptych.kinds import Report
 
 DIRECTIONS = "i2t: pictures ask for texts, t2i: texts ask for pictures"
 
@@ -91,6 +92,26 @@ def methods(facts: Sequence[MethodFacts]) -> None:
         family = f"{fact.family} of {fact.distribution}" if fact.distribution else fact.family
         rows.append([fact.name, family, fact.needs, fact.space, fact.built, str(fact.year or ""), fact.paper])
     _show(f"{len(rows)} methods", columns, rows)
+
+
+def told(found: Told) -> None:
+    """What a scheme with a language model reached, beside what is reached without it."""
+    metrics = list(next(iter(found.rows.values())))
+    columns = [Column("", folds=True), *(Column(metric, figures=True) for metric in metrics)]
+    if found.rounds:
+        columns = [Column("measure"), *(Column(row, figures=True) for row in found.rows)]
+        rows = [[metric, *(figure(metric, row[metric]) for row in found.rows.values())] for metric in metrics]
+    else:
+        rows = [[name, *(figure(metric, row[metric]) for metric in metrics)] for name, row in found.rows.items()]
+    spent = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in found.spent.items() if number)
+    _show(
+        f"{found.scheme} on {found.dataset}, in percent",
+        columns,
+        rows,
+        f"protocol {found.protocol}: {found.queries:,} queries in {found.pictures:,} pictures; {found.note}",
+        f"{found.encoder} encodes, {found.language_model} answers: {spent}",
+        *([f"{found.failed:,} queries were left as they were"] if found.failed else []),
+    )
 
 
 def leaderboard(lines: Sequence[Line]) -> None:
@@ -177,19 +198,19 @@ def keys(found: Sequence[Key], now: float) -> None:
     _show(f"{len(rows)} keys", [*columns, Column("collections", folds=True)], rows)
 
 
-def datasets(cards: Sequence[Card]) -> None:
+def datasets(found: Sequence[Dataset]) -> None:
     """What there is to measure on."""
     columns = [Column("dataset"), Column("what", folds=True), Column("pictures a split", folds=True)]
     columns += [Column("protocols", folds=True), Column("licence", folds=True)]
     rows = [
         [
-            card.name,
-            card.title,
-            ", ".join(f"{split} {n}" for split, n in card.splits.items()),
-            ", ".join(protocol.name for protocol in card.protocols),
-            card.licence,
+            dataset.card.name,
+            dataset.card.title,
+            ", ".join(f"{split} {n}" for split, n in dataset.card.splits.items()),
+            ", ".join([*(protocol.name for protocol in dataset.card.protocols), *dataset.sought]),
+            dataset.card.licence,
         ]
-        for card in cards
+        for dataset in found
     ]
     _show(f"{len(rows)} datasets", columns, rows, "the first protocol is the default; --json shows everything")
 

@@ -14,6 +14,7 @@ from diptych.collection.feedback.marks import Marks
 from diptych.collection.ingest import Ingested
 from diptych.collection.items import Item
 from diptych.collection.query import Query, Term
+from diptych.collection.schemes import Closer, Reworder
 from diptych.collection.search import Answer, Hit
 from diptych.collection.store import Damaged, Locked, OtherEncoder, TooLong
 from diptych.collection.verdict import Calibration, Thresholds
@@ -24,6 +25,7 @@ __all__ = [
     "Answer",
     "Bin",
     "Calibration",
+    "Closer",
     "Collection",
     "Comparison",
     "Damaged",
@@ -44,6 +46,7 @@ __all__ = [
     "Number",
     "OtherEncoder",
     "Query",
+    "Reworder",
     "Term",
     "Thresholds",
     "TooLong",

@@ -48,6 +48,7 @@ from diptych.collection.items import Item
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import Field, Filter, Query, Term
 from diptych.collection.regions import Region
+from diptych.collection.schemes import Closer, Reworder
 from diptych.collection.search import KEYWORDS, Answer, Search, SearchParams
 from diptych.collection.store import Damaged, OtherEncoder, Store, command, full
 from diptych.collection.survey import below, inside, own_names, prefixes
@@ -609,6 +610,8 @@ class Collection:
         marks: Marks | None = None,
         user: str | None = None,
         learned: bool = True,
+        rewrite: Reworder | None = None,
+        closer: Closer | None = None,
     ) -> Answer: ...
 
     @overload  # an Answer for a vector or pixels, a list for an array of vectors
@@ -630,6 +633,8 @@ class Collection:
         marks: Marks | None = None,
         user: str | None = None,
         learned: bool = True,
+        rewrite: Reworder | None = None,
+        closer: Closer | None = None,
     ) -> Any:
         """The k best answers to a query, after the first `offset`; pages share none and leave none out.
 
@@ -649,6 +654,8 @@ class Collection:
                    marked no. Both have been seen, and are no answers any more. None are looked up: see `feedback.marks`
         user       who asks: what was learned for them orders the answers (see `feedback.learn`)
         learned    False: in the order there would be if nothing had been learned
+        rewrite    asks a language model what to look for in the place of this query
+        closer     asks a language model about the first answers, and puts them in its order
         """
         arguments.flags(learned=learned)
         plainly = arguments.one_of(language, "language", questions.LANGUAGES) == "plain"
@@ -672,10 +679,50 @@ class Collection:
                 params = replace(params, learned=known, user=user, keywords=weight)
             if rows is None:
                 asked = questions.read(query, plainly, self._metadata_keys(), where)
-                return self._hinting(self._search.answer(asked, params), asked.where)
+                return self._hinting(self._schemed(asked, params, rewrite, closer), asked.where)
+            if rewrite or closer:
+                raise BadInput("rewrite, closer: a language model reads words, and vectors have none")
             condition = self._condition(where)
             answers = self._search.answers(rows, condition, params) if rows else []
             return [self._hinting(answer, condition) for answer in answers]
+
+    def _schemed(self, query: Query, params: SearchParams, rewrite: Reworder | None, closer: Closer | None) -> Answer:
+        """The answer to a query, with what a language model has to say to the one and the other."""
+        if self.is_encrypted:  # what a model says of pictures is not written to a disk either
+            rewrite, closer = rewrite and rewrite.unkept(), closer and closer.unkept()
+        by, asked = "query", query
+        if rewrite is not None:
+            pictured = [self._seen(term, params) for term in query.terms if term.kind not in ("text", "vector")]
+            liked = [path for id in params.yes if (path := self.get(id).path) is not None]
+            asked, by = rewrite.reworded(query, pictured, liked)
+            if asked is not query:
+                itself = (self._search.itself(term) for term in query.terms)
+                params = replace(params, without=params.without.union(*itself))
+        if closer is None or params.offset >= closer.first:
+            answer = self._search.answer(asked, params)
+        else:
+            whole = self._search.answer(asked, replace(params, k=max(params.need, closer.first), offset=0))
+            looked = closer.looked(whole, query if rewrite is None else asked, params.k)
+            answer = replace(looked, results=looked.results[params.offset : params.need])
+        if by != "query":  # which is what orders answers where nothing else does
+            then = answer.ranked_by.removeprefix("query")
+            by += then if then != answer.ranked_by else f", {then}"
+            answer = replace(answer, ranked_by=by)
+        return replace(answer, query=query.text)
+
+    def _seen(self, term: Term, params: SearchParams) -> Any:
+        """The picture of a term, as `seen` takes it. Raises BadInput where there is none to look at."""
+        if term.kind == "open picture":
+            return term.data
+        path = os.path.expanduser(term.value)  # noqa: PTH111 - as in `Search.rows`
+        if term.kind == "picture":
+            arguments.check_may_open(params.pictures, path, term.value)
+            if os.path.isfile(path):  # noqa: PTH113
+                return path
+        found = [self.get(id).path for id in sorted(self._search.itself(term))]
+        if not found or found[0] is None:
+            raise BadInput(f"query: {term} has no file that a model could look at")
+        return found[0]
 
     def region(
         self, picture: int | str | Path, query: str | Query | Term, pictures: Allowed = Allowed.ANYTHING

@@ -226,7 +226,7 @@ class Search:
         rows = self.rows((*query.terms, *query.never), params.pictures)
         terms, never = rows[: len(query.terms)], rows[len(query.terms) :]
         if len(query.terms) > 1:  # who asks for a picture with something else has that picture
-            params = replace(params, without=params.without.union(*map(self._itself, query.terms)))
+            params = replace(params, without=params.without.union(*map(self.itself, query.terms)))
         if query.terms:
             vector = self._joined(query.terms, terms)
             asked, by = self._moved(vector, params)
@@ -361,7 +361,7 @@ class Search:
             raise BadInput(f"{name}: not readable ({why}){_as_text(name)}") from None
         return [id for (id,) in self.store.rows("SELECT id FROM items WHERE digest = ? AND status = 'ok'", (digest,))]
 
-    def _itself(self, term: Term) -> frozenset[int]:
+    def itself(self, term: Term) -> frozenset[int]:
         """The items that are the picture of a term, copies of it among them."""
         ids = self._pictured(term.value) if term.kind == "picture" else []
         ids = [int(term.value)] if term.kind == "item" else ids

@@ -7,13 +7,17 @@ relevant, while of the 24 classes outside `unseen` a picture shares its own with
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
 
 from diptych import postcards
 from diptych.datasets._checked import known
-from diptych.kinds import Card, Pairs, Protocol
+from diptych.kinds import Card, Pairs, Protocol, Sought
+from diptych.postcards import Scene, sought
 
 CARD = Card(
     name="postcards",
@@ -69,3 +73,18 @@ def read(split: str, home: Path) -> Pairs:
             f"{name}#{k}" for name, scene in zip(ids, scenes, strict=True) for k in range(len(scene.captions))
         ),
     )
+
+
+def _sought(what: Callable[[Sequence[Scene]], Sought]) -> Callable[[Path], Sought]:
+    """Asked of the pictures of `test`, which are painted where they are not there yet."""
+
+    @wraps(what)
+    def asked(home: Path) -> Sought:
+        pairs = read("test", home)
+        return replace(what(postcards.load(Path(home) / "test")), pictures=pairs.images)
+
+    return asked
+
+
+SOUGHT = {name: _sought(what) for name, what in sought.PROTOCOLS.items()}
+"""Protocols in which somebody looks for a picture in more than one step, each a function of the dataset's folder."""

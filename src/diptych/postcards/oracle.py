@@ -79,6 +79,14 @@ class Oracle:
         ids = tuple(item_ids) or tuple(f"{scene.index:05d}" for scene in self.scenes)
         return Listed(rows, items, tuple(map(str, range(len(found)))), ids)
 
+    def differences(self, row: int) -> Ints:
+        """(n,) in how many sides of the setting and kinds of things each scene differs from the one at `row`."""
+        setting = sum((column != column[row]).astype(np.int64) for column in self._setting.values())
+        kinds = self._number != self._number[row]
+        for looks in self._looks.values():
+            kinds = kinds | (looks != looks[row])
+        return np.asarray(setting + kinds.sum(axis=1))
+
     def _holds(self, atom: Atom) -> Array:
         """(n,) where an atom is true."""
         if atom.attribute:

@@ -326,6 +326,33 @@ def change(before: Scene, after: Scene) -> str:
     return "the same" + (" but " + " and ".join(parts) if parts else "")
 
 
+def tell(clauses: Sequence[Clause]) -> str:
+    """Clauses in plain words: "two small red boats on the left, a cat, in the harbour, at dusk, in the rain".
+
+    Of a clause with a choice the first is told. What is denied is left out, as a picture shows only what is there.
+    """
+    atoms = [clause[0] for clause in clauses if not clause[0].denied]
+    things = [_thing(atom) for atom in atoms if not atom.attribute]
+    setting = [_behind(name, atom.value) for name in SETTING for atom in atoms if atom.attribute == name]
+    return ", ".join([*things, *setting])
+
+
+def _thing(atom: Atom) -> str:
+    """Words for an atom about things that read back as it."""
+    singular, plural = KIND_WORDS[atom.kind][0] if atom.kind else ("thing", "things")
+    several = {(2, 4): "some", (3, 4): "several"}
+    if atom.least == atom.most:
+        count = {1: "a", 2: "two", 3: "three", 4: "four"}[atom.least]
+    else:
+        count = several.get((atom.least, atom.most), "")
+    behind = atom.kind == "person" and atom.colour
+    looks = [atom.size, "" if behind else atom.colour, singular if atom.most == 1 or not count else plural]
+    described = " ".join(filter(None, looks))
+    count = "an" if count == "a" and described[0] in "aeiou" else count
+    where = POSITION_WORDS[atom.position][0] if atom.position else ""
+    return " ".join(filter(None, [count, described, f"in {atom.colour}" if behind else "", where]))
+
+
 def _behind(name: str, value: str) -> str:
     if name == "place":
         preposition, noun = PLACE_WORDS[value][0]

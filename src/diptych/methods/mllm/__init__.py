@@ -1,0 +1,1 @@
+"""Schemes with a multimodal language model: what was asked is rewritten, what was found is looked at closer."""
