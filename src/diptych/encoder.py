@@ -64,9 +64,9 @@ class Encoder(Fitted):
         """
         if not isinstance(train, Pairs):
             raise BadInput(f"fit: {shown(train)} is no Pairs; give Pairs(images, texts, owner)")
-        images = self.images_.fit(train.images, progress).transform(train.images, progress)
-        texts = self.texts_.fit(train.texts, progress).transform(train.texts, progress)
-        self.method_.fit(train.features(images, texts))
+        images, of_images = self.images_.fit(train.images, progress).viewed(train.images, progress)
+        texts, of_texts = self.texts_.fit(train.texts, progress).viewed(train.texts, progress)
+        self.method_.fit(train.features(images, texts, (of_images, of_texts)))
         return self
 
     def encode_images(self, items: Any, progress: Progress | None = None) -> Array:

@@ -111,6 +111,7 @@ class Pairs:
     owner     (n_t,) the row in `images` of each text; default: text i belongs to image i
     labels    (n_i, C) 0/1 membership of C classes, or None; a text has its picture's labels
     image_ids, text_ids   stable names, each once; default "0", "1", …
+    views     for each side the widths of the features that stand beside each other in its rows; () where they are one
 
     Raises BadInput where numbers of rows do not agree, a value is NaN or infinite, or a name stands there twice.
     """
@@ -121,6 +122,7 @@ class Pairs:
     labels: Any = None
     image_ids: tuple[str, ...] = ()
     text_ids: tuple[str, ...] = ()
+    views: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
     def __post_init__(self) -> None:
         for side, items in (("images", self.images), ("texts", self.texts)):
@@ -166,6 +168,9 @@ class Pairs:
                 twice = next(each for each, times in Counter(ids).items() if times > 1)
                 raise BadInput(f"{name}: {twice!r} stands there more than once; give each row a name of its own")
             object.__setattr__(self, name, ids)
+        for side, items, widths in zip(("images", "texts"), (self.images, self.texts), self.views, strict=True):
+            if widths and sum(widths) != items.shape[1]:
+                raise BadInput(f"views: {side} are {items.shape[1]} wide, and {shown(widths)} is {sum(widths)}")
 
     @property
     def n_images(self) -> int:
@@ -204,6 +209,7 @@ class Pairs:
             None if self.labels is None else self.labels[keep],
             tuple(self.image_ids[i] for i in keep),
             tuple(self.text_ids[i] for i in texts),
+            self.views,
         )
 
     def joined(self, between: str = " ") -> Pairs:
@@ -219,9 +225,12 @@ class Pairs:
             text_ids=tuple(self.image_ids[row] for row in rows),
         )
 
-    def features(self, images: Any, texts: Any) -> Pairs:
-        """The same pairs, seen through features: n_i and n_t rows take the place of pictures and strings."""
-        return replace(self, images=images, texts=texts)
+    def features(self, images: Any, texts: Any, views: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())) -> Pairs:
+        """The same pairs, seen through features: n_i and n_t rows take the place of pictures and strings.
+
+        views   as the field of that name
+        """
+        return replace(self, images=images, texts=texts, views=views)
 
 
 # ------------------------------------------------------------------------------------------------------------- Qrels

@@ -153,3 +153,12 @@ def test_no_items_give_no_rows_as_wide_as_others(name, captions, pictures, tmp_p
     assert none.dtype == np.float32
     if kind.side == "any":
         assert fitted.transform(sparse.csr_matrix(ROWS[:0])).shape == (0, 5)
+
+
+def test_what_stands_side_by_side_is_told_by_its_widths():
+    rows = np.arange(12.0).reshape(4, 3)
+    both = read("given:raw+given:standard").fit(rows)
+    seen, widths = both.viewed(rows)
+    assert widths == (3, 3)
+    np.testing.assert_array_equal(seen, both.transform(rows))
+    assert read("given").fit(rows).viewed(rows)[1] == ()

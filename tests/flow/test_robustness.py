@@ -6,7 +6,7 @@ from flow_world import MadeUp
 
 from diptych import catalogue
 from diptych.flow.prepare import prepare
-from diptych.flow.robustness import Trial, missing_labels, robustness, wrong_pairs
+from diptych.flow.robustness import Trial, missing_labels, robustness, wrong_labels, wrong_pairs
 from diptych.kinds import BadInput, Pairs, cosine
 
 MADE_UP = MadeUp().dataset
@@ -24,7 +24,7 @@ def mean(trial: Trial) -> float:
 def test_an_attack_does_what_noise_of_its_size_does_not(method):
     found = by_what(robustness(method, MADE_UP, protocol="labels", shares=[0.5], sizes=[0.02, 0.6]))
     clean, noise, attack = found["nothing", 0.0], found["noise", 0.6], found["attack", 0.6]
-    harms = {"wrong pairs", "noise", "attack", *(["missing labels"] if method == "scm_hash" else [])}
+    harms = {"wrong pairs", "noise", "attack", *(["missing labels", "wrong labels"] if method == "scm_hash" else [])}
     assert {what for what, _ in found} == {"nothing", *harms}
     assert [what for (what, _), trial in found.items() if trial.towards is not None] == [
         *["noise"] * 2,
@@ -56,11 +56,22 @@ def test_wrong_pairs_stand_in_each_others_place_and_missing_labels_are_not_told(
     assert (pairs.labels == 1).all()
 
 
+def test_a_wrong_label_stands_in_the_place_of_a_right_one_where_there_is_another():
+    pairs = Pairs(np.ones((500, 1)), np.ones((500, 1)), labels=np.arange(6) < 2 * np.ones((500, 1)))
+    wrong = wrong_labels(pairs, 0.3, seed=3).labels
+    assert (wrong.sum(axis=1) == 2).all()
+    assert 0.25 < 1 - wrong[:, :2].mean() < 0.35
+    assert wrong[:, 2:].any(axis=0).all()  # which one is drawn
+    every = Pairs(np.ones((9, 1)), np.ones((9, 1)), labels=np.ones((9, 4)))
+    assert wrong_labels(every, 0.5).labels.mean() < 1
+
+
 def test_what_a_method_fits_is_harmed_and_what_it_is_asked_of_is_not():
     # Labels of the database are those of the training pairs here: what is missing in them must not be missing there.
     found = by_what(robustness("scm_hash", MADE_UP, protocol="labels", shares=[0.2, 0.9], sizes=[]))
     assert mean(found["missing labels", 0.9]) < mean(found["nothing", 0.0])
     assert mean(found["missing labels", 0.2]) > 0.6 * mean(found["nothing", 0.0])
+    assert mean(found["wrong labels", 0.9]) < mean(found["wrong labels", 0.2])
 
 
 @pytest.mark.parametrize("method", ["cca", "scm_hash", "lcmfh", "dcmh"])

@@ -46,6 +46,8 @@ LONGER = 10
 """Epochs for those that have not learned enough after the first few."""
 NARROW = 32
 """What is enough where nothing has to be learned well."""
+SHORT = 12
+"""Bits that are enough there, of codes that are solved for bit by bit."""
 SOME, FEW = 150, 16
 """Pictures that are enough to learn from, and that are enough for a field to change something."""
 CODE_LINES, MEDIAN_LINES = 110, 50
@@ -82,9 +84,12 @@ def of(name: str, **changed: Any) -> Method:
 
 
 def brief(name: str, **changed: Any) -> Method:
-    """The same, trained for two epochs and narrow if it is trained: for what does not depend on how well it learned."""
+    """The same with short codes, trained for two epochs and narrow if it is trained.
+
+    For what does not depend on how well it learned.
+    """
     if not issubclass(catalogue.method(name), Descent):
-        return of(name, **changed)
+        return of(name, **({"bits": SHORT} if hasattr(of(name), "bits") else {}) | changed)
     narrow = {field: NARROW for field in ("dims", "hidden") if getattr(of(name), field, 0) > NARROW}
     return of(name, **{"epochs": 2, "batch": 2 * FEW, "held_out": 0.0} | narrow | changed)  # two steps over the few
 

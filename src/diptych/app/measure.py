@@ -238,14 +238,16 @@ def robustness(
     image_features: ImagesOption = "",
     text_features: TextsOption = "",
     protocol: ProtocolOption = "",
-    shares: Annotated[str, typer.Option("--shares", help="Of wrong pairs and of missing labels.")] = "0.2,0.4,0.6",
+    shares: Annotated[
+        str, typer.Option("--shares", help="Of wrong pairs, and of missing and wrong labels.")
+    ] = "0.2,0.4,0.6",
     sizes: Annotated[
         str, typer.Option("--sizes", help="How far rows that ask are moved, as shares of their length.")
     ] = "0.05,0.1,0.2",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a method finds under wrong pairs, missing labels, noise and attack."""
+    """Show what a method finds under wrong pairs, missing and wrong labels, noise and attack."""
     from dataclasses import asdict
 
     from diptych.app import tables

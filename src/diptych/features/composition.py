@@ -87,6 +87,10 @@ class Composition(Feature):
         return self
 
     def transform(self, items: Any, progress: Progress | None = None) -> Any:
+        return self.viewed(items, progress)[0]
+
+    def viewed(self, items: Any, progress: Progress | None = None) -> tuple[Any, tuple[int, ...]]:
+        """The rows, and of several chains how wide those of each are, as `Pairs.views` tells it of a side."""
         blocks = []
         for chain in self.chains():
             rows = items
@@ -94,14 +98,15 @@ class Composition(Feature):
                 rows = part.transform(rows, progress)
             blocks.append(rows)
         if len(blocks) == 1:
-            return blocks[0]
+            return blocks[0], ()
         if any(block.ndim != 2 for block in blocks):
             raise BadInput(f"{self.text}: sequences and grids can not stand beside others; name one feature alone")
+        widths = tuple(block.shape[1] for block in blocks)
         if any(hasattr(block, "tocsr") for block in blocks):
             from scipy import sparse
 
-            return sparse.hstack(blocks, format="csr", dtype=np.float32)
-        return np.hstack(blocks)
+            return sparse.hstack(blocks, format="csr", dtype=np.float32), widths
+        return np.hstack(blocks), widths
 
 
 def _parts(chain: str) -> list[Feature]:

@@ -81,8 +81,9 @@ class Prepared:
                 self.images.fit(train.images, self.progress)
                 self.texts.fit(train.texts, self.progress)
                 self.learned = True
-            images = self.images.transform(items.images, self.progress)
-            self._rows[split] = items.features(images, self.texts.transform(items.texts, self.progress))
+            images, of_images = self.images.viewed(items.images, self.progress)
+            texts, of_texts = self.texts.viewed(items.texts, self.progress)
+            self._rows[split] = items.features(images, texts, (of_images, of_texts))
             self.seconds += time.perf_counter() - start
         return self._rows[split]
 

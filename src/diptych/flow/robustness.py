@@ -2,6 +2,7 @@
 
     wrong pairs      a share of the training texts change places
     missing labels   a share of the labels of the training pictures is not told
+    wrong labels     a share of them is told as another label, which the picture has not
     noise            every row that asks is moved in a direction drawn at random, by a share of its length
     attack           every row that asks is moved as far, but so that it comes near items of labels it has nothing to do
                      with: the targeted attack on cross-modal hashing (Wang, Zhu, Zhang, Cui & Shen 2023), in features
@@ -40,7 +41,7 @@ STEPS = 10
 class Trial:
     """What was found, map@all in fractions of 1, pictures asking for texts and texts asking for pictures.
 
-    what      nothing, wrong pairs, missing labels, noise or attack
+    what      nothing, wrong pairs, missing labels, wrong labels, noise or attack
     amount    the share of pairs or labels, or how far a row was moved, as a share of its length
     towards   by how items of the labels that the attack wanted stand: (i2t, t2i). Under noise, how they stand then
     """
@@ -66,7 +67,7 @@ def robustness(
     """One trial after another, the first with nothing wrong; the method is fitted anew for each share.
 
     method, dataset, settings   as `fit` takes them
-    shares    of wrong pairs and of missing labels
+    shares    of wrong pairs, of missing labels and of wrong ones
     sizes     how far rows that ask are moved, as shares of their length
 
     What a method does not learn from is not taken from it. Raises BadInput for shares and sizes out of bounds, and for
@@ -95,7 +96,7 @@ def _trials(
     yield Trial("nothing", 0.0, *clean.found(clean.query.images, clean.query.texts))
     harms = [("wrong pairs", wrong_pairs)]
     if type(clean.method).needs in ("labels", "some labels"):
-        harms.append(("missing labels", missing_labels))
+        harms += [("missing labels", missing_labels), ("wrong labels", wrong_labels)]
     for what, harm in harms:
         for share in shares:
             harmed = replace(prepared, _rows={**prepared._rows, split: harm(train, share, prepared.seed)})
@@ -113,13 +114,23 @@ def wrong_pairs(pairs: Pairs, share: float, seed: int = 0) -> Pairs:
     moved = rng.permutation(pairs.n_texts)[: max(2, round(share * pairs.n_texts))]
     order = np.arange(pairs.n_texts)
     order[moved] = np.roll(moved, 1)
-    return pairs.features(pairs.images, pairs.texts[order])
+    return pairs.features(pairs.images, pairs.texts[order], pairs.views)
 
 
 def missing_labels(pairs: Pairs, share: float, seed: int = 0) -> Pairs:
     """The same pairs, but that each label of a picture is not told with this probability."""
     told = np.random.default_rng([seed, 2]).random(pairs.labels.shape) >= share
     return replace(pairs, labels=np.where(told, pairs.labels, 0))
+
+
+def wrong_labels(pairs: Pairs, share: float, seed: int = 0) -> Pairs:
+    """The same pairs, but that each label of a picture is with this probability another one, which it has not."""
+    rng, labels = np.random.default_rng([seed, 5]), np.asarray(pairs.labels, dtype=bool)
+    lost = labels & (rng.random(labels.shape) < share)
+    # Of those that a picture has not, as many as it lost, drawn: the first in a random order that has its own last.
+    place = (rng.random(labels.shape) + labels).argsort(axis=1).argsort(axis=1)
+    raised = ~labels & (place < lost.sum(axis=1, keepdims=True))
+    return replace(pairs, labels=(labels & ~lost) | raised)
 
 
 class _Asked:

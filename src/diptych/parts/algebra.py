@@ -9,6 +9,7 @@ solved by the singular vectors of M_x^{-1/2} C M_y^{-1/2}.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -226,6 +227,30 @@ def bilinear(C: Array, M_x: Array | None, M_y: Array | None, dims: int) -> tuple
     A = A if L_x is None else solve_triangular(L_x, A, lower=True, trans=1)
     B = B if L_y is None else solve_triangular(L_y, B, lower=True, trans=1)
     return A, B, s
+
+
+def max_var(C: Array, views: Sequence[int], ridge: float, dims: int) -> tuple[Array, Array]:
+    """Directions U (d, k), values (k,), falling, of  max Σ_vw u_v'C_vw u_w + r_v u_v'u_v  with Σ_v u_v'M_v u_v = 1.
+
+    C (d, d) covariance of views beside each other, of these widths; M_v = C_vv + r_v I, each with its own `ridge`. v, w
+    run over all views, r over v alone. A value is at most the number of views, and 1 where they have nothing in common.
+    Raises BadInput when an M_v is singular.
+    """
+    from scipy.linalg import solve_triangular
+
+    stops = np.cumsum(views)
+    own = [slice(int(stop) - width, int(stop)) for stop, width in zip(stops, views, strict=True)]
+    factors = [cholesky_factor(ridged(C[view, view], ridge)) for view in own]
+    T = C.copy()
+    for view, factor in zip(own, factors, strict=True):
+        T[view] = solve_triangular(factor, T[view], lower=True)
+        T[:, view] = solve_triangular(factor, T[:, view].T, lower=True).T
+    for view in own:
+        T[view, view] = np.eye(view.stop - view.start)
+    values, U = top_eigen(T, dims)
+    for view, factor in zip(own, factors, strict=True):
+        U[view] = solve_triangular(factor, U[view], lower=True, trans=1)
+    return U, values
 
 
 def cholesky_factor(M: Array) -> Array:

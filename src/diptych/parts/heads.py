@@ -118,6 +118,14 @@ class Gate(nn.Module):
         return passed
 
 
+class Selected(nn.Module):
+    """Of rows (b, 2 k) the softmax of each two numbers that stand together, told as their difference: (b, k)."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        shares: Tensor = rows.reshape(len(rows), rows.shape[1] // 2, 2).softmax(dim=2)
+        return shares[..., 1] - shares[..., 0]
+
+
 def _featured(width: int | None) -> int:
     if width is None:
         raise BadInput("this method learns from feature rows; turn pictures and texts into features first")
