@@ -17,7 +17,7 @@ from typing import Any
 from diptych.flow import schemes
 from diptych.language_models import shelf
 
-NOISE = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
+NOISE = (0.0, 0.1, 0.2, 0.3, 0.5)
 QUERIES = {"composed": 0, "composed_once": 0, "dialogue": 300, "feedback": 150, "shortlist": 200}
 """The first so many of a protocol; 0 is all."""
 
@@ -65,15 +65,15 @@ def drawn(found: dict[str, Any]) -> str:
         lines: dict[str, list[tuple[float, float]]] = {}
         for noise in NOISE:
             rows = found[f"{scheme} {protocol} {noise:g}"]["rows"]
-            x = left + (right - left) * noise
+            x = left + (right - left) * noise / NOISE[-1]
             without = max(row[metric] for name, row in rows.items() if name not in (scheme, "at best"))
             for colour, value in (("#0b6", rows[scheme][metric]), ("#888", without)):
                 lines.setdefault(colour, []).append((x, bottom - (bottom - top) * value))
         for colour, points in lines.items():
             path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
             made.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        for tick in (0, 0.5, 1):
-            x = left + (right - left) * tick
+        for tick in (0, 0.25, 0.5):
+            x = left + (right - left) * tick / NOISE[-1]
             made.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle" fill="#555">{tick:g}</text>')
     made.append('<text x="370" y="455" text-anchor="middle" fill="#222">share of untrue answers of the model. ')
     made.append('<tspan fill="#0b6">Green: with it</tspan>; <tspan fill="#666">grey: the best without</tspan></text>')
