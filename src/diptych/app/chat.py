@@ -22,14 +22,14 @@ def chat(
     as_json: JsonOption = False,
 ) -> None:
     """Look for one picture: a language model asks, you answer line by line, and an empty line ends it."""
-    from diptych.collection import Reworder
+    from diptych.collection import Reworder, schemes
     from diptych.language_models.forms import Unanswered
     from diptych.language_models.model import LanguageModel
     from diptych.scheme import Asked, Questioner
 
     reworder, asked = Reworder("chatir", language_model), Asked(text)
     with opened(collection) as found:
-        reworder = reworder.unkept() if found.is_encrypted else reworder
+        reworder = schemes.unkept(reworder) if found.is_encrypted else reworder
         scheme, model = reworder.rewriter, reworder.model
         assert isinstance(scheme, Questioner) and isinstance(model, LanguageModel)
         print_note(model.sends)

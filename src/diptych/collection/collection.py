@@ -28,6 +28,7 @@ from diptych.collection import (
     ingest,
     outdated,
     questions,
+    schemes,
     secret,
     verdict,
     verify,
@@ -732,12 +733,12 @@ class Collection:
     def _schemed(self, query: Query, params: SearchParams, rewrite: Reworder | None, closer: Closer | None) -> Answer:
         """The answer to a query, with what a language model has to say to the one and the other."""
         if self.is_encrypted:  # what a model says of pictures is not written to a disk either
-            rewrite, closer = rewrite and rewrite.unkept(), closer and closer.unkept()
+            rewrite, closer = rewrite and schemes.unkept(rewrite), closer and schemes.unkept(closer)
         by, asked = "query", query
         if rewrite is not None:
             pictured = [self._seen(term, params) for term in query.terms if term.kind not in ("text", "vector")]
             liked = [path for id in params.yes if (path := self.get(id).path) is not None]
-            asked, by = rewrite.reworded(query, pictured, liked)
+            asked, by = schemes.reworded(rewrite, query, pictured, liked)
             if asked is not query:
                 itself = (self._search.itself(term) for term in query.terms)
                 params = replace(params, without=params.without.union(*itself))
@@ -745,7 +746,7 @@ class Collection:
             answer = self._search.answer(asked, params)
         else:
             whole = self._search.answer(asked, replace(params, k=max(params.need, closer.first), offset=0))
-            looked = closer.looked(whole, query if rewrite is None else asked, params.k)
+            looked = schemes.looked(closer, whole, query if rewrite is None else asked, params.k)
             answer = replace(looked, results=looked.results[params.offset : params.need])
         if by != "query":  # which is what orders answers where nothing else does
             then = answer.ranked_by.removeprefix("query")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from diptych import catalogue
 from diptych.collection.arguments import whole
@@ -20,6 +20,8 @@ from diptych.language_models import shelf
 from diptych.language_models.kept import Kept
 from diptych.language_models.model import LanguageModel, seen
 from diptych.scheme import Asked, Budget, Reranker, Rewriter
+
+T = TypeVar("T", "Closer", "Reworder")
 
 
 @dataclass(frozen=True)
@@ -50,33 +52,6 @@ class Closer:
         if self.seconds is not None and not (isinstance(self.seconds, int | float) and 0 <= self.seconds <= 3600):
             raise BadInput(f"seconds: {shown(self.seconds)}; a query may take up to an hour")
 
-    def unkept(self) -> Self:
-        """The same, without a file in which answers are kept."""
-        return replace(self, model=self.model.model) if isinstance(self.model, Kept) else self
-
-    def looked(self, answer: Answer, query: Query, enough: int) -> Answer:
-        """The answer with the first of its hits in another order, and what came of it in `ranked_by`.
-
-        enough   hits of a page: so many right ones at the top need none behind them
-        """
-        text = words(query)
-        if not text:
-            raise BadInput(f"query: {query.text!r} has no words that a model could look for in a picture")
-        assert isinstance(self.reranker, Reranker) and isinstance(self.model, LanguageModel)
-        budget = Budget(self.model, self.calls, self.seconds)
-        hits = list(answer.results)
-        places, pictures = _pictures(hits[: self.first])
-        looked = self.reranker.look(text, pictures, self.model, budget, enough)
-        for place, chosen in zip(places, looked.order, strict=True):
-            hits[place] = answer.results[places[chosen]]
-        name, number = self.reranker.paper_name(), len(pictures) - looked.skipped
-        if looked.failed and not looked.answered:
-            by = f"{answer.ranked_by}; {name} looked at none: {self.model.spent.why}"
-        else:
-            more = [f"{looked.failed} unanswered"] * bool(looked.failed) + [looked.stopped] * bool(looked.stopped)
-            by = f"{answer.ranked_by}, looked at closer by {name} ({', '.join([f'{number} of {len(places)}', *more])})"
-        return replace(answer, results=tuple(hits), ranked_by=by)
-
 
 @dataclass(frozen=True)
 class Reworder:
@@ -92,30 +67,56 @@ class Reworder:
         object.__setattr__(self, "rewriter", _scheme(self.rewriter, Rewriter, "rewrites queries"))
         object.__setattr__(self, "model", _model(self.model))
 
-    def unkept(self) -> Self:
-        """The same, without a file in which answers are kept."""
-        return replace(self, model=self.model.model) if isinstance(self.model, Kept) else self
 
-    def reworded(self, query: Query, pictured: Sequence[Any], liked: Sequence[Any]) -> tuple[Query, str]:
-        """The query with a text in the place of its terms, and what was done in words.
+def unkept(scheme: T) -> T:
+    """The same, without a file in which answers are kept."""
+    return replace(scheme, model=scheme.model.model) if isinstance(scheme.model, Kept) else scheme
 
-        pictured   its pictures, as `seen` takes them
-        liked      pictures that were marked yes
-        Raises BadInput where the rewriter has nothing to do with such a query.
-        """
-        assert isinstance(self.rewriter, Rewriter) and isinstance(self.model, LanguageModel)
-        text, name = words(query), self.rewriter.paper_name()
-        if self.rewriter.takes == "composed" and not (text and len(pictured) == 1):
-            raise BadInput(f"query: {name} wants a picture and words, such as './a.jpg + \"but at night\"'")
-        if not text:
-            raise BadInput(f"query: {query.text!r} has no words that {name} could rewrite")
-        asked = Asked(text, pictured[0] if pictured else None, liked=tuple(liked))
-        (found,) = self.rewriter.rewritten([asked], self.model)
-        if found.failed:
-            return query, f"query; {name} did not rewrite it: {found.failed}"
-        if found.text == text and not pictured:
-            return query, "query"
-        return replace(query, terms=(Term(1.0, "text", found.text),)), f"{found.text!r}, as {name} rewrote the query"
+
+def looked(closer: Closer, answer: Answer, query: Query, enough: int) -> Answer:
+    """The answer with the first of its hits in another order, and what came of it in `ranked_by`.
+
+    enough   hits of a page: so many right ones at the top need none behind them
+    """
+    text = words(query)
+    if not text:
+        raise BadInput(f"query: {query.text!r} has no words that a model could look for in a picture")
+    assert isinstance(closer.reranker, Reranker) and isinstance(closer.model, LanguageModel)
+    budget = Budget(closer.model, closer.calls, closer.seconds)
+    hits = list(answer.results)
+    places, pictures = _pictures(hits[: closer.first])
+    came = closer.reranker.look(text, pictures, closer.model, budget, enough)
+    for place, chosen in zip(places, came.order, strict=True):
+        hits[place] = answer.results[places[chosen]]
+    name, number = closer.reranker.paper_name(), len(pictures) - came.skipped
+    if came.failed and not came.answered:
+        by = f"{answer.ranked_by}; {name} looked at none: {closer.model.spent.why}"
+    else:
+        more = [f"{came.failed} unanswered"] * bool(came.failed) + [came.stopped] * bool(came.stopped)
+        by = f"{answer.ranked_by}, looked at closer by {name} ({', '.join([f'{number} of {len(places)}', *more])})"
+    return replace(answer, results=tuple(hits), ranked_by=by)
+
+
+def reworded(reworder: Reworder, query: Query, pictured: Sequence[Any], liked: Sequence[Any]) -> tuple[Query, str]:
+    """The query with a text in the place of its terms, and what was done in words.
+
+    pictured   its pictures, as `seen` takes them
+    liked      pictures that were marked yes
+    Raises BadInput where the rewriter has nothing to do with such a query.
+    """
+    assert isinstance(reworder.rewriter, Rewriter) and isinstance(reworder.model, LanguageModel)
+    text, name = words(query), reworder.rewriter.paper_name()
+    if reworder.rewriter.takes == "composed" and not (text and len(pictured) == 1):
+        raise BadInput(f"query: {name} wants a picture and words, such as './a.jpg + \"but at night\"'")
+    if not text:
+        raise BadInput(f"query: {query.text!r} has no words that {name} could rewrite")
+    asked = Asked(text, pictured[0] if pictured else None, liked=tuple(liked))
+    (found,) = reworder.rewriter.rewritten([asked], reworder.model)
+    if found.failed:
+        return query, f"query; {name} did not rewrite it: {found.failed}"
+    if found.text == text and not pictured:
+        return query, "query"
+    return replace(query, terms=(Term(1.0, "text", found.text),)), f"{found.text!r}, as {name} rewrote the query"
 
 
 def _scheme(given: Any, kind: type, does: str) -> Any:
