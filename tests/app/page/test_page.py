@@ -213,8 +213,14 @@ def test_a_question_that_cannot_be_read_says_why_and_the_way_out(opened: Any) ->
     page.fill("#words", "snow (deep")
     page.wait_for_selector("#problem:not([hidden])")
     assert "column" in page.inner_text("#problem") and ids(page) == shown
+    assert page.inner_text("#verdict") == "Still from the question before", "they are no matches of this one"
+    page.click("#grid .look")
+    page.wait_for_selector("#viewer[open]")
+    assert page.is_hidden("#why")
+    page.keyboard.press("Escape")
     page.click("#problem button")
     settled(page)
+    assert page.inner_text("#verdict") in ("Good matches", "Perhaps one of these", "No good match")
     assert page.is_hidden("#problem") and page.input_value("#written") == '1:"snow (deep"'
 
 
@@ -1026,6 +1032,27 @@ def test_files_that_cannot_be_read_are_told(opened: Any, album: Path) -> None:
     assert "<b>broken.jpg" in page.inner_text("#sheet li") and page.locator("#sheet b").count() == 0
 
 
+def test_many_pictures_are_added_in_parcels(opened: Any) -> None:
+    """All at once they are more than one request may hold; a file that is refused keeps the others from nothing."""
+    page = opened(allowed="415")
+    settled(page)
+    parcels = []
+
+    def taken(route: Any) -> None:
+        if route.request.method != "POST":
+            return route.fallback()
+        parcels.append(route)
+        if len(parcels) == 2:
+            return route.fulfill(status=415, json={"title": "no", "status": 415, "detail": "not a picture"})
+        return route.fulfill(status=201, json={"items": [{}], "refused": []})
+
+    page.route("**/items", taken)
+    some = [{"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": bytes(6_000_000)} for n in range(4)]
+    page.set_input_files("#add-files", some)
+    page.wait_for_selector("text=3 pictures added. 1.jpg: not a picture")
+    assert len(parcels) == 4
+
+
 def test_pictures_are_chosen_and_taken_along(opened: Any) -> None:
     page = opened("?q=a+harbour", accept_downloads=True)
     settled(page)
@@ -1167,6 +1194,7 @@ def test_without_the_server_everything_stays_and_it_comes_back(opened: Any) -> N
     page.fill("#words", "rain")
     page.wait_for_selector("#problem.offline:not([hidden])")
     assert ids(page) == shown
+    page.wait_for_function("document.querySelector('#verdict').textContent === 'Still from the question before'")
     page.context.set_offline(False)
     page.wait_for_selector("#problem", state="hidden")
     settled(page)

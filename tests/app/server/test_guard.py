@@ -55,7 +55,7 @@ def test_a_name_that_was_made_to_lead_here_is_refused(server, name):
 
 def test_a_name_of_ones_own_is_told_in_the_settings(tmp_path):
     with Library(SECRET, 1, 5) as library:
-        app = create(library, Settings(home=tmp_path, hosts="pictures.home, other.home"), who)
+        app = create(library, Settings(home=tmp_path, hosts="Pictures.Home, other.home"), who)
         with TestClient(app, "http://pictures.home") as client:
             assert client.get("/healthz").status_code == 200
         with TestClient(app, "http://elsewhere.home") as client:

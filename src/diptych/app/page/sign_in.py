@@ -32,9 +32,12 @@ def sign_in(
         return RedirectResponse("/", 303)
     try:
         cookie = admission.sign_in(request, key.strip())
-    except (Unauthorised, TooMany) as error:
-        status = 429 if isinstance(error, TooMany) else 401
-        return drawn(request, "sign_in.html", status, why=str(error), next=_own(next))
+    except Unauthorised as error:
+        return drawn(request, "sign_in.html", 401, why=str(error), next=_own(next))
+    except TooMany as error:
+        answer = drawn(request, "sign_in.html", 429, why=str(error), next=_own(next))
+        answer.headers["Retry-After"] = str(error.seconds)
+        return answer
     return RedirectResponse(_own(next), 303, {"Set-Cookie": cookie})
 
 

@@ -59,7 +59,8 @@ class Door:
         self, app: ASGIApp, settings: Settings, who: Callable[[Request], Caller], watch: Watch | None = None
     ) -> None:
         self._app, self._settings, self._who, self._watch = app, settings, who, watch
-        self._names = LOOPBACK | {settings.host} | {name.strip() for name in settings.hosts.split(",") if name.strip()}
+        own = (settings.host, *settings.hosts.split(","))
+        self._names = LOOPBACK | {name.strip().lower() for name in own if name.strip()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

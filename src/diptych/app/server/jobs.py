@@ -35,7 +35,7 @@ class Job:
 
     done, of   what is finished of how many; `step` says of what
     report     what came of it
-    version    grows with every change, for those who wait for one
+    version    grows with every change, for those who follow it
     """
 
     kind: str
@@ -62,11 +62,11 @@ class Jobs:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._jobs: dict[str, Job] = {}
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
 
     def start(self, kind: str, work: Work) -> Job:
         job = Job(kind, work)
-        with self._changed:
+        with self._lock:
             ended = [id for id, one in self._jobs.items() if one.ended]
             for id in ended[: max(0, len(ended) - KEPT)]:
                 del self._jobs[id]
@@ -81,7 +81,7 @@ class Jobs:
         return self.start(job.kind, job.work)
 
     def stop(self, job: Job) -> None:
-        with self._changed:
+        with self._lock:
             job.stopping = True
             if job.state == "waiting":
                 self._tell(job, state="stopped")
@@ -92,11 +92,6 @@ class Jobs:
     def all(self) -> list[Job]:
         """The latest first."""
         return sorted(self._jobs.values(), key=lambda job: -job.created)
-
-    def wait(self, job: Job, version: int, seconds: float) -> bool:
-        """Until it has another version than this, for so long at the most; whether it has."""
-        with self._changed:
-            return self._changed.wait_for(lambda: job.version != version, seconds)
 
     def close(self) -> None:
         for job in list(self._jobs.values()):
@@ -125,8 +120,7 @@ class Jobs:
             self._tell(job, state="failed", error=told)
 
     def _tell(self, job: Job, **facts: Any) -> None:
-        with self._changed:
+        with self._lock:
             for name, value in facts.items():
                 setattr(job, name, value)
             job.version += 1
-            self._changed.notify_all()

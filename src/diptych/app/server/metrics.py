@@ -12,6 +12,9 @@ from diptych.app.server.library import Library
 STEPS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Seconds."""
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Those that are counted by name: any word is one to HTTP, and each would be kept for ever."""
+
 
 class Metrics:
     """Those of one server."""
@@ -48,5 +51,6 @@ class Measured:
             await self._app(scope, receive, told)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.calls.labels(route, scope["method"], status).inc()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.calls.labels(route, method, status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)

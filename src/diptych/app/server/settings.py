@@ -27,7 +27,7 @@ class Settings:
     fetch             whether pictures may be fetched by their addresses
     readers           searches that are answered at a time in each collection
     max_request       bytes of a request's body that holds no file
-    max_upload        bytes of one uploaded file
+    max_upload        bytes of one upload, all of its files together
     max_files         files of one upload
     max_export        pictures that are taken along at a time
     max_export_bytes  bytes of their files

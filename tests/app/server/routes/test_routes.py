@@ -9,8 +9,11 @@ import re
 import shutil
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import anyio
 import httpx2
 import numpy as np
 import pytest
@@ -317,23 +320,47 @@ def test_a_question_that_takes_too_long_is_stopped_and_said(http, server, monkey
 # ----------------------------------------------------------------------------------------------------------------- jobs
 
 
-def test_the_end_of_a_job_is_told_even_if_it_comes_while_something_else_is(server):
-    begun, may_go_on = threading.Event(), threading.Event()
+@pytest.fixture
+def held(server: Served) -> Iterator[tuple[server_jobs.Job, threading.Event]]:
+    """A job that runs until it is told to end."""
+    begun, may_end = threading.Event(), threading.Event()
 
     def slow(collection, progress):
         begun.set()
-        assert may_go_on.wait(60)
+        assert may_end.wait(60)
         return {}
 
-    album = server.library.get("", "album")
-    job = album.jobs.start("index", slow)
+    job = server.library.get("", "album").jobs.start("index", slow)
     assert begun.wait(60)
-    events = _events(album, job)
-    assert '"state":"running"' in next(events)
-    may_go_on.set()
-    while not job.ended:
-        album.jobs.wait(job, job.version, 0.1)
-    assert '"state":"done"' in list(events)[-1]
+    yield job, may_end
+    may_end.set()
+
+
+def test_the_end_of_a_job_is_told_even_if_it_comes_while_something_else_is(held):
+    job, may_end = held
+
+    async def followed() -> list[str]:
+        events = _events(job)
+        first = await anext(events)
+        may_end.set()
+        while not job.ended:
+            await anyio.sleep(0.01)
+        return [first, *[event async for event in events]]
+
+    seen = anyio.run(followed)
+    assert '"state":"running"' in seen[0] and '"state":"done"' in seen[-1]
+
+
+def test_many_who_follow_a_job_hold_up_nobody_who_asks(http, held, monkeypatch):
+    """More than there are threads that answer, which is forty."""
+    monkeypatch.setattr("diptych.app.server.routes.jobs.HEARTBEAT", 600.0)
+    with ExitStack() as following:
+        for _ in range(45):
+            events = following.enter_context(
+                http.stream("GET", f"/v1/collections/album/jobs/{held[0].id}/events", timeout=10)
+            )
+            assert '"state":"running"' in next(events.iter_lines())
+        assert http.get(C, timeout=10).status_code == 200
 
 
 def test_a_job_that_runs_may_be_stopped_and_goes_on_where_it_was(http, server, monkeypatch):
@@ -439,12 +466,14 @@ def test_a_collection_that_cannot_be_read_makes_it_not_ready(http, server, tmp_p
 def test_calls_are_counted_by_route_without_a_name_in_it(http, cards):
     http.get(f"{C}/items/{cards[0]}")
     http.get("/v1/a-path-somebody-made-up")
+    http.request("MADEUP", "/healthz")  # a word each of anybody's, without a key
     told = http.get("/metrics").text
     assert (
         f'diptych_calls_total{{method="GET",route="{C.replace("cards", "{collection}")}/items/{{item}}",status="200"}}'
         in told
     )
     assert cards[0] not in told and "cards" not in told and "made-up" not in told and 'route="other"' in told
+    assert "MADEUP" not in told and 'method="other",route="/healthz"' in told
 
 
 # --------------------------------------------------------------------------------------------------------- many at once

@@ -9,6 +9,7 @@ const KEPT = 12; // questions that this browser remembers
 const ABOVE = 100; // answers above one that is opened of which the server is told that they were passed over
 const PAST = 50; // questions that undo still goes back to after the page is loaded anew
 const LONGEST = 4000; // letters of a question that the server keeps anything of
+const PARCEL = 10_000_000; // bytes of files that are sent in one request, if they are several
 const MARKED = 1000; // marks of one question that the server takes
 
 /** What is asked: everything that back, forward and undo bring back. */
@@ -691,6 +692,9 @@ function renderProblem() {
 
 const hasMarks = ({ yes, no }) => yes.length + no.length > 0;
 
+/** Whether what is shown answers an earlier question, since this one got no answer: then it is judged by nothing. */
+const isEarlier = () => Boolean(state.problem || state.offline) && state.answered !== JSON.stringify(state.asked);
+
 /** The verdict in plain words. */
 function verdictSaid({ verdict, total }) {
   const { asked } = state;
@@ -705,12 +709,13 @@ function verdictSaid({ verdict, total }) {
 function renderVerdict() {
   const { answer, asked } = state;
   if (!answer) return;
-  $("verdict").textContent = verdictSaid(answer);
-  $("verdict").dataset.verdict = answer.verdict;
+  const earlier = isEarlier();
+  $("verdict").textContent = earlier ? "Still from the question before" : verdictSaid(answer);
+  $("verdict").dataset.verdict = earlier ? "" : answer.verdict;
   const told = [plural(state.ended ? answer.results.length : answer.total, "picture"), `${Math.max(1, Math.round(1000 * answer.seconds))} ms`];
   told.push(rankedBy(answer, asked));
   $("count").textContent = answer.total ? told.filter(Boolean).join(" · ") : "";
-  $("advice").replaceChildren(...advice());
+  $("advice").replaceChildren(...(earlier ? [] : advice()));
   renderNothing();
 }
 
@@ -1455,7 +1460,7 @@ function swipe(figure, goTo) {
 /** Why it was found, as the server says it, in plain words. */
 function whySection(item, hit) {
   const asksSomething = state.asked.words || state.asked.picture;
-  if (!hit || !asksSomething) return el("section", { id: "why", hidden: true });
+  if (!hit || !asksSomething || isEarlier()) return el("section", { id: "why", hidden: true });
   const fit = { match: "It fits well.", weak: "It may fit.", none: "It hardly fits; it is among the nearest.", unrated: "It is among the most alike." };
   const reasons = hit.why.filter((why) => !why.startsWith("region:")).map((why) => {
     const [kind, ...rest] = why.split(": ");
@@ -1648,19 +1653,42 @@ function takesPictures() {
   });
 }
 
+/** Files in parcels: all of a camera roll at once are more than a server takes. */
+function parcels(files) {
+  const made = [];
+  let bytes = Infinity;
+  for (const file of files) {
+    bytes += file.size;
+    if (bytes > PARCEL) made.push([]), (bytes = file.size);
+    made.at(-1).push(file);
+  }
+  return made;
+}
+
 /** Put picture files into the collection. */
 async function addPictures(files) {
   if (!files.length) return;
   const over = toast(`${plural(files.length, "picture")} on the way …`, { stays: true });
+  let added = 0;
+  const refused = [];
   try {
-    const form = new FormData();
-    for (const file of files) form.append("files", file, file.name);
-    const { items, refused } = await (await call("POST", at("/items"), { body: form })).json();
-    toast(`${plural(items.length, "picture")} added.${refused.length ? ` ${refused[0].name}: ${refused[0].why}` : ""}`);
-    ask();
+    for (const parcel of parcels(files)) {
+      const form = new FormData();
+      for (const file of parcel) form.append("files", file, file.name);
+      try {
+        const told = await (await call("POST", at("/items"), { body: form })).json();
+        added += told.items.length;
+        refused.push(...told.refused);
+      } catch (error) {
+        if (![413, 415].includes(error.status)) throw error; // the others may be taken
+        refused.push({ name: parcel[0].name, why: error.message });
+      }
+    }
+    toast(`${plural(added, "picture")} added.${refused.length ? ` ${refused[0].name}: ${refused[0].why}` : ""}`);
   } catch (error) {
     failed(error, true);
   }
+  if (added) ask();
   over();
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
+import anyio
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
@@ -23,6 +24,9 @@ routes = router("/v1/collections/{collection}/jobs", "jobs")
 
 HEARTBEAT = 15.0
 """Seconds between two signs of life, so that proxies do not take a quiet job for a dead one."""
+
+TICK = 0.1
+"""Seconds between two looks at a job that is followed."""
 
 GROUPS = 500
 """Groups of duplicates that a report lists."""
@@ -68,7 +72,7 @@ def follow_job(request: Request, collection: str, job: str) -> StreamingResponse
     """The job after each change, as server-sent events, until it ends."""
     found = served(request, collection)
     return StreamingResponse(
-        _events(found, _job(found, job)), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        _events(_job(found, job)), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
 
 
@@ -91,14 +95,20 @@ def resume_job(request: Request, collection: str, job: str) -> shapes.Job:
     return _told(found.jobs.resume(one))
 
 
-def _events(found: Served, job: Job) -> Iterator[str]:
-    version = -1
+async def _events(job: Job) -> AsyncIterator[str]:
+    """In no thread: who follows is many and stays long, and those who ask would wait for theirs."""
+    version, quiet = -1, 0.0
     while True:
-        changed = found.jobs.wait(job, version, HEARTBEAT)
-        version, told = job.version, _told(job)
-        yield f"data: {told.model_dump_json()}\n\n" if changed else ": still here\n\n"
-        if changed and told.state in ENDED:  # as it was told: the job may have ended since
-            return
+        if job.version != version:
+            version, told, quiet = job.version, _told(job), 0.0
+            yield f"data: {told.model_dump_json()}\n\n"
+            if told.state in ENDED:  # as it was told: the job may have ended since
+                return
+        elif quiet >= HEARTBEAT:
+            quiet = 0.0
+            yield ": still here\n\n"
+        await anyio.sleep(TICK)
+        quiet += TICK
 
 
 def _groups(request: Request, found: Served, writer: Collection, progress: Progress) -> dict[str, Any]:
