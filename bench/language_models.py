@@ -4,13 +4,14 @@ The oracle of the postcards answers, and says something untrue as often as `nois
 describes another, or a question one that was asked before. Encoder: `mini`. Each line is kept as it comes, so work that
 was interrupted goes on.
 
-    python bench/language_models.py RESULTS.json [--svg docs/images/language_models.svg]
+    python bench/language_models.py [--keep RESULTS.json] [--json] [--svg docs/images/language-models.svg]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ SCHEMES = (
 """Scheme, protocol, and the measure that is drawn."""
 
 
-def run(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+def run(file: Path | None) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text()) if file is not None and file.exists() else {}
     for noise in NOISE:
         for scheme, protocol, _ in SCHEMES:
             key = f"{scheme} {protocol} {noise:g}"
@@ -42,8 +43,10 @@ def run(file: Path) -> dict[str, Any]:
                 model = shelf.measured(f"oracle@noise={noise:g}")
                 told = schemes.measure(scheme, "postcards", model, protocol=protocol, queries=QUERIES[protocol])
                 found[key] = told.facts()
-                file.write_text(json.dumps(found, indent=1) + "\n")
-                print(key, {row: round(next(iter(v.values())), 3) for row, v in told.rows.items()}, flush=True)
+                if file is not None:
+                    file.write_text(json.dumps(found, indent=1) + "\n")
+                first = {row: round(next(iter(values.values())), 3) for row, values in told.rows.items()}
+                print(key, first, file=sys.stderr, flush=True)
     return found
 
 
@@ -82,9 +85,12 @@ def drawn(found: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path, help="a JSON file; what stands in it is not run again")
+    parser.add_argument("--keep", type=Path, help="a JSON file; what stands in it is not run again")
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     parser.add_argument("--svg", type=Path, help="draw it into this file")
     said = parser.parse_args()
-    lines = run(said.results)
+    lines = run(said.keep)
+    if said.json:
+        print(json.dumps(lines))
     if said.svg:
         said.svg.write_text(drawn(lines), encoding="utf-8")

@@ -17,7 +17,7 @@ from diptych.collection import Collection, Entry, Marks
 from diptych.collection.items import Item, Records
 from diptych.collection.nearest import Nearest
 from diptych.collection.query import parse
-from diptych.index import ivf
+from diptych.index import ivf, refined
 from diptych.index.index import Index
 from diptych.kinds import BadInput, cosine
 from diptych.sources.metadata.about import Words
@@ -216,9 +216,9 @@ def deep(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     """More items than the first steps give; in cells, of which so few are looked into that much is found late."""
     with made(tmp_path, 900) as collection:
         if request.param == "of cells":
-            monkeypatch.setattr(ivf, "FEW", 40)
+            monkeypatch.setattr(refined, "FEW", 40)
             monkeypatch.setattr(ivf, "SCANNED", 200)
-            monkeypatch.setattr(ivf, "_SECOND", 30)
+            monkeypatch.setattr(refined, "SECOND", 30)
             monkeypatch.setattr(Nearest, "_chosen", lambda self, n: ivf.IVF(cosine, 16, cells=24))
             collection.reindex()
             cells = collection._nearest.current()

@@ -14,9 +14,9 @@ from diptych.kinds import BadInput
 
 def test_several_methods_share_features_that_are_computed_once(monkeypatch):
     world, done = MadeUp(), []
-    transform = Composition.transform
+    viewed = Composition.viewed
     monkeypatch.setattr(
-        Composition, "transform", lambda self, items, told=None: done.append(len(items)) or transform(self, items, told)
+        Composition, "viewed", lambda self, items, told=None: done.append(len(items)) or viewed(self, items, told)
     )
     prepared = prepare(world.dataset)
     first = measure("cca", prepared, settings={"dims": "3"}).report

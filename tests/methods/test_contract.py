@@ -36,7 +36,6 @@ QUICK = {
     "image_hidden": 64,
     "dims": 64,
     "rounds": 2,
-    "words": 16,
     "dropout": 0.0,
 }
 """Fields by name whose defaults are meant for more than 300 pairs, and the most that they are here."""
@@ -77,7 +76,8 @@ def of(name: str, **changed: Any) -> Method:
     found = catalogue.method(name)
     defaults = {field.name: field.default for field in dataclasses.fields(found)}
     numbers = {field for field, value in defaults.items() if isinstance(value, int | float)}
-    quick = {field: min(most, defaults[field]) for field, most in QUICK.items() if field in numbers}
+    most = QUICK | ({"words": 16} if "books" in defaults else {})  # those of a book of codes; others are of texts
+    quick = {field: min(value, defaults[field]) for field, value in most.items() if field in numbers}
     if "epochs" in defaults:  # what it is on top of may be what descends
         quick |= {"rate": max(RATE, defaults["rate"]), "warmup": max(WARMUP, defaults["warmup"])}
     return found(**quick | changed)

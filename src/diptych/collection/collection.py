@@ -707,6 +707,11 @@ class Collection:
         params = SearchParams(k, offset, diverse, weight, regions=regions, fields=fields, pictures=pictures)
         if not isinstance(marks, Marks | None):
             raise BadInput(f"marks: {shown(marks)}; give Marks(yes=[…], no=[…])")
+        for name, given, kind in (("rewrite", rewrite, Reworder), ("closer", closer, Closer)):
+            if not isinstance(given, kind | None):
+                raise BadInput(
+                    f"{name}: {shown(given)}; give a {kind.__name__}, which names a scheme and a language model"
+                )
         if user is not None:
             log.checked_user(user)
         rows = questions.vectors(query)
