@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from diptych import catalogue
 from diptych.collection.arguments import whole
 from diptych.collection.query import Query, Term
 from diptych.collection.search import Answer, Hit
 from diptych.kinds import BadInput, shown
-from diptych.language_models import shelf
-from diptych.language_models.kept import Kept
-from diptych.language_models.model import LanguageModel, seen
-from diptych.scheme import Asked, Budget, Reranker, Rewriter
+
+if TYPE_CHECKING:  # what a search without a language model does not wait for
+    from diptych.language_models.model import LanguageModel
+    from diptych.scheme import Reranker, Rewriter
 
 T = TypeVar("T", "Closer", "Reworder")
 
@@ -44,6 +43,8 @@ class Closer:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
+        from diptych.scheme import Reranker
+
         object.__setattr__(self, "reranker", _scheme(self.reranker, Reranker, "looks closer at answers"))
         object.__setattr__(self, "model", _model(self.model))
         whole(self.first, "first", 2, 100, "look closer at 2 to 100 answers")
@@ -64,12 +65,16 @@ class Reworder:
     model: LanguageModel | str
 
     def __post_init__(self) -> None:
+        from diptych.scheme import Rewriter
+
         object.__setattr__(self, "rewriter", _scheme(self.rewriter, Rewriter, "rewrites queries"))
         object.__setattr__(self, "model", _model(self.model))
 
 
 def unkept(scheme: T) -> T:
     """The same, without a file in which answers are kept."""
+    from diptych.language_models.kept import Kept
+
     return replace(scheme, model=scheme.model.model) if isinstance(scheme.model, Kept) else scheme
 
 
@@ -78,6 +83,9 @@ def looked(closer: Closer, answer: Answer, query: Query, enough: int) -> Answer:
 
     enough   hits of a page: so many right ones at the top need none behind them
     """
+    from diptych.language_models.model import LanguageModel
+    from diptych.scheme import Budget, Reranker
+
     text = words(query)
     if not text:
         raise BadInput(f"query: {query.text!r} has no words that a model could look for in a picture")
@@ -104,6 +112,9 @@ def reworded(reworder: Reworder, query: Query, pictured: Sequence[Any], liked: S
     liked      pictures that were marked yes
     Raises BadInput where the rewriter has nothing to do with such a query.
     """
+    from diptych.language_models.model import LanguageModel
+    from diptych.scheme import Asked, Rewriter
+
     assert isinstance(reworder.rewriter, Rewriter) and isinstance(reworder.model, LanguageModel)
     text, name = words(query), reworder.rewriter.paper_name()
     if reworder.rewriter.takes == "composed" and not (text and len(pictured) == 1):
@@ -121,6 +132,8 @@ def reworded(reworder: Reworder, query: Query, pictured: Sequence[Any], liked: S
 
 def _scheme(given: Any, kind: type, does: str) -> Any:
     """A scheme of this kind. Raises BadInput with those that there are."""
+    from diptych import catalogue
+
     found = catalogue.scheme(given)() if isinstance(given, str) else given
     if not isinstance(found, kind):
         fit = ", ".join(name for name in catalogue.schemes() if issubclass(catalogue.scheme(name), kind))
@@ -129,6 +142,9 @@ def _scheme(given: Any, kind: type, does: str) -> Any:
 
 
 def _model(given: Any) -> LanguageModel:
+    from diptych.language_models import shelf
+    from diptych.language_models.model import LanguageModel
+
     found = shelf.named(given) if isinstance(given, str) else given
     if not isinstance(found, LanguageModel):
         raise BadInput(
@@ -144,6 +160,8 @@ def words(query: Query) -> str:
 
 def _pictures(hits: Sequence[Hit]) -> tuple[list[int], list[bytes]]:
     """The places of hits whose file can still be read, and what a model sees of them."""
+    from diptych.language_models.model import seen
+
     found: dict[int, bytes] = {}
     for place, hit in enumerate(hits):
         if hit.path is not None:
