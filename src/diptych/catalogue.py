@@ -72,30 +72,35 @@ def method(name: str) -> type[Method]:
                 f"{distribution(plugins(METHODS)[name])}: its method {name} is no subclass of diptych.Method"
             )
         return found
-    module = importlib.import_module(f"diptych.methods.{shelves[name]}.{name}")
+    found = _leaf(f"{shelves[name]}.{name}", Method)
+    assert issubclass(found, Method)
+    return found
+
+
+def _leaf(where: str, *kinds: type) -> type:
+    """The class of one of these kinds that a file of `methods/` holds."""
+    module = importlib.import_module(f"diptych.methods.{where}")
     return next(
         thing
         for thing in vars(module).values()
-        if isinstance(thing, type) and issubclass(thing, Method) and thing.__module__ == module.__name__
+        if isinstance(thing, type) and issubclass(thing, kinds) and thing.__module__ == module.__name__
     )
 
 
-def schemes() -> list[str]:
+@lru_cache
+def schemes() -> tuple[str, ...]:
     """The schemes with a language model there are, without importing one."""
     within = importlib.import_module(f"{diptych.methods.__name__}.{SCHEMES}")
-    return sorted(module.name for module in pkgutil.iter_modules(within.__path__))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(within.__path__)))
 
 
 def scheme(name: str) -> type[Rewriter | Reranker]:
     """The class of a scheme. Raises BadInput with the nearest name."""
     if name not in schemes():
         raise BadInput(f"there is no scheme {name!r}{nearest(name, schemes())}")
-    module = importlib.import_module(f"diptych.methods.{SCHEMES}.{name}")
-    return next(
-        thing
-        for thing in vars(module).values()
-        if isinstance(thing, type) and issubclass(thing, Rewriter | Reranker) and thing.__module__ == module.__name__
-    )
+    found = _leaf(f"{SCHEMES}.{name}", Rewriter, Reranker)
+    assert issubclass(found, Rewriter | Reranker)
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from diptych.kinds import Progress
 from diptych.language_models.forms import Unanswered
-from diptych.language_models.model import LanguageModel, together
+from diptych.language_models.model import LanguageModel, one_line, together
 from diptych.parts.fitted import Fitted
 
 
@@ -31,6 +31,12 @@ class Asked:
     picture: Any = None
     turns: tuple[tuple[str, str], ...] = ()
     liked: tuple[Any, ...] = ()
+
+    def dialogue(self) -> str:
+        """The turns as they stand in a prompt, a line for each question and each answer."""
+        return "\n".join(
+            f"Question: {one_line(question)}\nAnswer: {one_line(answer)}" for question, answer in self.turns
+        )
 
 
 @dataclass(frozen=True)

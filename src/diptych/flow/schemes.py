@@ -284,11 +284,10 @@ def _asked_back(
 
     def turn(each: int) -> Asked | None:
         talk = talks[each]
-        turns = "\n".join(f"Question: {question}\nAnswer: {answer}" for question, answer in talk.turns)
         try:
             question = scheme.question(talk, model)
             shown = seen(gallery.sought.pictures[int(meant[each])])
-            prompt = Prompt(ANSWER.format(text=talk.text, turns=turns, question=question), (shown,))
+            prompt = Prompt(ANSWER.format(text=talk.text, turns=talk.dialogue(), question=question), (shown,))
             return replace(talk, turns=(*talk.turns, (question, model.answer(prompt, Words("answer")))))
         except Unanswered:
             return None

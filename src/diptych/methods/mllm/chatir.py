@@ -31,5 +31,5 @@ class ChatIR(Questioner):
         return ", ".join([asked.text, *turns])
 
     def question(self, asked: Asked, model: LanguageModel) -> str:
-        turns = "\n".join(f"Question: {question}\nAnswer: {answer}" for question, answer in asked.turns)
-        return str(model.answer(Prompt(ASK.format(text=one_line(asked.text), turns=turns)), Words("question", 200)))
+        prompt = Prompt(ASK.format(text=one_line(asked.text), turns=asked.dialogue()))
+        return str(model.answer(prompt, Words("question", 200)))
