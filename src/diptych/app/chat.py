@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -43,7 +43,7 @@ def chat(
                 print_note(f"the model asks nothing more: {error}")
             if as_json:
                 hits = [
-                    {name: asdict(hit)[name] for name in ("id", "key", "score", "verdict")} for hit in answer.results
+                    {name: getattr(hit, name) for name in ("id", "key", "score", "verdict")} for hit in answer.results
                 ]
                 print_json({"query": looked_for, "results": hits, "question": question})
             else:
